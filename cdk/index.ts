@@ -1,0 +1,3 @@
+export { Alastor } from './alastor.ts';
+export type { AuditAllOptions, FunctionSelector } from './audit.ts';
+export type { AlastorProps } from './props.ts';

@@ -1,0 +1,22 @@
+#!/bin/bash
+# Pid 1 of an instance. Reads commands (NUL-terminated shell code) from the engine on fd 0 and answers with lines on fd 1:
+#   pid NAME PID       a program was started; PID is its pid in this namespace and its process group
+#   exit NAME STATUS   it ended; STATUS as in $?
+# Fd 4 is the log of the runtime, fd 5 that of the extensions. Bash collects orphans, as pid 1 has to.
+
+# launch NAME LOG_FD DIRECTORY PROGRAM [ARGUMENT...]
+launch() {
+  local name=$1 log=$2 dir=$3
+  shift 3
+  (
+    # Job control gives the program a process group of its own, and leaves SIGINT and SIGQUIT at their defaults.
+    set -m
+    (
+      echo "pid $name $BASHPID"
+      cd "$dir" && exec "$@" </dev/null >&"$log" 2>&1 3>&- 4>&- 5>&- 6>&-
+    )
+    echo "exit $name $?"
+  ) &
+}
+
+while IFS= read -r -d '' command; do eval "$command"; done

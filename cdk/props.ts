@@ -1,0 +1,63 @@
+import { type Duration, RemovalPolicy, Token } from 'aws-cdk-lib';
+import type { IHttpRouteAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2';
+
+export interface AlastorProps {
+  /**
+   * What becomes of the evidence bucket and the tables when the stack is deleted. A bucket with objects in it is never deleted.
+   * @default RemovalPolicy.RETAIN
+   */
+  readonly removalPolicy?: RemovalPolicy;
+
+  /**
+   * How long segments and graph are kept: whole days, 1 to 3650.
+   * @default 90 days
+   */
+  readonly retention?: Duration;
+
+  /**
+   * How many stitchers may run at the same time: 2 to 1000, the bounds that Lambda sets for a queue's concurrency.
+   * @default 10
+   */
+  readonly stitcherConcurrency?: number;
+
+  /**
+   * Who may ask the query API.
+   * @default IAM: requests signed by a principal of the account that is allowed `execute-api:Invoke`
+   */
+  readonly queryAuthorizer?: IHttpRouteAuthorizer;
+
+  /**
+   * Directory with the built layers `layer` and `layer-with-node`.
+   * @default the package's own `build`, made by `npm run build`
+   */
+  readonly layerDirectory?: string;
+}
+
+/** Props as given, with the defaults filled in and the bounds checked. */
+export interface AlastorSettings {
+  readonly removalPolicy: RemovalPolicy;
+  readonly retentionDays: number;
+  readonly stitcherConcurrency: number;
+}
+
+/** @throws Error naming the construct (`path`), the prop and what it may be. */
+export function readProps(path: string, props: AlastorProps): AlastorSettings {
+  const { removalPolicy = RemovalPolicy.RETAIN, retention, stitcherConcurrency = 10 } = props;
+  const bad = (prop: keyof AlastorProps, rule: string, given: unknown) =>
+    new Error(`Alastor (${path}): ${prop} must be ${rule}; it is ${String(given)}.`);
+
+  if (removalPolicy !== RemovalPolicy.RETAIN && removalPolicy !== RemovalPolicy.DESTROY) {
+    throw bad('removalPolicy', 'RemovalPolicy.RETAIN or RemovalPolicy.DESTROY', removalPolicy);
+  }
+  if (!Token.isUnresolved(stitcherConcurrency) && !isWholeFrom(2, 1000, stitcherConcurrency)) {
+    throw bad('stitcherConcurrency', 'a whole number from 2 to 1000', stitcherConcurrency);
+  }
+  const retentionDays = retention === undefined ? 90 : retention.toDays({ integral: false });
+  if (!isWholeFrom(1, 3650, retentionDays)) throw bad('retention', 'whole days from 1 to 3650', retention?.toHumanString());
+  if (props.layerDirectory === '') throw bad('layerDirectory', 'a directory', "''");
+  return { removalPolicy, retentionDays, stitcherConcurrency };
+}
+
+function isWholeFrom(least: number, most: number, value: number): boolean {
+  return Number.isInteger(value) && value >= least && value <= most;
+}

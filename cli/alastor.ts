@@ -1,0 +1,36 @@
+#!/usr/bin/env node
+/** The `alastor` command: names its subcommands and hands over to one. Exit codes: 0 done, 1 failed, 2 wrong arguments. */
+
+const HELP = `alastor: reconstructs serverless intrusions
+
+Usage: alastor <command> [options]
+
+Commands:
+  local   run a CDK app on this machine: Lambda, S3, SQS, DynamoDB, EventBridge, API Gateway
+  demo    audit, attack and explain the sample application Hello, Retail!
+
+alastor <command> --help tells the options of one.
+From a checkout: npm run alastor -- <command> [options]
+`;
+
+const commands: Readonly<Record<string, () => Promise<(argv: string[]) => Promise<number>>>> = {
+  local: async () => (await import('../cdk/local/main.ts')).runLocal,
+  demo: async () => (await import('./demo/main.ts')).runDemo,
+};
+
+const [name, ...rest] = process.argv.slice(2);
+if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+  process.stdout.write(HELP);
+  process.exit(name === undefined ? 2 : 0);
+}
+const load = commands[name];
+if (load === undefined) {
+  process.stderr.write(`alastor: there is no command "${name}". Commands: ${Object.keys(commands).join(', ')}.\n`);
+  process.exit(2);
+}
+try {
+  process.exitCode = await (await load())(rest);
+} catch (error) {
+  process.stderr.write(`alastor ${name}: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,93 @@
+import { createHash } from 'node:crypto';
+import type { AuditRecord, InstanceId, ProcessId } from '../../layers/record/types.ts';
+
+declare const brand: unique symbol;
+type Branded<T, B extends string> = T & { readonly [brand]: B };
+
+/** `<kind>:<parts>`, made from the evidence alone, so that the same observation always yields the same id. */
+export type NodeId = Branded<string, 'NodeId'>;
+/** What an instance did during one request (its cleaned id), or outside any: `~init`, `~idle`, `~shutdown`. */
+export type Partition = Branded<string, 'Partition'>;
+/** Under which links are found: a join key, or an index key such as `host:evil.example`. */
+export type LinkKey = Branded<string, 'LinkKey'>;
+
+/** Longest text taken over from evidence into an id, in UTF-16 units: keeps keys under DynamoDB's 2,048 bytes in any script. */
+const LONGEST = 480;
+
+// Control characters, line separators, direction overrides, zero-width characters and lone surrogates would let evidence
+// draw over what an investigator reads; `%` is escaped so that escaping stays reversible.
+const UNSAFE =
+  /[%\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+/** In an inner part of an id also what separates parts of ids and of sort keys, and what marks partitions. */
+const SEPARATORS = /[:#~@]/g;
+
+/** Text from evidence, safe to show and to store: unsafe characters percent-encoded, length bounded by a digest of the rest. */
+export function clean(text: string, longest: number = LONGEST): string {
+  const safe = text.replace(UNSAFE, percent);
+  if (safe.length <= longest) return safe;
+  const digest = createHash('sha256').update(safe).digest('hex').slice(0, 16);
+  return `${safe.slice(0, longest - 18).replace(/[\ud800-\udbff]$/, '')}…%${digest}`;
+}
+
+function percent(char: string): string {
+  const code = char.codePointAt(0) ?? 0;
+  return code < 0x80 ? `%${code.toString(16).padStart(2, '0').toUpperCase()}` : `%u${code.toString(16).padStart(4, '0')}`;
+}
+
+function part(text: string): string {
+  return clean(text, 160).replace(SEPARATORS, percent);
+}
+
+export function partitionOf(record: Pick<AuditRecord, 'req' | 'phase'>): Partition {
+  if (record.req !== null) return requestPartition(record.req);
+  return (record.phase === 'init' || record.phase === 'shutdown' ? `~${record.phase}` : '~idle') as Partition;
+}
+
+export function requestPartition(req: string): Partition {
+  return part(req) as Partition;
+}
+
+export const INIT = '~init' as Partition;
+
+export function isRequest(partition: Partition): boolean {
+  return !partition.startsWith('~');
+}
+
+const id = (kind: string, ...parts: readonly string[]) => `${kind}:${parts.join(':')}` as NodeId;
+
+export const functionId = (name: string) => id('function', part(name));
+export const instanceId = (instance: InstanceId) => id('instance', part(instance));
+export const requestId = (instance: InstanceId, partition: Partition) => id('request', part(instance), partition);
+/** A process is one node per request: what it did in another request is another unit of execution. */
+export const processId = (instance: InstanceId, partition: Partition, proc: ProcessId) =>
+  id('process', part(instance), partition, clean(proc, 64));
+export const fileId = (instance: InstanceId, path: string) => id('file', part(instance), clean(path));
+export const treeId = (instance: InstanceId, root: string) => id('image-tree', part(instance), clean(root));
+export const exchangeId = (instance: InstanceId, partition: Partition, exchange: string) =>
+  id('exchange', part(instance), partition, clean(exchange, 160));
+export const hostId = (host: string) => id('endpoint', clean(host.toLowerCase(), 255));
+export const addressId = (addr: string, port: number) => id('endpoint', clean(`${addr}:${port}`, 255));
+/** Inside an instance (loopback, Unix socket): `in` leads to who serves, `out` to who asked. See docs/graph-model.md. */
+export const channelId = (instance: InstanceId, direction: 'in' | 'out', address: string) =>
+  id('endpoint', part(instance), direction, clean(address));
+export const resourceId = (resource: string) => id('resource', clean(resource));
+export const clientId = (sourceIp: string, userAgent: string) => id('client', part(sourceIp), clean(userAgent, 160));
+export const gapId = (instance: InstanceId, seq: number) => id('gap', part(instance), String(seq));
+
+export const linkKey = (kind: string, ...parts: readonly string[]) => clean([kind, ...parts].join(':'), 600) as LinkKey;
+/** A join key as the record carries it. */
+export const joinLink = (key: string) => clean(key, 600) as LinkKey;
+
+/** Where a node's shard is; undefined for nodes that many shards share (files, endpoints, resources…). */
+export function shardOf(node: NodeId): { readonly instance: InstanceId; readonly partition: Partition } | undefined {
+  const [kind, instance, partition] = node.split(':', 3);
+  if (kind !== 'request' && kind !== 'process' && kind !== 'exchange') return undefined;
+  return instance && partition ? { instance: instance as InstanceId, partition: partition as Partition } : undefined;
+}
+
+/** The instance that a node lives in, if it lives in one. */
+export function instanceOf(node: NodeId): InstanceId | undefined {
+  const [kind, instance] = node.split(':', 2);
+  return kind && INSIDE.has(kind) && instance ? (instance as InstanceId) : undefined;
+}
+const INSIDE: ReadonlySet<string> = new Set(['request', 'process', 'exchange', 'file', 'image-tree', 'instance', 'gap']);

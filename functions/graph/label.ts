@@ -1,0 +1,41 @@
+import { clean } from './ids.ts';
+import type { Node } from './model.ts';
+
+/** One line for people, safe to print, at most about 160 characters. */
+export function label(node: Node): string {
+  return clean(text(node), 160);
+}
+
+function text(node: Node): string {
+  switch (node.kind) {
+    case 'function':
+      return node.name;
+    case 'instance':
+      return `${node.fn} ${node.instance}`;
+    case 'request':
+      return `${node.fn} ${node.trigger ? `${described(node.trigger)} ` : ''}${node.partition}`;
+    case 'process':
+      return `${node.argv && node.argv.length > 0 ? node.argv.join(' ') : (node.exe ?? 'process')} (${node.proc.split('@')[0]})`;
+    case 'file':
+      return node.path;
+    case 'image-tree':
+      return node.root;
+    case 'endpoint':
+      return node.host ?? `${node.addr ?? '?'}:${node.port ?? 0}`;
+    case 'exchange':
+      return node.aws
+        ? `${node.aws.service}:${node.aws.operation}${node.status === undefined ? '' : ` ${node.status}`}`
+        : `${node.method} ${node.scheme}://${node.host}${node.path}${node.status === undefined ? '' : ` ${node.status}`}`;
+    case 'resource':
+      return node.resource;
+    case 'client':
+      return `${node.sourceIp} ${node.userAgent}`.trim();
+    case 'gap':
+      return `${node.why}${node.lost > 0 ? ` (${node.lost} lost)` : ''}${node.detail ? `: ${node.detail}` : ''}`;
+  }
+}
+
+function described(trigger: { readonly type: string; readonly method?: string; readonly path?: string; readonly source?: string }) {
+  if (trigger.type === 'http') return `${trigger.method ?? 'http'} ${trigger.path ?? ''}`.trim();
+  return trigger.source === undefined ? trigger.type : `${trigger.type} ${trigger.source}`;
+}

@@ -1,0 +1,60 @@
+import type { AuditRecord, ExchangeObservation } from '../../layers/record/types.ts';
+import type { Draft } from './draft.ts';
+import { exchangeId, joinLink, linkKey, partitionOf, resourceId } from './ids.ts';
+import { endpointHost, hostKey, isLoopback, linkAddress } from './observe-network.ts';
+
+/** A request body up to this size is taken to have been whole when sending began; a larger one may be made while it is sent. */
+const WHOLE_BODY = 64 * 1024;
+
+const AWS_HOST = /(?:^|\.)(?:amazonaws\.com(?:\.cn)?|api\.aws|localhost\.localstack\.cloud)$/;
+/** Names under these are handed out to anybody, so the name matters even when the call is understood. */
+const TENANT_HOST = /\.(?:execute-api|lambda-url|s3-website)[.-]/;
+
+export function observeExchange(draft: Draft, record: AuditRecord & ExchangeObservation): void {
+  const { from: start, status } = record;
+  const end = Math.max(start, record.to);
+  // What came back cannot have caused what was sent, even when both bear the same microsecond.
+  const back = Math.max(end, start + 1);
+  const partition = partitionOf(record);
+  const exchange = draft.node(partition, {
+    ...{ kind: 'exchange', id: exchangeId(draft.instance, partition, record.id), instance: draft.instance, partition },
+    ...{ first: start, last: end, method: record.method, scheme: record.scheme, host: record.host, port: record.port },
+    ...{ path: record.path, sent: record.request.bytes, received: record.response.bytes, keys: record.keys },
+    ...(status === undefined ? {} : { status }),
+    ...(record.error === undefined ? {} : { error: record.error }),
+    ...(record.aws === undefined ? {} : { aws: record.aws }),
+    ...(record.request.sha256 === undefined ? {} : { sentSha: record.request.sha256 }),
+    ...(record.response.sha256 === undefined ? {} : { receivedSha: record.response.sha256 }),
+  });
+  const sent = record.request.bytes;
+  const got = record.response.bytes;
+  const actor = draft.actor(record);
+  const sure = record.proc === undefined ? 'inferred' : 'exact';
+  draft.edge(record, { from: actor, to: exchange, op: 'request', start, end: sent > WHOLE_BODY ? end : start, bytes: sent, sure });
+  if (status !== undefined) draft.edge(record, { from: exchange, to: actor, op: 'response', start: back, bytes: got, sure });
+
+  if (!isKnownService(record)) {
+    const peer = endpointHost(draft, record, record.host, record.port, record.addr);
+    draft.edge(record, { from: exchange, to: peer, op: 'send', start, end, bytes: sent });
+    if (status !== undefined) draft.edge(record, { from: peer, to: exchange, op: 'reply', start: back, bytes: got });
+    draft.link('endpoint', record, { key: hostKey(record.host), direction: 'at', node: exchange, t: start });
+    if (record.addr !== undefined) linkAddress(draft, record, record.addr, exchange, start);
+  }
+  for (const { type, id, access } of record.resources) {
+    const node = draft.node(partition, {
+      ...{ kind: 'resource', id: resourceId(id), type, resource: id, first: start, last: end },
+    });
+    if (access === 'read') draft.edge(record, { from: node, to: exchange, op: 'read', start: back, bytes: got });
+    else draft.edge(record, { from: exchange, to: node, op: access, start, end, bytes: sent });
+    draft.link('resource', record, { key: linkKey(node), direction: access === 'read' ? 'in' : 'out', node, t: start });
+  }
+  for (const { key, sure: how } of record.keys) {
+    draft.link('join', record, { key: joinLink(key), direction: 'out', node: exchange, t: start, sure: how });
+  }
+}
+
+/** A call whose peer is the service itself, told by its resources and keys better than by a host name. */
+export function isKnownService(record: Pick<ExchangeObservation, 'host' | 'aws' | 'keys' | 'resources'>): boolean {
+  if (isLoopback(record.host)) return record.aws !== undefined || record.keys.length + record.resources.length > 0;
+  return record.aws !== undefined && AWS_HOST.test(record.host) && !TENANT_HOST.test(record.host);
+}

@@ -1,0 +1,59 @@
+/** What a path means for provenance: a file of its own, a part of a read-only tree, or nothing. */
+export type PathClass =
+  | { readonly as: 'file'; readonly path: string; readonly writable: boolean }
+  | { readonly as: 'tree'; readonly root: string }
+  | { readonly as: 'nothing' };
+
+/** Read-only on Lambda, the same in every instance of a function version. Longest first where one contains another. */
+const TREES = [
+  '/var/task',
+  '/var/lang',
+  '/var/runtime',
+  '/opt',
+  '/usr',
+  '/lib64',
+  '/lib32',
+  '/lib',
+  '/bin',
+  '/sbin',
+  '/etc',
+  '/sys',
+  '/proc',
+  '/run',
+  '/var/run',
+  '/dev',
+] as const;
+
+/** Kept between the requests of an instance: the container-reuse channel. /mnt: EFS and other mounts. */
+const WRITABLE = ['/tmp', '/dev/shm', '/var/tmp', '/mnt'] as const;
+
+/** Reading these is worth knowing whoever does it. */
+const SECRETS = /^\/etc\/(?:passwd|shadow|gshadow)-?$|^\/proc\/(?:self|thread-self|\d+)\/(?:task\/\d+\/)?(?:environ|mem|maps)$/;
+/** No information passes between processes through these. */
+const SINKS = /^\/dev\/(?:null|zero|full|random|urandom|tty|ptmx|pts(?:\/.*)?|std(?:in|out|err)|fd(?:\/.*)?)$/;
+
+/** @param writing a write into a read-only tree should be impossible, so it is kept as a file that stands out */
+export function classify(path: string, writing: boolean): PathClass {
+  const normal = normalise(path);
+  if (normal === undefined || SINKS.test(normal) || within(normal, '/tmp/.alastor')) return { as: 'nothing' };
+  if (WRITABLE.some((root) => within(normal, root))) return { as: 'file', path: normal, writable: true };
+  if (writing || SECRETS.test(normal)) return { as: 'file', path: normal, writable: false };
+  const root = TREES.find((tree) => within(normal, tree));
+  return root === undefined ? { as: 'file', path: normal, writable: false } : { as: 'tree', root };
+}
+
+function within(path: string, root: string): boolean {
+  return path === root || path.startsWith(`${root}/`);
+}
+
+/** `//` and `/./` removed, `..` resolved; undefined for what is no path (`pipe:[1]`, an empty name) and for directories `/`. */
+function normalise(path: string): string | undefined {
+  if (!path.startsWith('/')) return /^(?:[a-z_]+:|\s*$)/.test(path) ? undefined : path;
+  const parts: string[] = [];
+  for (const piece of path.split('/')) {
+    if (piece === '' || piece === '.') continue;
+    if (piece === '..') parts.pop();
+    else parts.push(piece);
+  }
+  return parts.length === 0 ? undefined : `/${parts.join('/')}`;
+}

@@ -1,0 +1,40 @@
+/**
+ * The tables, as the store needs them and the construct creates them. Nothing else may know a key or attribute name.
+ *
+ * Both tables: on-demand capacity, no secondary index, no stream, TTL on `expires` (seconds since 1970).
+ *
+ * shards: what one segment adds to one request of one instance, and what is known of each segment.
+ *   instanceId                     part
+ *   0192f0c4-…                     <reqId>#<first>-<last>      local subgraph (`data`), or where it was spilled to (`spill`)
+ *   0192f0c4-…                     ~init#<first>-<last>        the same for what happened outside any request
+ *   0192f0c4-…                     ~~segment#<first>-<last>    counts, hash chain, gaps of one segment
+ *
+ * links: every node through which a path can leave its shard, the search index, and the lists.
+ *   key                            place
+ *   lambda:<request id>            <time>#<instance>#<req>#<node hash>#<seq>
+ *   host:evil.example              ~bucket#2026-03-01          keys that everybody touches name their buckets …
+ *   host:evil.example@2026-03-01   <time>#<instance>#…         … and keep the rows there
+ *   ~hours                         2026-03-01T10#3             which lists exist
+ *   ~requests#2026-03-01T10#3      <time>#<instance>#<req>     requests that began in this hour, spread over `listSpread`
+ *   ~instances#2026-03-01T10#3     <instance>                  instances seen in this hour
+ *   ~poison                        <segment key>               segments set aside, with the reason
+ */
+export const shardsTable = { partitionKey: 'instanceId', sortKey: 'part', ttl: 'expires' } as const;
+export const linksTable = { partitionKey: 'key', sortKey: 'place', ttl: 'expires' } as const;
+
+/** How many partitions one hour's list is spread over: 4 take about 4,000 new requests a second. */
+export const listSpread = 4;
+
+/** Environment of the stitcher and the query function. */
+export const environment = {
+  shards: 'ALASTOR_SHARDS_TABLE',
+  links: 'ALASTOR_LINKS_TABLE',
+  bucket: 'ALASTOR_BUCKET',
+  /** Days that rows and spilled shards are kept, default 90. Stitcher only. */
+  retentionDays: 'ALASTOR_RETENTION_DAYS',
+} as const;
+
+/** Notifications must be limited to this prefix, or a spilled shard would be stitched again. */
+export const segmentPrefix = 'segments/';
+/** Shards too large for a table item: `spill/<instanceId>/<part>`. Read and written by the stitcher, read by the query function. */
+export const spillPrefix = 'spill/';

@@ -1,0 +1,105 @@
+import type { MockttpServer } from 'mockttp/dist/server/mockttp-server';
+import type { Peer } from '../../record/types.ts';
+import { Exchange } from './exchanges.ts';
+import type { InterceptorOptions } from './interception.ts';
+import type { Connection } from './tunnel.ts';
+
+interface WatchOptions extends Omit<InterceptorOptions, 'authority' | 'roots'> {
+  connectionOf(port: number): Connection | undefined;
+  distrust(peer: Peer, sni: string | undefined): void;
+}
+
+/** Upstream failures that mean "this server would not talk to us", as opposed to the network or the server being down. */
+const TLS_FAILURE = /^(ERR_SSL|ERR_TLS|CERT_|UNABLE_TO|SELF_SIGNED|DEPTH_ZERO)/;
+
+/**
+ * Turns mockttp's events into one observation per exchange. mockttp emits each event with setImmediate in the order in
+ * which things happened, so a request is known before its body and a response's head before its end.
+ */
+export function watchExchanges(mockttp: MockttpServer, options: WatchOptions): void {
+  const underWay = new Map<string, Exchange>();
+
+  const finish = (id: string, error?: string): void => {
+    const exchange = underWay.get(id);
+    if (exchange === undefined) return;
+    underWay.delete(id);
+    options.observe(exchange.observation(error));
+  };
+
+  const begin = (
+    request: { id: string; method: string; path: string; protocol: string; remotePort?: number } & {
+      headers: Record<string, string | string[] | undefined>;
+      timingEvents: { startTime: number };
+    },
+    upgrade = false,
+  ): Exchange | undefined => {
+    const connection = request.remotePort === undefined ? undefined : options.connectionOf(request.remotePort);
+    if (connection === undefined) {
+      options.log(`network: exchange on port ${request.remotePort} belongs to no known connection, not recorded`);
+      return undefined;
+    }
+    const scheme = request.protocol === 'https' || request.protocol === 'wss' ? 'https' : 'http';
+    const { method, path: target, headers, timingEvents } = request;
+    const exchange = new Exchange(request.id, connection, {
+      method,
+      scheme,
+      target,
+      headers,
+      from: Math.round(timingEvents.startTime * 1000),
+      upgrade,
+    });
+    underWay.set(request.id, exchange);
+    return exchange;
+  };
+
+  mockttp.on('request-initiated', (request) => void begin(request));
+  mockttp.on('request-body-data', ({ id, content, isEnded }) => {
+    const body = underWay.get(id)?.request;
+    body?.add(content);
+    if (body) body.complete = isEnded;
+  });
+  mockttp.on('response-initiated', ({ id, statusCode, headers }) => underWay.get(id)?.answered(statusCode, headers));
+  mockttp.on('response-body-data', ({ id, content, isEnded }) => {
+    const body = underWay.get(id)?.response;
+    if (body === undefined) return;
+    body.add(content);
+    body.complete = isEnded;
+    if (isEnded) finish(id);
+  });
+  mockttp.on('abort', (request) => {
+    const error = (request as { error?: { code?: string; message?: string } }).error;
+    const connection = underWay.get(request.id)?.connection;
+    if (connection !== undefined && TLS_FAILURE.test(error?.code ?? '')) options.distrust(connection.peer, connection.sni);
+    finish(request.id, error?.code ?? error?.message ?? 'aborted');
+  });
+
+  mockttp.on('websocket-request', (request) => {
+    const exchange = begin(request, true);
+    if (exchange !== undefined) exchange.request.complete = true;
+  });
+  mockttp.on('websocket-accepted', ({ id, statusCode, headers }) => underWay.get(id)?.answered(statusCode, headers));
+  // Named from the server's side: what it received is what the application sent.
+  mockttp.on('websocket-message-received', ({ streamId, content }) => underWay.get(streamId)?.request.add(content));
+  mockttp.on('websocket-message-sent', ({ streamId, content }) => underWay.get(streamId)?.response.add(content));
+  mockttp.on('websocket-close', ({ streamId }) => {
+    const exchange = underWay.get(streamId);
+    if (exchange !== undefined) exchange.response.complete = true;
+    finish(streamId);
+  });
+  // A refused upgrade ends as an ordinary response.
+  mockttp.on('response', ({ id, statusCode, headers }) => {
+    const exchange = underWay.get(id);
+    if (!exchange?.head.upgrade) return;
+    exchange.answered(statusCode, headers);
+    finish(id);
+  });
+
+  mockttp.on('tls-client-error', ({ remotePort, failureCause }) => {
+    const connection = remotePort === undefined ? undefined : options.connectionOf(remotePort);
+    if (connection !== undefined && failureCause !== 'handshake-timeout') options.clientRejected(connection);
+  });
+  mockttp.on('client-error', ({ request }) => {
+    const connection = request.remotePort === undefined ? undefined : options.connectionOf(request.remotePort);
+    if (connection !== undefined) options.notHttp(connection);
+  });
+}

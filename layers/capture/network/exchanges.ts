@@ -1,0 +1,138 @@
+import { createHash, type Hash } from 'node:crypto';
+import type { ExchangeObservation, Observation } from '../../record/types.ts';
+import { readExchange } from '../handover/index.ts';
+import { type Connection, nowMicros } from './tunnel.ts';
+
+/** How much of a body is looked at for identifiers. It is never stored, and never leaves this process. */
+const MAX_LOOKED_AT = 1 << 20;
+const MAX_QUERY_NAMES = 50;
+const MAX_ERROR = 200;
+
+export type Headers = Record<string, string | string[] | undefined>;
+
+export interface RequestHead {
+  readonly method: string;
+  readonly scheme: 'http' | 'https';
+  /** Request target in origin form, with the query string. */
+  readonly target: string;
+  readonly headers: Headers;
+  readonly from: number;
+  /** It asks for another protocol on this connection (WebSocket): what follows counts as its bodies. */
+  readonly upgrade: boolean;
+}
+
+/** Running digest of a body, and its beginning. */
+class BodyWatch {
+  bytes = 0;
+  complete = false;
+  private readonly hash: Hash = createHash('sha256');
+  private kept: Uint8Array[] = [];
+  private keptBytes = 0;
+
+  add(chunk: Uint8Array): void {
+    this.bytes += chunk.length;
+    this.hash.update(chunk);
+    if (this.keptBytes < MAX_LOOKED_AT) {
+      this.kept.push(chunk);
+      this.keptBytes += chunk.length;
+    }
+  }
+  /** The whole body, or undefined when it was cut short or is longer than what is looked at. */
+  take(): Buffer | undefined {
+    const body = this.complete && this.bytes <= MAX_LOOKED_AT ? Buffer.concat(this.kept) : undefined;
+    this.kept = [];
+    return body;
+  }
+  digest(): ExchangeObservation['request'] {
+    return this.complete ? { bytes: this.bytes, sha256: this.hash.digest('hex') } : { bytes: this.bytes };
+  }
+}
+
+const headerValue = (headers: Headers, name: string): string | undefined => {
+  const value = headers[name];
+  return Array.isArray(value) ? value[0] : value;
+};
+
+/** Names of the query parameters in order, each once; what cannot be decoded stays as it is. */
+function queryNames(query: string): string[] {
+  const names = new Set<string>();
+  for (const part of query.split('&', MAX_QUERY_NAMES * 4)) {
+    const name = part.split('=', 1)[0] ?? '';
+    if (name === '' || names.size >= MAX_QUERY_NAMES) continue;
+    try {
+      names.add(decodeURIComponent(name));
+    } catch {
+      names.add(name);
+    }
+  }
+  return [...names];
+}
+
+/** One request and its response while they are under way. */
+export class Exchange {
+  readonly connection: Connection;
+  readonly request = new BodyWatch();
+  readonly response = new BodyWatch();
+  private readonly id: string;
+  readonly head: RequestHead;
+  private status: number | undefined;
+  private responseHeaders: Headers = {};
+
+  constructor(id: string, connection: Connection, head: RequestHead) {
+    this.id = id;
+    this.connection = connection;
+    this.head = head;
+  }
+
+  answered(status: number, headers: Headers): void {
+    this.status = status;
+    this.responseHeaders = headers;
+  }
+
+  /** Ends it. `error` says what cut it short, if something did. */
+  observation(error?: string): Observation {
+    const { connection, head } = this;
+    const { peer, proc, sni } = connection;
+    const to = nowMicros();
+    const authority = headerValue(head.headers, ':authority') ?? headerValue(head.headers, 'host') ?? sni ?? peer.addr;
+    const host = authority.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
+    const question = head.target.indexOf('?');
+    const path = question === -1 ? head.target : head.target.slice(0, question);
+    const query = question === -1 ? [] : queryNames(head.target.slice(question + 1));
+    const requestBody = this.request.take();
+    const responseBody = this.response.take();
+    const found = readExchange({
+      method: head.method,
+      host,
+      port: peer.port,
+      path: head.target,
+      requestHeaders: head.headers,
+      responseHeaders: this.responseHeaders,
+      ...(this.status === undefined ? {} : { status: this.status }),
+      ...(requestBody === undefined ? {} : { requestBody }),
+      ...(responseBody === undefined ? {} : { responseBody }),
+    });
+    return {
+      kind: 'exchange',
+      t: to,
+      ...(proc === undefined ? {} : { proc }),
+      id: this.id,
+      from: head.from,
+      to,
+      method: head.method,
+      scheme: head.scheme,
+      host,
+      port: peer.port,
+      addr: peer.addr,
+      path,
+      ...(query.length === 0 ? {} : { query }),
+      ...(this.status === undefined ? {} : { status: this.status }),
+      request: this.request.digest(),
+      response: this.response.digest(),
+      ...(error === undefined ? {} : { error: error.slice(0, MAX_ERROR) }),
+      ...(found.aws === undefined ? {} : { aws: found.aws }),
+      keys: found.keys,
+      resources: found.resources,
+    };
+  }
+}

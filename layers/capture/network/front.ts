@@ -1,0 +1,279 @@
+import net from 'node:net';
+import type { Observation, Peer, ProcessId, TunnelObservation } from '../../record/types.ts';
+import { createAuthority } from './authority.ts';
+import { type ClientHello, readClientHello } from './client-hello.ts';
+import type { Interceptor, InterceptorModule } from './interception.ts';
+import { type Opening, sniff } from './sniff.ts';
+import { trustedRoots } from './roots.ts';
+import { type Connection, dial, nowMicros, reset, tunnel } from './tunnel.ts';
+
+export interface FrontOptions {
+  /** `addr:port` of local addresses that are steered all the same: AWS endpoint overrides. */
+  readonly steerExtra: readonly string[];
+  /** Who connected from this local port, and where to; undefined when no shim announced it within `waitMs`. */
+  lookup(localPort: number, waitMs: number): Promise<{ proc?: ProcessId; peer: Peer; t: number } | undefined>;
+  observe(observation: Observation): void;
+  log(line: string): void;
+  /** Where SSL_CERT_FILE and NODE_EXTRA_CA_CERTS are looked up; default process.env. */
+  readonly env?: NodeJS.ProcessEnv;
+  /**
+   * When to load the interceptor, which blocks the event loop for some hundred milliseconds: when what the platform waits
+   * for is done. Default: as soon as the front listens.
+   */
+  readonly loadAfter?: Promise<unknown>;
+}
+
+export interface Front {
+  readonly port: number;
+  /** PEM bundle: every root the application trusts already, and ours. */
+  caPem(): Promise<string>;
+  /** Settled when HTTP is intercepted; rejects when it never will be (everything is then tunnelled). */
+  readonly ready: Promise<void>;
+  /** Closes every connection. What is under way is recorded as aborted. */
+  stop(): Promise<void>;
+}
+
+const LOOKUP_WAIT_MS = 500;
+/** A client of HTTP or TLS speaks at once; if nobody has after this time, the server is the one to begin. */
+const SILENCE_MS = 40;
+/** How long the rest of a first flight may take once its beginning is there. */
+const OPENING_WAIT_MS = 1000;
+const READY_WAIT_MS = 3000;
+const MAX_REMEMBERED = 1000;
+
+/** Ports whose TLS carries something else than HTTP, for clients that do not say (no ALPN). */
+// biome-ignore format: a table
+const NOT_HTTP_PORTS = new Set([
+  465, 563, 636, 853, 989, 990, 992, 993, 994, 995, 1433, 1521, 1522, 2484, 3269, 3306, 3389, 5061, 5222, 5223, 5432, 5439,
+  5671, 6379, 6380, 6514, 6697, 8883, 9092, 9093, 9094, 9096, 9098, 9142, 11211, 27017,
+]);
+const HTTP_ALPN = new Set(['http/1.1', 'http/1.0', 'h2']);
+
+/** Addresses that the shim never steers: a connection that claims to go there does not come from it. */
+const LOCAL = /^(127\.0\.0\.1|::1|::ffff:127\.0\.0\.1|169\.254\.\d+\.\d+|(::ffff:)?0\.0\.0\.0|::)$/i;
+
+/** In the source tree the interceptor is a neighbour; in the layer it is a bundle of its own beside the recorder's. */
+const interceptorUrl = new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './network.mjs', import.meta.url).href;
+
+/** A set that forgets its oldest member instead of growing without bound. */
+class Memory {
+  private readonly entries = new Set<string>();
+  add(entry: string): void {
+    this.entries.add(entry);
+    const oldest = this.entries.values().next();
+    if (this.entries.size > MAX_REMEMBERED && !oldest.done) this.entries.delete(oldest.value);
+  }
+  has(entry: string): boolean {
+    return this.entries.has(entry);
+  }
+}
+
+const place = ({ peer, sni }: Pick<Connection, 'peer' | 'sni'>): string => `${sni ?? peer.addr}:${peer.port}`;
+
+/**
+ * Starts the front of the network proxy: it listens at once, and decides for every connection that a shim led here
+ * whether it is read (HTTP, through mockttp) or passed on unread. It carries nothing that no shim has announced.
+ */
+export async function startFront(options: FrontOptions): Promise<Front> {
+  const authority = createAuthority();
+  const roots = trustedRoots(options.env ?? process.env, options.log);
+  const rejectsCa = new Memory();
+  const notHttp = new Memory();
+  const serverFirst = new Memory();
+  const sockets = new Set<net.Socket>();
+  const steerExtra = new Set(options.steerExtra);
+
+  const load = async (): Promise<Interceptor> => {
+    await options.loadAfter;
+    // Let those who waited for the port go first.
+    await new Promise((resolve) => setImmediate(resolve));
+    const { startInterceptor } = (await import(interceptorUrl)) as InterceptorModule;
+    return startInterceptor({
+      authority,
+      roots,
+      observe: options.observe,
+      log: options.log,
+      clientRejected(connection) {
+        rejectsCa.add(place(connection));
+        options.observe({
+          kind: 'unobserved',
+          t: nowMicros(),
+          ...(connection.proc === undefined ? {} : { proc: connection.proc }),
+          what: 'tls',
+          detail: `client refuses the audit certificate for ${place(connection)}, from now on it is passed through unread`,
+        });
+      },
+      notHttp(connection) {
+        notHttp.add(place(connection));
+      },
+    });
+  };
+  /** The interceptor, if it is there in time. */
+  const interceptor = async (): Promise<Interceptor | undefined> => {
+    const { promise: late, resolve } = Promise.withResolvers<undefined>();
+    const timer = setTimeout(resolve, READY_WAIT_MS, undefined);
+    return Promise.race([loading.catch(() => undefined), late]).finally(() => clearTimeout(timer));
+  };
+
+  const carry = (connection: Connection, why: TunnelObservation['why'], upstream?: net.Socket): void => {
+    if (upstream) sockets.add(upstream);
+    tunnel(connection, why, options.observe, upstream ?? track(dial(connection.peer)));
+  };
+  const track = (socket: net.Socket): net.Socket => {
+    sockets.add(socket);
+    return socket.once('close', () => sockets.delete(socket));
+  };
+
+  /** Decides about a connection whose client has spoken: `first` is what it said, and is still in its socket. */
+  async function decide(connection: Connection, first: Buffer, opening: Opening): Promise<void> {
+    const pass = (why: TunnelObservation['why'], told: Connection = connection): void => carry(told, why);
+    if (opening === 'other' || opening === 'more') return pass('not-http');
+    // A forward proxy must see the request itself. mockttp speaks to h2c servers in HTTP/1 only, which few understand.
+    if (opening === 'http-proxy' || opening === 'h2c') return pass('excluded');
+    if (opening === 'http') {
+      const proxy = await interceptor();
+      if (proxy === undefined) return pass('proxy-not-ready');
+      return proxy.accept(connection);
+    }
+
+    const read = readClientHello(first);
+    const hello: ClientHello = read === 'more' || read === undefined ? { alpn: [] } : read;
+    const named: Connection = hello.sni === undefined ? connection : { ...connection, sni: hello.sni };
+    const offersHttp = hello.alpn.some((protocol) => HTTP_ALPN.has(protocol));
+    if (read === 'more' || read === undefined || notHttp.has(place(named))) return pass('not-http', named);
+    if (hello.alpn.length === 0 ? NOT_HTTP_PORTS.has(named.peer.port) : !offersHttp) return pass('not-http', named);
+    if (rejectsCa.has(place(named))) return pass('client-rejects-ca', named);
+    const proxy = await interceptor();
+    if (proxy === undefined) return pass('proxy-not-ready', named);
+    const verdict = await proxy.verdict(named.peer, named.sni, hello.alpn);
+    if (!verdict?.trusted) return pass('server-untrusted', named);
+    proxy.accept(named);
+  }
+
+  async function handle(socket: net.Socket): Promise<void> {
+    const from = nowMicros();
+    const port = socket.remotePort;
+    const entry = port === undefined ? undefined : await options.lookup(port, LOOKUP_WAIT_MS);
+    if (entry === undefined || entry.peer.proto !== 'tcp' || !allowed(entry.peer)) {
+      options.log(`network: closed a connection from port ${port} that no shim has led here`);
+      return reset(socket);
+    }
+    const { peer, proc } = entry;
+    const connection: Connection = { socket, peer, from, ...(proc === undefined ? {} : { proc }) };
+    if (serverFirst.has(place(connection))) return carry(connection, 'not-http');
+
+    const silent = await awaitReadable(socket, 0, SILENCE_MS);
+    if (!silent) {
+      const { first, opening } = await readOpening(socket);
+      return decide(connection, first, opening);
+    }
+    // Nobody spoke. Open the way to the server, and see who is first: it need not be the server, the client may only be
+    // slow (a small function starts on a fraction of a CPU), and then what it says must not pass unread.
+    const upstream = track(dial(peer));
+    const speaker = await firstToSpeak(socket, upstream);
+    if (speaker === 'server' && upstream.readableLength > 0) serverFirst.add(place(connection));
+    if (speaker !== 'client') return carry(connection, 'not-http', upstream);
+    const { first, opening } = await readOpening(socket);
+    if (opening === 'http' || opening === 'tls') {
+      upstream.on('error', () => {});
+      upstream.destroy();
+      return decide(connection, first, opening);
+    }
+    return carry(connection, 'not-http', upstream);
+  }
+
+  const allowed = (peer: Peer): boolean => {
+    if (peer.port === 0) return false;
+    return !LOCAL.test(peer.addr) || steerExtra.has(`${peer.addr}:${peer.port}`);
+  };
+
+  const server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: false }, (socket) => {
+    track(socket);
+    // Whoever takes the socket over listens for itself; between two owners an error must not end the extension.
+    socket.on('error', () => {});
+    handle(socket).catch((error) => {
+      options.log(`network: connection given up: ${error instanceof Error ? error.message : error}`);
+      reset(socket);
+    });
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => resolve());
+  });
+  const { port } = server.address() as net.AddressInfo;
+  const loading = load();
+  loading.catch((error) => options.log(`network: HTTP cannot be intercepted, everything is passed through: ${error}`));
+
+  return {
+    port,
+    caPem: async () => `${[...roots, authority.cert.trim()].join('\n')}\n`,
+    ready: loading.then(() => undefined),
+    async stop() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      for (const socket of sockets) socket.destroy();
+      const proxy = await loading.catch(() => undefined);
+      await proxy?.stop();
+      await closed;
+    },
+  };
+}
+
+/** Waits until more than `seen` bytes can be read, or the client is gone; true when the time passes without either. */
+function awaitReadable(socket: net.Socket, seen: number, ms: number): Promise<boolean> {
+  const more = (): boolean => socket.readableLength > seen || socket.readableEnded || socket.destroyed;
+  if (more()) return Promise.resolve(false);
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const finish = (silent: boolean): void => {
+    clearTimeout(timer);
+    socket.off('readable', look);
+    socket.off('close', look);
+    resolve(silent);
+  };
+  const look = (): void => {
+    if (more() || ended(socket)) finish(false);
+  };
+  const timer = setTimeout(finish, ms, true);
+  socket.on('readable', look);
+  socket.on('close', look);
+  return promise;
+}
+
+/** The client has sent its FIN; what it said before may still be in the buffer, so 'end' has not been emitted. */
+const ended = (socket: net.Socket): boolean =>
+  (socket as net.Socket & { _readableState?: { ended?: boolean } })._readableState?.ended === true;
+
+/** What can be read, left where it is. In one turn of the event loop, so that 'end' is not emitted in between. */
+function peek(socket: net.Socket): Buffer {
+  const bytes: Buffer | null = socket.read();
+  if (bytes === null) return Buffer.alloc(0);
+  socket.unshift(bytes);
+  return bytes;
+}
+
+/** Waits until the first bytes tell what they are, and in TLS until the hello is complete. */
+async function readOpening(socket: net.Socket): Promise<{ first: Buffer; opening: Opening }> {
+  const deadline = performance.now() + OPENING_WAIT_MS;
+  for (;;) {
+    const first = peek(socket);
+    const opening = sniff(first);
+    const incomplete = opening === 'more' || (opening === 'tls' && readClientHello(first) === 'more');
+    const left = deadline - performance.now();
+    if (!incomplete || left <= 0 || ended(socket) || socket.destroyed) return { first, opening };
+    await awaitReadable(socket, first.length, left);
+  }
+}
+
+function firstToSpeak(client: net.Socket, server: net.Socket): Promise<'client' | 'server' | 'nobody'> {
+  const { promise, resolve } = Promise.withResolvers<'client' | 'server' | 'nobody'>();
+  const byClient = (): void => finish('client');
+  const byServer = (): void => finish('server');
+  const failed = (): void => finish('nobody');
+  const finish = (who: 'client' | 'server' | 'nobody'): void => {
+    client.off('readable', byClient).off('close', failed);
+    server.off('readable', byServer).off('close', failed).off('error', failed);
+    resolve(who);
+  };
+  client.on('readable', byClient).on('close', failed);
+  server.on('readable', byServer).on('close', failed).on('error', failed);
+  return promise;
+}

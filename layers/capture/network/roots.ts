@@ -1,0 +1,30 @@
+import { existsSync, readFileSync } from 'node:fs';
+import tls from 'node:tls';
+
+const SYSTEM_BUNDLES = ['/etc/pki/tls/certs/ca-bundle.crt', '/etc/ssl/certs/ca-certificates.crt'];
+const EXTRA_BUNDLE_VARIABLES = ['SSL_CERT_FILE', 'NODE_EXTRA_CA_CERTS'];
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
+
+const readIfThere = (path: string, log: (line: string) => void): string => {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    log(`network: trust file ${path} cannot be read, going on without it: ${(error as Error).message}`);
+    return '';
+  }
+};
+
+/**
+ * Every root certificate the application trusts, as PEM, one entry per certificate, without doubles: the system's bundle
+ * (Amazon Linux, Debian; otherwise what is compiled into Node) and the files that SSL_CERT_FILE and NODE_EXTRA_CA_CERTS name.
+ */
+export function trustedRoots(env: NodeJS.ProcessEnv, log: (line: string) => void): string[] {
+  const system = SYSTEM_BUNDLES.find((path) => existsSync(path));
+  const texts = [system === undefined ? tls.rootCertificates.join('\n') : readIfThere(system, log)];
+  for (const variable of EXTRA_BUNDLE_VARIABLES) {
+    const path = env[variable];
+    if (path && path !== system) texts.push(readIfThere(path, log));
+  }
+  const certificates = texts.join('\n').replaceAll('\r', '').match(CERTIFICATE) ?? [];
+  return [...new Set(certificates)];
+}

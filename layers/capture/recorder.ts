@@ -1,0 +1,197 @@
+import { newInstanceId } from '../record/instance-id.ts';
+import type { AuditRecord, GapObservation, InstanceId, Observation, Phase, RequestId } from '../record/types.ts';
+import { nowMicros } from './clock.ts';
+import { fitRecord } from './fit.ts';
+import { log } from './log.ts';
+import { redactObservation } from './redact.ts';
+
+/** Consecutive records of one instance, serialised, on their way into a segment. */
+export interface Batch {
+  readonly instanceId: InstanceId;
+  readonly first: number;
+  readonly lines: readonly string[];
+  readonly bytes: number;
+}
+
+/** Where batches go. `backlogBytes`: what it holds and has not got rid of. `failing`: the last attempt to send did not succeed. */
+export interface BatchSink {
+  enqueue(batch: Batch): void;
+  readonly backlogBytes: number;
+  readonly failing: boolean;
+}
+
+/** The events of the shimmed processes since the last call. */
+export interface EventSource {
+  drain(): Observation[];
+}
+
+export interface RecorderOptions {
+  readonly ring?: EventSource | undefined;
+  readonly sink: BatchSink;
+  /** Sees every observation from the ring before it is recorded. */
+  readonly onEvent?: (observation: Observation) => void;
+}
+
+/** Raw bytes after which a batch is closed while a request runs. */
+export const BATCH_BYTES = 256 * 1024;
+/** Milliseconds after which it is closed in any case: an attacker should not get long to keep it from leaving. */
+export const BATCH_AGE_MS = 1000;
+/** What may wait in memory when segments cannot be stored. Beyond it new records are counted and dropped: the oldest tell how it began. */
+const BUFFER_BYTES = 8 * 1024 * 1024;
+/** Room above it that is kept for request boundaries and gaps. */
+const RESERVE_BYTES = 1024 * 1024;
+
+/** Puts every observation in its place (number, request, phase) and hands closed batches on. Never throws into its callers. */
+export class Recorder {
+  #instanceId: InstanceId = newInstanceId();
+  #seq = 0;
+  #lines: string[] = [];
+  #bytes = 0;
+  #oldest = 0;
+  #phase: Phase = 'init';
+  readonly #active = new Map<RequestId, 'invoke' | 'after'>();
+  #finished: { readonly req: RequestId; readonly at: number } | undefined;
+  readonly #lost = new Map<GapObservation['why'], { lost: number; detail: string | undefined }>();
+  readonly #options: RecorderOptions;
+
+  constructor(options: RecorderOptions) {
+    this.#options = options;
+  }
+
+  get instanceId(): InstanceId {
+    return this.#instanceId;
+  }
+
+  /** Requests that have begun and are not done. */
+  get active(): ReadonlyMap<RequestId, 'invoke' | 'after'> {
+    return this.#active;
+  }
+
+  /** Records what shimmed processes have reported since. Called at every boundary, so that each event falls on its right side. */
+  drain(): void {
+    if (this.#options.ring === undefined) return;
+    let events: readonly Observation[] = [];
+    try {
+      events = this.#options.ring.drain();
+    } catch (error) {
+      log('reading the event ring failed', error);
+      this.gap('ring-damaged', 0, String(error));
+    }
+    for (const event of events) {
+      this.#options.onEvent?.(event);
+      this.observe(event);
+    }
+  }
+
+  /** Records one observation in the place where the instance is now. */
+  observe(observation: Observation): void {
+    this.#write(observation, ...this.#placeOf(observation));
+  }
+
+  /** A request begins: what came before it belongs to the time before. */
+  begin(req: RequestId, observation: Observation): void {
+    this.drain();
+    this.#active.set(req, 'invoke');
+    this.#write(observation, req, 'invoke', true);
+  }
+
+  /** Its answer is out (or it failed); what it still does is recorded as phase `after`. */
+  end(req: RequestId, observation: Observation): void {
+    this.drain();
+    this.#write(observation, req, this.#active.get(req) ?? this.#phase, true);
+    if (this.#active.has(req)) this.#active.set(req, 'after');
+  }
+
+  /** The runtime has asked for the next request: nothing more belongs to this one. */
+  done(req: RequestId): void {
+    this.drain();
+    if (!this.#active.delete(req)) return;
+    this.#finished = { req, at: nowMicros() };
+    this.#phase = 'idle';
+    this.cut();
+  }
+
+  /** A snapshot was restored: from here on this is another instance, numbered anew. */
+  restored(): void {
+    this.drain();
+    this.cut();
+    const previous = this.#instanceId;
+    this.#instanceId = newInstanceId();
+    this.#seq = 0;
+    this.observe({ kind: 'restore', t: nowMicros(), previous });
+  }
+
+  shutdown(reason: string): void {
+    this.drain();
+    this.#phase = 'shutdown';
+    this.#write({ kind: 'shutdown', t: nowMicros(), reason }, null, 'shutdown', true);
+    this.cut();
+  }
+
+  /** Counts a loss; it becomes a record with the next batch. */
+  gap(why: GapObservation['why'], lost: number, detail?: string): void {
+    const sum = this.#lost.get(why);
+    this.#lost.set(why, { lost: (sum?.lost ?? 0) + lost, detail: sum?.detail ?? detail });
+  }
+
+  /** Closes the batch if it is old enough. */
+  tick(): void {
+    this.drain();
+    if (this.#lines.length > 0 && Date.now() - this.#oldest >= BATCH_AGE_MS) this.cut();
+  }
+
+  /** Closes the batch and hands it to the sink. */
+  cut(): void {
+    const lost = [...this.#lost];
+    this.#lost.clear();
+    for (const [why, { lost: count, detail }] of lost) {
+      const gap: Observation = { kind: 'gap', t: nowMicros(), why, lost: count, ...(detail === undefined ? {} : { detail }) };
+      if (!this.#write(gap, ...this.#placeOf(gap), true)) this.gap(why, count, detail);
+    }
+    this.#hand();
+  }
+
+  #hand(): void {
+    if (this.#lines.length === 0) return;
+    const first = this.#seq - this.#lines.length;
+    const batch = { instanceId: this.#instanceId, first, lines: this.#lines, bytes: this.#bytes };
+    this.#lines = [];
+    this.#bytes = 0;
+    this.#options.sink.enqueue(batch);
+  }
+
+  /** Two requests at once, and nothing says which one it was: then none is named rather than the wrong one. */
+  #placeOf(observation: Observation): [RequestId | null, Phase] {
+    if (observation.kind === 'exchange' || observation.kind === 'tunnel') {
+      // Reported when it was over, which can be a moment after the request it belongs to.
+      if (this.#finished !== undefined && observation.to <= this.#finished.at) return [this.#finished.req, 'after'];
+    }
+    if (this.#active.size === 0) return [null, this.#phase];
+    const [only] = this.#active;
+    if (only !== undefined && this.#active.size === 1) return only;
+    return [null, [...this.#active.values()].includes('invoke') ? 'invoke' : 'after'];
+  }
+
+  /** False when it was dropped for want of room. */
+  #write(observation: Observation, req: RequestId | null, phase: Phase, reserved = false): boolean {
+    const { sink } = this.#options;
+    if (this.#bytes + sink.backlogBytes > BUFFER_BYTES + (reserved ? RESERVE_BYTES : 0)) {
+      if (observation.kind !== 'gap') this.gap(sink.failing ? 'ship-failed' : 'buffer-full', 1);
+      return false;
+    }
+    const record: AuditRecord = { seq: this.#seq, req, phase, ...redactObservation(observation) };
+    const fitted = fitRecord(record);
+    if (fitted.line === undefined) {
+      this.gap('oversize', 1, fitted.problem);
+      return true;
+    }
+    if (fitted.shortened) this.gap('oversize', 0, `${observation.kind} record shortened`);
+    if (this.#lines.length === 0) this.#oldest = Date.now();
+    this.#seq++;
+    this.#lines.push(fitted.line);
+    // Counted in UTF-16 units: what memory holds, and near enough to the bytes that are stored.
+    this.#bytes += fitted.line.length + 1;
+    if (this.#bytes >= BATCH_BYTES) this.#hand();
+    return true;
+  }
+}

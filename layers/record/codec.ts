@@ -1,0 +1,170 @@
+import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { BOUNDS } from './bounds.ts';
+import { SegmentError } from './errors.ts';
+import { parseSegmentKey } from './key.ts';
+import { headerProblem, recordProblem } from './kinds.ts';
+import { deeperThan } from './shape.ts';
+import type { AuditRecord, Segment, SegmentHeader } from './types.ts';
+
+/** What the writer decides; range and count follow from the records. */
+export type SegmentHeaderFields = Pick<SegmentHeader, 'fn' | 'version' | 'instanceId' | 'prev' | 'caps'>;
+
+/** First four bytes of a zstd frame, little-endian (RFC 8878, 3.1.1). */
+const ZSTD_MAGIC = 0xfd2f_b528;
+
+/**
+ * A segment as stored: zstd of NDJSON, header line first. Records must be dense by `seq` and not empty.
+ * @throws SegmentError when the records would not be accepted by {@link decodeSegment}
+ */
+export function encodeSegment(fields: SegmentHeaderFields, records: readonly AuditRecord[]): Buffer {
+  const first = records[0]?.seq ?? 0;
+  records.forEach((record, i) => {
+    const problem = recordProblem(record);
+    if (problem !== undefined) throw new SegmentError('malformed', '(being written)', i + 2, problem.what);
+    if (record.seq !== first + i) {
+      throw new SegmentError('seq', '(being written)', i + 2, `record ${record.seq} stands where ${first + i} belongs`);
+    }
+  });
+  return encodeLines(fields, first, records.map(encodeRecord));
+}
+
+/** One record as a line, without line feed. */
+export function encodeRecord(record: AuditRecord): string {
+  return JSON.stringify(record);
+}
+
+/**
+ * The same from lines made earlier by {@link encodeRecord}, numbered from `first`: the recorder serialises each record once,
+ * when it is observed, and must not pay for it again.
+ * @throws SegmentError `oversized` when a bound is exceeded or there is no record
+ */
+export function encodeLines(fields: SegmentHeaderFields, first: number, lines: readonly string[]): Buffer {
+  const header: SegmentHeader = { v: 1, ...fields, first, last: first + lines.length - 1, count: lines.length };
+  if (lines.length === 0) throw new SegmentError('malformed', '(being written)', undefined, 'no records');
+  const problem = headerProblem(header);
+  if (problem !== undefined) throw new SegmentError('header', '(being written)', 1, problem);
+  const body = Buffer.from(`${JSON.stringify(header)}\n${lines.join('\n')}\n`);
+  const bytes = zstdCompressSync(body, { params: { [constants.ZSTD_c_checksumFlag]: 1 } });
+  if (body.length > BOUNDS.decompressed || bytes.length > BOUNDS.compressed || lines.length > BOUNDS.records) {
+    throw new SegmentError('oversized', '(being written)', undefined, `${lines.length} records, ${body.length} bytes`);
+  }
+  return bytes;
+}
+
+/**
+ * Reads a stored segment. The bytes are hostile input: nothing is believed before it is checked.
+ * @param expectedKey the object key it was found under; the header must agree with it
+ * @throws SegmentError naming segment and line
+ */
+export function decodeSegment(bytes: Uint8Array, expectedKey?: string): Segment {
+  const name = expectedKey ?? '(unnamed)';
+  const lines = splitLines(decompress(bytes, name), name);
+  const header = readHeader(lines[0] ?? '', name, expectedKey);
+  if (lines.length - 1 !== header.count) {
+    const code = lines.length - 1 < header.count ? 'truncated' : 'seq';
+    throw new SegmentError(code, name, lines.length, `${lines.length - 1} records, the header says ${header.count}`);
+  }
+  const records: AuditRecord[] = [];
+  for (let i = 1; i < lines.length; i++) {
+    const record = parseLine(lines[i] ?? '', name, i + 1);
+    const problem = recordProblem(record);
+    if (problem !== undefined) {
+      if (deeperThan(record, BOUNDS.depth)) throw new SegmentError('too-deep', name, i + 1, 'nested too deeply');
+      throw new SegmentError(problem.unknown ? 'unknown-kind' : 'malformed', name, i + 1, problem.what);
+    }
+    const { seq } = record as AuditRecord;
+    if (seq !== header.first + i - 1) {
+      throw new SegmentError('seq', name, i + 1, `record ${seq} stands where ${header.first + i - 1} belongs`);
+    }
+    records.push(record as AuditRecord);
+  }
+  return { header, records };
+}
+
+function decompress(bytes: Uint8Array, name: string): Uint8Array {
+  if (bytes.length > BOUNDS.compressed) throw new SegmentError('oversized', name, undefined, `${bytes.length} bytes stored`);
+  if (bytes.length < 4) throw new SegmentError('truncated', name, undefined, `${bytes.length} bytes stored`);
+  if (new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true) !== ZSTD_MAGIC) {
+    throw new SegmentError('encoding', name, undefined, 'not a zstd frame');
+  }
+  let read: { readonly buffer: Uint8Array; readonly engine: { readonly bytesWritten: number } };
+  try {
+    // `info` changes what is returned, which the published types do not say.
+    read = zstdDecompressSync(bytes, { maxOutputLength: BOUNDS.decompressed, info: true }) as unknown as typeof read;
+  } catch (error) {
+    const code = (error as { readonly code?: string }).code;
+    if (code === 'ERR_BUFFER_TOO_LARGE') {
+      throw new SegmentError('oversized', name, undefined, `more than ${BOUNDS.decompressed} bytes decompressed`, error);
+    }
+    const cut = code === 'Z_BUF_ERROR' || code === 'ZSTD_error_srcSize_wrong' || /unexpected end/i.test(String(error));
+    throw new SegmentError(cut ? 'truncated' : 'encoding', name, undefined, 'zstd stream is damaged', error);
+  }
+  // Bytes behind the frame would count in the hash chain and be read by nobody.
+  if (read.engine.bytesWritten !== bytes.length) {
+    throw new SegmentError(
+      'encoding',
+      name,
+      undefined,
+      `${bytes.length - read.engine.bytesWritten} bytes follow the zstd frame`,
+    );
+  }
+  return read.buffer;
+}
+
+function splitLines(body: Uint8Array, name: string): readonly string[] {
+  let whole: string;
+  try {
+    whole = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body);
+  } catch (error) {
+    throw new SegmentError('encoding', name, undefined, 'not UTF-8', error);
+  }
+  if (!whole.endsWith('\n')) throw new SegmentError('truncated', name, undefined, 'last line has no end');
+  const lines: string[] = [];
+  for (let start = 0; start < whole.length; ) {
+    const end = whole.indexOf('\n', start);
+    const line = whole.slice(start, end);
+    // Bytes are never fewer than UTF-16 units, and at most three times as many: count them only where it matters.
+    if (line.length > BOUNDS.line || (line.length * 3 > BOUNDS.line && Buffer.byteLength(line) > BOUNDS.line)) {
+      throw new SegmentError('oversized', name, lines.length + 1, `line longer than ${BOUNDS.line} bytes`);
+    }
+    if (lines.length > BOUNDS.records) {
+      throw new SegmentError('oversized', name, lines.length + 1, `more than ${BOUNDS.records} records`);
+    }
+    lines.push(line);
+    start = end + 1;
+  }
+  return lines;
+}
+
+function readHeader(line: string, name: string, expectedKey: string | undefined): SegmentHeader {
+  const header = parseLine(line, name, 1);
+  const problem = headerProblem(header);
+  if (problem !== undefined) {
+    if (deeperThan(header, BOUNDS.depth)) throw new SegmentError('too-deep', name, 1, 'nested too deeply');
+    throw new SegmentError('header', name, 1, problem);
+  }
+  const read = header as SegmentHeader;
+  if (expectedKey === undefined) return read;
+  const key = parseSegmentKey(expectedKey);
+  if (key === undefined) throw new SegmentError('header', name, undefined, 'not the key of a segment');
+  for (const field of ['fn', 'instanceId', 'first', 'last'] as const) {
+    // Otherwise one function could write evidence in another one's name: permissions go by key.
+    if (key[field] !== read[field]) {
+      throw new SegmentError(
+        'header',
+        name,
+        1,
+        `${field} is ${JSON.stringify(read[field])}, the key says ${JSON.stringify(key[field])}`,
+      );
+    }
+  }
+  return read;
+}
+
+function parseLine(line: string, name: string, number: number): unknown {
+  try {
+    return JSON.parse(line);
+  } catch (error) {
+    throw new SegmentError('malformed', name, number, 'not JSON', error);
+  }
+}

@@ -1,0 +1,187 @@
+import { FUNCTION_NAME, INSTANCE_ID } from './key.ts';
+import { bool, type Check, id, int, like, list, nullOr, object, oneOf, optional, type Shape, text } from './shape.ts';
+import type {
+  AuditRecord,
+  BodyDigest,
+  Capabilities,
+  JoinKey,
+  Observation,
+  Peer,
+  ResourceRef,
+  SegmentHeader,
+  Trigger,
+} from './types.ts';
+
+const count = int(0);
+const sha256 = like(/^[0-9a-f]{64}$/, 'a SHA-256 in lower-case hex');
+const port = int(0, 65_535);
+const fd = int(-1, 0x7fff_ffff);
+const pid = int(0, 0x7fff_ffff);
+const status = int(-0x8000_0000, 0x7fff_ffff);
+/** `<pid>@<start>`. */
+const processId = like(/^\d{1,10}@\d{1,20}$/, 'a process id (pid@start)');
+const requestId = like(/^[\x21-\x7e]{1,128}$/, 'a request id');
+const instanceId = like(INSTANCE_ID, 'an instance id (UUIDv7)');
+const functionName = like(FUNCTION_NAME, 'a function name');
+
+const digest = object<BodyDigest>({ bytes: count, sha256: optional(sha256) });
+const peer = object<Peer>({ addr: text, port, proto: oneOf('tcp', 'udp', 'unix') });
+const keys = list(object<JoinKey>({ key: id, sure: oneOf('exact', 'inferred') }));
+const resources = list(
+  object<ResourceRef>({
+    type: oneOf('s3-object', 'table-item', 'table', 'queue', 'bucket', 'event-bus', 'topic', 'stream', 'function', 'other'),
+    id,
+    access: oneOf('read', 'write', 'call'),
+  }),
+);
+const trigger = object<Trigger>({
+  type: oneOf('http', 'sqs', 'sns', 's3', 'dynamodb', 'eventbridge', 'kinesis', 'stepfunctions', 'alb', 'invoke'),
+  sourceIp: optional(text),
+  userAgent: optional(text),
+  method: optional(text),
+  path: optional(text),
+  source: optional(text),
+});
+const capabilities = object<Capabilities>({
+  shim: bool,
+  runtimeProxy: bool,
+  networkProxy: bool,
+  ptrace: bool,
+  seccomp: bool,
+  userNamespaces: bool,
+});
+
+type Kind = Observation['kind'];
+type Own<K extends Kind> = Omit<Extract<Observation, { kind: K }>, 't' | 'proc' | 'kind'>;
+/** Own fields of every kind; t, proc, seq, req, phase and kind are added below. */
+const OWN: { readonly [K in Kind]: Shape<Own<K>> } = {
+  init: {
+    fn: id,
+    version: id,
+    region: text,
+    runtime: text,
+    memoryMb: count,
+    initType: text,
+    caps: capabilities,
+  },
+  restore: { previous: instanceId },
+  shutdown: { reason: text },
+  gap: {
+    why: oneOf('shim-lost', 'ring-full', 'ring-damaged', 'buffer-full', 'ship-failed', 'oversize', 'proxy-lost'),
+    lost: count,
+    detail: optional(text),
+  },
+  unobserved: { what: oneOf('socket', 'program', 'tls', 'process'), detail: text },
+  'request-begin': {
+    deadlineMs: count,
+    fnArn: id,
+    traceId: optional(text),
+    event: digest,
+    trigger,
+    keys,
+    resources,
+  },
+  'request-end': {
+    status: oneOf('ok', 'error', 'init-error', 'timeout', 'crash'),
+    errorType: optional(text),
+    response: digest,
+  },
+  'process-start': {
+    parent: nullOr(processId),
+    exe: text,
+    how: oneOf('runtime', 'fork', 'vfork', 'spawn', 'exec'),
+  },
+  'process-exec': { path: text, argv: list(text), cwd: optional(text), ok: bool, child: optional(pid) },
+  'process-exit': { code: optional(status), signal: optional(status), child: optional(pid) },
+  'file-open': { path: text, mode: oneOf('r', 'w', 'rw'), created: bool, truncated: bool, fd },
+  'file-close': { path: text, fd, read: count, written: count },
+  'file-change': {
+    op: oneOf('unlink', 'rename', 'link', 'symlink', 'mkdir', 'rmdir', 'chmod', 'chown', 'truncate'),
+    path: text,
+    to: optional(text),
+    mode: optional(count),
+  },
+  'socket-connect': { peer, fd, localPort: port, steered: bool, errno: optional(status) },
+  'socket-accept': { peer, fd, localPort: port },
+  'socket-bind': { peer, fd },
+  'socket-close': { peer, fd, received: count, sent: count },
+  dns: { name: text, addrs: list(text) },
+  exchange: {
+    id,
+    from: count,
+    to: count,
+    method: text,
+    scheme: oneOf('http', 'https'),
+    host: text,
+    port,
+    addr: optional(text),
+    path: text,
+    query: optional(list(text)),
+    status: optional(count),
+    request: digest,
+    response: digest,
+    error: optional(text),
+    aws: optional(object<{ service: string; operation: string }>({ service: id, operation: id })),
+    keys,
+    resources,
+  },
+  tunnel: {
+    from: count,
+    to: count,
+    peer,
+    sni: optional(text),
+    why: oneOf('not-http', 'client-rejects-ca', 'server-untrusted', 'proxy-not-ready', 'excluded'),
+    sent: count,
+    received: count,
+  },
+};
+
+const PLACE: Shape<Pick<AuditRecord, 't' | 'proc' | 'seq' | 'req' | 'phase' | 'kind'>> = {
+  t: count,
+  proc: optional(processId),
+  seq: count,
+  req: nullOr(requestId),
+  phase: oneOf('init', 'invoke', 'after', 'idle', 'shutdown'),
+  kind: id,
+};
+
+const RECORDS = new Map<unknown, Check>(
+  Object.entries(OWN).map(([kind, own]) => [kind, object({ ...PLACE, ...own } as Shape<Record<string, unknown>>)]),
+);
+
+/** Every record kind of this version of the format. */
+export const KINDS: readonly Kind[] = Object.keys(OWN) as Kind[];
+
+/** What is wrong with a parsed record, or undefined. `unknown` tells a newer kind from a broken record. */
+export function recordProblem(value: unknown): { readonly unknown: boolean; readonly what: string } | undefined {
+  const kind = (value as { readonly kind?: unknown } | null | undefined)?.kind;
+  const check = RECORDS.get(kind);
+  if (check === undefined) {
+    if (typeof kind === 'string') return { unknown: true, what: `unknown record kind ${JSON.stringify(kind.slice(0, 64))}` };
+    return { unknown: false, what: 'record without a kind' };
+  }
+  const problem = check(value);
+  return problem === undefined ? undefined : { unknown: false, what: `${String(kind)} record ${problem}` };
+}
+
+const checkHeader = object<SegmentHeader>({
+  v: int(1, 1),
+  fn: functionName,
+  version: id,
+  instanceId,
+  first: count,
+  last: count,
+  count: int(1),
+  prev: nullOr(sha256),
+  caps: capabilities,
+});
+
+/** What is wrong with a parsed segment header, or undefined. */
+export function headerProblem(value: unknown): string | undefined {
+  const problem = checkHeader(value);
+  if (problem !== undefined) return `header ${problem}`;
+  const header = value as SegmentHeader;
+  if (header.first > header.last) return 'header ends before it begins';
+  if (header.count !== header.last - header.first + 1) return 'header count differs from its range';
+  return undefined;
+}

@@ -1,0 +1,102 @@
+import { BOUNDS } from './bounds.ts';
+
+/**
+ * Checks of parsed JSON, written by hand because the stitcher runs them on every record of every function.
+ * A check returns what is wrong, or undefined. It never throws and never follows a value deeper than its own shape.
+ */
+export type Check = ((value: unknown) => string | undefined) & { readonly absent?: boolean };
+type OptionalCheck = Check & { readonly absent: true };
+
+/** One check for every field of T, so that a field added to a type cannot be forgotten here. */
+export type Shape<T> = { readonly [K in keyof T]-?: Record<never, never> extends Pick<T, K> ? OptionalCheck : Check };
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
+
+/** Text from the instance: paths, arguments. Anything that is well-formed Unicode. */
+export const text: Check = (value) => {
+  if (typeof value !== 'string') return 'is not text';
+  if (value.length > BOUNDS.text) return `is longer than ${BOUNDS.text} characters`;
+  return value.isWellFormed() ? undefined : 'contains a lone surrogate';
+};
+
+/** A name that is compared, indexed or printed: not empty, no control characters. */
+export const id: Check = (value) => {
+  if (typeof value !== 'string' || value === '') return 'is not an identifier';
+  if (value.length > BOUNDS.id) return `is longer than ${BOUNDS.id} characters`;
+  if (!value.isWellFormed()) return 'contains a lone surrogate';
+  return CONTROL.test(value) ? 'contains control characters' : undefined;
+};
+
+export const bool: Check = (value) => (typeof value === 'boolean' ? undefined : 'is not a boolean');
+
+export function int(min: number, max: number = Number.MAX_SAFE_INTEGER): Check {
+  return (value) =>
+    Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max && !Object.is(value, -0)
+      ? undefined
+      : `is not a whole number from ${min} to ${max}`;
+}
+
+export function like(pattern: RegExp, what: string): Check {
+  return (value) =>
+    typeof value === 'string' && value.length <= BOUNDS.id && pattern.test(value) ? undefined : `is not ${what}`;
+}
+
+export function oneOf<T extends string>(...allowed: readonly T[]): Check {
+  const known = new Set<unknown>(allowed);
+  return (value) => (known.has(value) ? undefined : `is none of ${allowed.join(', ')}`);
+}
+
+export function nullOr(check: Check): Check {
+  return (value) => (value === null ? undefined : check(value));
+}
+
+export function optional(check: Check): OptionalCheck {
+  return Object.assign((value: unknown) => check(value), { absent: true as const });
+}
+
+export function list(check: Check): Check {
+  return (value) => {
+    if (!Array.isArray(value)) return 'is not a list';
+    if (value.length > BOUNDS.list) return `has more than ${BOUNDS.list} elements`;
+    for (let i = 0; i < value.length; i++) {
+      const problem = check(value[i]);
+      if (problem !== undefined) return `[${i}] ${problem}`;
+    }
+    return undefined;
+  };
+}
+
+/** An object with exactly these fields. Unknown ones are refused: they would be carried along unread (`__proto__` among them). */
+export function object<T>(shape: Shape<T>): Check {
+  const checks = new Map<string, Check>(Object.entries<Check>(shape as Record<string, Check>));
+  const required = [...checks].filter(([, check]) => check.absent !== true).map(([name]) => name);
+  return (value) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'is not an object';
+    const fields = value as Record<string, unknown>;
+    let found = 0;
+    for (const name of Object.keys(fields)) {
+      const check = checks.get(name);
+      if (check === undefined) return `has an unknown field ${JSON.stringify(name.slice(0, 64))}`;
+      const problem = check(fields[name]);
+      if (problem !== undefined) return `.${name} ${problem}`;
+      if (check.absent !== true) found++;
+    }
+    if (found === required.length) return undefined;
+    return `lacks the field ${required.find((name) => !Object.hasOwn(fields, name))}`;
+  };
+}
+
+/** Whether a parsed value is nested more than `limit` levels deep (a bare object is one level); counted without recursion. */
+export function deeperThan(value: unknown, limit: number): boolean {
+  let level: readonly object[] = typeof value === 'object' && value !== null ? [value] : [];
+  for (let depth = 1; level.length > 0; depth++) {
+    if (depth > limit) return true;
+    const below: object[] = [];
+    for (const outer of level) {
+      for (const inner of Object.values(outer)) if (typeof inner === 'object' && inner !== null) below.push(inner);
+    }
+    level = below;
+  }
+  return false;
+}
