@@ -1,8 +1,9 @@
 import type { AuditRecord, InstanceId, ProcessId, Segment } from '../../layers/record/types.ts';
 import { Draft } from './draft.ts';
-import { functionId, gapId, INIT, instanceId, linkKey, partitionOf, processId } from './ids.ts';
+import { INIT, linkKey, partitionOf, processId } from './ids.ts';
 import { observeExchange } from './observe-exchange.ts';
 import { observeChange, observeClose, observeOpen } from './observe-file.ts';
+import { observeInstance } from './observe-instance.ts';
 import { observeAccept, observeConnect, observeDns, observeSocketClose, observeTunnel } from './observe-network.ts';
 import { observeExec, observeExit, observeStart } from './observe-process.ts';
 import { observeBegin, observeEnd } from './observe-request.ts';
@@ -17,7 +18,11 @@ import type { Built } from './shard.ts';
 export function buildShards(segment: Segment, key: string): Built {
   const { header, records } = segment;
   const draft = new Draft(header.instanceId, header.fn, key);
-  for (const record of records) observe(draft, record);
+  for (const record of records) {
+    // Every observation widens the interval of its unit, also those that make no edge; else the interval would depend on the split.
+    if (record.proc !== undefined) draft.unit(record, record.proc);
+    observe(draft, record);
+  }
   linkProcesses(draft, records);
   const { links, cut } = draft.links();
   return {
@@ -38,76 +43,51 @@ export function buildShards(segment: Segment, key: string): Built {
 
 function observe(draft: Draft, record: AuditRecord): void {
   switch (record.kind) {
-    case 'init':
-    case 'restore':
-    case 'shutdown':
-    case 'gap':
-    case 'unobserved':
-      return observeInstance(draft, record);
     case 'request-begin':
-      return observeBegin(draft, record);
+      observeBegin(draft, record);
+      break;
     case 'request-end':
-      return observeEnd(draft, record);
+      observeEnd(draft, record);
+      break;
     case 'process-start':
-      return observeStart(draft, record);
+      observeStart(draft, record);
+      break;
     case 'process-exec':
-      return observeExec(draft, record);
+      observeExec(draft, record);
+      break;
     case 'process-exit':
-      return observeExit(draft, record);
+      observeExit(draft, record);
+      break;
     case 'file-open':
-      return observeOpen(draft, record);
+      observeOpen(draft, record);
+      break;
     case 'file-close':
-      return observeClose(draft, record);
+      observeClose(draft, record);
+      break;
     case 'file-change':
-      return observeChange(draft, record);
+      observeChange(draft, record);
+      break;
     case 'socket-connect':
-      return observeConnect(draft, record);
+      observeConnect(draft, record);
+      break;
     case 'socket-accept':
     case 'socket-bind':
-      return observeAccept(draft, record);
+      observeAccept(draft, record);
+      break;
     case 'socket-close':
-      return observeSocketClose(draft, record);
+      observeSocketClose(draft, record);
+      break;
     case 'dns':
-      return observeDns(draft, record);
+      observeDns(draft, record);
+      break;
     case 'exchange':
-      return observeExchange(draft, record);
+      observeExchange(draft, record);
+      break;
     case 'tunnel':
-      return observeTunnel(draft, record);
-  }
-}
-
-type InstanceRecord = Extract<AuditRecord, { kind: 'init' | 'restore' | 'shutdown' | 'gap' | 'unobserved' }>;
-
-function observeInstance(draft: Draft, record: InstanceRecord): void {
-  const { instance, fn } = draft;
-  const partition = partitionOf(record);
-  const seen = { first: record.t, last: record.t };
-  if (record.kind === 'gap' || record.kind === 'unobserved') {
-    const lost = record.kind === 'gap' ? record.lost : 0;
-    const why = record.kind === 'gap' ? record.why : `unobserved ${record.what}`;
-    const detail = record.detail === undefined ? {} : { detail: record.detail };
-    const gap = draft.node(partition, { kind: 'gap', id: gapId(instance, record.seq), instance, why, lost, ...detail, ...seen });
-    if (record.proc !== undefined || record.req !== null) {
-      draft.edge(record, { from: draft.actor(record), to: gap, op: 'gap', start: record.t });
-    }
-    return;
-  }
-  const base = { kind: 'instance', id: instanceId(instance), instance, fn, ...seen } as const;
-  if (record.kind === 'shutdown') {
-    draft.node(partition, { ...base, shutdown: record.reason });
-    return;
-  }
-  const facts =
-    record.kind === 'init'
-      ? { version: record.version, runtime: record.runtime, region: record.region, initType: record.initType }
-      : {};
-  const node = draft.node(partition, { ...base, ...facts });
-  const owner = draft.node(partition, { kind: 'function', id: functionId(fn), name: fn, ...seen });
-  draft.edge(record, { from: owner, to: node, op: 'runs', start: record.t });
-  if (record.kind === 'restore') {
-    const previous = { kind: 'instance', instance: record.previous, fn, ...seen } as const;
-    const from = draft.node(partition, { ...previous, id: instanceId(record.previous) });
-    draft.edge(record, { from, to: node, op: 'restore', start: record.t });
+      observeTunnel(draft, record);
+      break;
+    default:
+      observeInstance(draft, record);
   }
 }
 
@@ -132,7 +112,6 @@ function linkProcesses(draft: Draft, records: readonly AuditRecord[]): void {
     const node = processId(draft.instance, partition, proc);
     if (ofInit.has(proc) || seen.has(node)) continue;
     seen.add(node);
-    draft.unit(record, proc);
     draft.link('process', record, { key: processKey(draft.instance, proc), direction: 'at', node });
   }
 }

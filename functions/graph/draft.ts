@@ -97,7 +97,13 @@ export class Draft {
   link(
     priority: keyof typeof PRIORITY,
     record: AuditRecord,
-    entry: { readonly key: LinkKey; readonly direction: Link['direction']; readonly node: NodeId; readonly t?: number; readonly sure?: Sure },
+    entry: {
+      readonly key: LinkKey;
+      readonly direction: Link['direction'];
+      readonly node: NodeId;
+      readonly t?: number;
+      readonly sure?: Sure;
+    },
   ): void {
     const partition = partitionOf(record);
     const t = entry.t ?? record.t;

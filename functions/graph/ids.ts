@@ -16,8 +16,7 @@ const LONGEST = 480;
 
 // Control characters, line separators, direction overrides, zero-width characters and lone surrogates would let evidence
 // draw over what an investigator reads; `%` is escaped so that escaping stays reversible.
-const UNSAFE =
-  /[%\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+const UNSAFE = /[%\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 /** In an inner part of an id also what separates parts of ids and of sort keys, and what marks partitions. */
 const SEPARATORS = /[:#~@]/g;
 

@@ -35,7 +35,12 @@ function text(node: Node): string {
   }
 }
 
-function described(trigger: { readonly type: string; readonly method?: string; readonly path?: string; readonly source?: string }) {
+function described(trigger: {
+  readonly type: string;
+  readonly method?: string;
+  readonly path?: string;
+  readonly source?: string;
+}) {
   if (trigger.type === 'http') return `${trigger.method ?? 'http'} ${trigger.path ?? ''}`.trim();
   return trigger.source === undefined ? trigger.type : `${trigger.type} ${trigger.source}`;
 }

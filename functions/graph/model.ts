@@ -85,6 +85,7 @@ export interface ExchangeNode extends NodeBase {
   readonly scheme: 'http' | 'https';
   readonly host: string;
   readonly port: number;
+  readonly addr?: string;
   readonly path: string;
   readonly status?: number;
   readonly error?: string;

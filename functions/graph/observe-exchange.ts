@@ -21,6 +21,7 @@ export function observeExchange(draft: Draft, record: AuditRecord & ExchangeObse
     ...{ first: start, last: end, method: record.method, scheme: record.scheme, host: record.host, port: record.port },
     ...{ path: record.path, sent: record.request.bytes, received: record.response.bytes, keys: record.keys },
     ...(status === undefined ? {} : { status }),
+    ...(record.addr === undefined ? {} : { addr: record.addr }),
     ...(record.error === undefined ? {} : { error: record.error }),
     ...(record.aws === undefined ? {} : { aws: record.aws }),
     ...(record.request.sha256 === undefined ? {} : { sentSha: record.request.sha256 }),
@@ -30,7 +31,15 @@ export function observeExchange(draft: Draft, record: AuditRecord & ExchangeObse
   const got = record.response.bytes;
   const actor = draft.actor(record);
   const sure = record.proc === undefined ? 'inferred' : 'exact';
-  draft.edge(record, { from: actor, to: exchange, op: 'request', start, end: sent > WHOLE_BODY ? end : start, bytes: sent, sure });
+  draft.edge(record, {
+    from: actor,
+    to: exchange,
+    op: 'request',
+    start,
+    end: sent > WHOLE_BODY ? end : start,
+    bytes: sent,
+    sure,
+  });
   if (status !== undefined) draft.edge(record, { from: exchange, to: actor, op: 'response', start: back, bytes: got, sure });
 
   if (!isKnownService(record)) {

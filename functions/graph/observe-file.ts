@@ -1,4 +1,9 @@
-import type { AuditRecord, FileChangeObservation, FileCloseObservation, FileOpenObservation } from '../../layers/record/types.ts';
+import type {
+  AuditRecord,
+  FileChangeObservation,
+  FileCloseObservation,
+  FileOpenObservation,
+} from '../../layers/record/types.ts';
 import type { Draft } from './draft.ts';
 import { linkKey } from './ids.ts';
 import { LASTING } from './model.ts';

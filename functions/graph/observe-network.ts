@@ -23,6 +23,8 @@ export function isLoopback(addr: string): boolean {
 export function observeConnect(draft: Draft, record: AuditRecord & SocketConnectObservation): void {
   const { peer, t: start } = record;
   if (record.errno !== undefined && record.errno !== 0 && record.errno !== EINPROGRESS) return;
+  // An endpoint override such as a local engine: the exchanges that follow tell it all.
+  if (record.steered && isLoopback(peer.addr)) return;
   if (isInside(peer)) {
     // Ask through the way in, hear through the way out: two clients of one server stay independent of each other.
     join(draft, record, peer, 'in', 'to');
@@ -31,7 +33,13 @@ export function observeConnect(draft: Draft, record: AuditRecord & SocketConnect
   }
   if (peer.port === DNS_PORT || isLinkLocal(peer.addr)) return;
   const endpoint = address(draft, record, peer);
-  draft.edge(record, { from: draft.actor(record), to: endpoint, op: 'connect', start, sure: record.steered ? 'inferred' : 'exact' });
+  draft.edge(record, {
+    from: draft.actor(record),
+    to: endpoint,
+    op: 'connect',
+    start,
+    sure: record.steered ? 'inferred' : 'exact',
+  });
   if (!record.steered) linkAddress(draft, record, peer.addr, draft.actor(record));
 }
 
@@ -49,7 +57,8 @@ export function observeSocketClose(draft: Draft, record: AuditRecord & SocketClo
   const endpoint = address(draft, record, peer);
   const actor = draft.actor(record);
   // `inferred` until it is known whether the proxy saw the same bytes as an exchange; see `local.ts`.
-  if (record.sent > 0) draft.edge(record, { from: actor, to: endpoint, op: 'send', start, bytes: record.sent, sure: 'inferred' });
+  if (record.sent > 0)
+    draft.edge(record, { from: actor, to: endpoint, op: 'send', start, bytes: record.sent, sure: 'inferred' });
   if (record.received > 0) {
     draft.edge(record, { from: endpoint, to: actor, op: 'receive', start, bytes: record.received, sure: 'inferred' });
   }
@@ -112,7 +121,9 @@ function join(draft: Draft, record: AuditRecord, peer: Peer, way: 'in' | 'out', 
 }
 
 function isInside(peer: Peer): boolean {
-  return peer.proto === 'unix' ? !SYSTEM_SOCKETS.test(peer.addr) && classify(peer.addr, true).as !== 'nothing' : isLoopback(peer.addr);
+  return peer.proto === 'unix'
+    ? !SYSTEM_SOCKETS.test(peer.addr) && classify(peer.addr, true).as !== 'nothing'
+    : isLoopback(peer.addr);
 }
 
 function isLinkLocal(addr: string): boolean {

@@ -29,7 +29,8 @@ export function observeBegin(draft: Draft, record: AuditRecord & RequestBeginObs
     const node = draft.node(partition, { kind: 'resource', id: resourceId(id), type, resource: id, ...seen });
     if (access === 'call') continue;
     draft.edge(record, { from: node, to: request, op: 'event', start });
-    if (type === 's3-object' || type === 'table-item') draft.link('resource', record, { key: linkKey(node), direction: 'in', node });
+    if (type === 's3-object' || type === 'table-item')
+      draft.link('resource', record, { key: linkKey(node), direction: 'in', node });
   }
   for (const { key, sure } of keys) draft.link('join', record, { key: joinLink(key), direction: 'in', node: request, sure });
   draft.requests.push({

@@ -41,6 +41,17 @@ const BUFFER_BYTES = 8 * 1024 * 1024;
 /** Room above it that is kept for request boundaries and gaps. */
 const RESERVE_BYTES = 1024 * 1024;
 
+/** Requests remembered for exchanges that are reported when they have long ended. */
+const HISTORY = 64;
+
+/** When a request ran, in µs since 1970. */
+interface Span {
+  readonly req: RequestId;
+  readonly begun: number;
+  answered: number;
+  done: number;
+}
+
 /** Puts every observation in its place (number, request, phase) and hands closed batches on. Never throws into its callers. */
 export class Recorder {
   #instanceId: InstanceId = newInstanceId();
@@ -50,7 +61,7 @@ export class Recorder {
   #oldest = 0;
   #phase: Phase = 'init';
   readonly #active = new Map<RequestId, 'invoke' | 'after'>();
-  #finished: { readonly req: RequestId; readonly at: number } | undefined;
+  readonly #history: Span[] = [];
   readonly #lost = new Map<GapObservation['why'], { lost: number; detail: string | undefined }>();
   readonly #options: RecorderOptions;
 
@@ -92,6 +103,8 @@ export class Recorder {
   begin(req: RequestId, observation: Observation): void {
     this.drain();
     this.#active.set(req, 'invoke');
+    this.#history.push({ req, begun: nowMicros(), answered: Number.POSITIVE_INFINITY, done: Number.POSITIVE_INFINITY });
+    if (this.#history.length > HISTORY) this.#history.shift();
     this.#write(observation, req, 'invoke', true);
   }
 
@@ -99,16 +112,19 @@ export class Recorder {
   end(req: RequestId, observation: Observation): void {
     this.drain();
     this.#write(observation, req, this.#active.get(req) ?? this.#phase, true);
-    if (this.#active.has(req)) this.#active.set(req, 'after');
+    if (!this.#active.has(req)) return;
+    this.#active.set(req, 'after');
+    const span = this.#history.findLast((past) => past.req === req);
+    if (span !== undefined) span.answered = nowMicros();
   }
 
   /** The runtime has asked for the next request: nothing more belongs to this one. */
   done(req: RequestId): void {
     this.drain();
     if (!this.#active.delete(req)) return;
-    this.#finished = { req, at: nowMicros() };
+    const span = this.#history.findLast((past) => past.req === req);
+    if (span !== undefined) span.done = nowMicros();
     this.#phase = 'idle';
-    this.cut();
   }
 
   /** A snapshot was restored: from here on this is another instance, numbered anew. */
@@ -162,14 +178,19 @@ export class Recorder {
 
   /** Two requests at once, and nothing says which one it was: then none is named rather than the wrong one. */
   #placeOf(observation: Observation): [RequestId | null, Phase] {
-    if (observation.kind === 'exchange' || observation.kind === 'tunnel') {
-      // Reported when it was over, which can be a moment after the request it belongs to.
-      if (this.#finished !== undefined && observation.to <= this.#finished.at) return [this.#finished.req, 'after'];
-    }
+    if (observation.kind === 'exchange' || observation.kind === 'tunnel') return this.#placeAt(observation.from);
     if (this.#active.size === 0) return [null, this.#phase];
     const [only] = this.#active;
     if (only !== undefined && this.#active.size === 1) return only;
     return [null, [...this.#active.values()].includes('invoke') ? 'invoke' : 'after'];
+  }
+
+  /** Exchanges are reported when they are over; they belong to the request in which they began. */
+  #placeAt(t: number): [RequestId | null, Phase] {
+    const [span, another] = this.#history.filter((past) => past.begun <= t && t < past.done);
+    if (span === undefined) return [null, this.#history.some((past) => past.begun <= t) ? 'idle' : this.#phase];
+    if (another !== undefined) return [null, 'invoke'];
+    return [span.req, t < span.answered ? 'invoke' : 'after'];
   }
 
   /** False when it was dropped for want of room. */

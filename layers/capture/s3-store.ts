@@ -19,7 +19,7 @@ export function s3Store(bucket: string): SegmentStore {
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
     // A custom endpoint (local engine, LocalStack) has no name per bucket.
-    forcePathStyle: process.env['AWS_ENDPOINT_URL_S3'] !== undefined || process.env['AWS_ENDPOINT_URL'] !== undefined,
+    forcePathStyle: process.env.AWS_ENDPOINT_URL_S3 !== undefined || process.env.AWS_ENDPOINT_URL !== undefined,
     requestHandler: { httpAgent: agents[0], httpsAgent: agents[1] },
   });
   let used = 0;

@@ -87,7 +87,7 @@ export class Shipper implements BatchSink {
 
   /** Loads what sending needs, so that the first request does not wait for it. */
   async warm(): Promise<void> {
-    await this.#loadStore().catch((error: unknown) => log('loading the S3 client failed', error));
+    await this.#loadStore().catch((error: unknown) => log('starting the S3 client failed', error));
   }
 
   /** How long the end of a request may wait for {@link flush}: less after it was in vain. */

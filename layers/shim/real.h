@@ -35,6 +35,13 @@ void closefrom(int);
 ssize_t copy_file_range(int, off64_t *, int, off64_t *, size_t, unsigned);
 int execveat(int, const char *, char *const[], char *const[], int);
 int memfd_create(const char *, unsigned);
+size_t __fread_chk(void *, size_t, size_t, size_t, FILE *);
+char *__fgets_chk(char *, size_t, int, FILE *);
+int __vfprintf_chk(FILE *, int, const char *, __builtin_va_list);
+ssize_t __read_chk(int, void *, size_t, size_t);
+ssize_t __pread_chk(int, void *, size_t, off64_t, size_t);
+ssize_t __recv_chk(int, void *, size_t, size_t, int);
+ssize_t __recvfrom_chk(int, void *, size_t, size_t, int, struct sockaddr *, socklen_t *);
 int renameat2(int, const char *, int, const char *, unsigned);
 
 #define REALS(X)                                                                                                               \
@@ -43,7 +50,8 @@ int renameat2(int, const char *, int, const char *, unsigned);
     X(read) X(pread) X(readv) X(preadv) X(preadv2) X(write) X(pwrite) X(writev) X(pwritev) X(pwritev2)                         \
     X(sendfile) X(copy_file_range) X(splice)                                                                                   \
     X(fread) X(fwrite) X(fread_unlocked) X(fwrite_unlocked) X(fputs) X(fputs_unlocked) X(puts) X(fgets) X(fgets_unlocked)      \
-    X(getline) X(getdelim) X(vfprintf)                                                                                         \
+    X(getline) X(getdelim) X(vfprintf) X(__fread_chk) X(__fgets_chk) X(__vfprintf_chk) X(__read_chk) X(__pread_chk)             \
+    X(__recv_chk) X(__recvfrom_chk)                                                                                         \
     X(unlink) X(unlinkat) X(remove) X(rename) X(renameat) X(renameat2) X(link) X(linkat) X(symlink) X(symlinkat)               \
     X(mkdir) X(mkdirat) X(rmdir) X(chmod) X(fchmod) X(fchmodat) X(chown) X(lchown) X(fchown) X(fchownat)                       \
     X(truncate) X(ftruncate)                                                                                                   \

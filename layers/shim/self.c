@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "inject.h"
+#include "process.h"
 #include "real.h"
 #include "ring.h"
 #include "steer.h"

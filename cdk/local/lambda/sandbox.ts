@@ -124,7 +124,7 @@ function spawnBubblewrap(layout: SandboxLayout, logs: readonly number[]): ChildP
   const seccomp = openSync(layout.shared.seccomp, 'r');
   try {
     const args = sandboxArguments(layout, { jsonStatus: FD.jsonStatus, seccomp: FD.seccomp });
-    return spawn('bwrap', args, { stdio: ['pipe', 'pipe', 'pipe', 'pipe', ...logs, seccomp], env: {}, detached: false });
+    return spawn(layout.shared.bubblewrap, args, { stdio: ['pipe', 'pipe', 'pipe', 'pipe', ...logs, seccomp], env: {} });
   } finally {
     closeSync(seccomp);
   }

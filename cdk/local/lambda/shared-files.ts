@@ -12,12 +12,14 @@ import {
 } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { findBubblewrap } from './bubblewrap.ts';
 import { lambdaSeccompProgram } from './seccomp.ts';
 import type { LambdaOptions } from './types.ts';
 
 export interface SharedFiles {
   /** Removed by `remove`; also holds what single functions and instances need on disk. */
   readonly dir: string;
+  readonly bubblewrap: string;
   readonly etc: string;
   readonly runtime: string;
   readonly seccomp: string;
@@ -32,6 +34,7 @@ const COPIED = ['ld.so.cache', 'ld.so.conf', 'ld.so.conf.d', 'alternatives', 'mi
 const ROOTS = ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt', '/etc/ssl/cert.pem'];
 
 export function prepareSharedFiles(options: LambdaOptions): SharedFiles {
+  const bubblewrap = findBubblewrap();
   mkdirSync(options.stateDir, { recursive: true });
   const dir = mkdtempSync(join(options.stateDir, 'lambda-'));
   const etc = join(dir, 'etc');
@@ -41,7 +44,7 @@ export function prepareSharedFiles(options: LambdaOptions): SharedFiles {
   const nodeModules = sdkNodeModules();
   writeRuntime(runtime, options.trustedCaPem, nodeModules !== undefined);
   writeFileSync(seccomp, lambdaSeccompProgram());
-  return { dir, etc, runtime, seccomp, nodeModules, remove: () => rmSync(dir, { recursive: true, force: true }) };
+  return { dir, bubblewrap, etc, runtime, seccomp, nodeModules, remove: () => rmSync(dir, { recursive: true, force: true }) };
 }
 
 function writeEtc(etc: string, options: LambdaOptions): void {

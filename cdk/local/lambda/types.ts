@@ -41,6 +41,12 @@ export interface LambdaOptions {
   readonly maxInstances?: number;
   /** How long an invocation may wait for an instance before it is throttled. Default 10 s. */
   readonly queueTimeoutMs?: number;
+  /**
+   * How long a request waits for an instance that has answered and is about to be free, before a new one is made. A caller on
+   * this machine is back faster than one across a network: without this, a sequence of requests would be spread over several
+   * instances. Default 100 ms.
+   */
+  readonly reuseWaitMs?: number;
   /** Pauses before the retries of an asynchronous invocation. AWS: 1 and 2 minutes. Default 1 s and 2 s. */
   readonly asyncRetryDelaysMs?: readonly number[];
   readonly log: (line: string) => void;

@@ -16,6 +16,8 @@ export interface AttackerHost {
   readonly host: string;
   readonly address: string;
   readonly port: number;
+  /** What the attacker uses it for. */
+  readonly role: string;
   /** `https://<host>:<port>` */
   readonly url: string;
 }
@@ -24,6 +26,7 @@ export interface HostOptions extends Certificate {
   readonly host: string;
   /** Where it listens, e.g. `127.66.1.2`. */
   readonly address: string;
+  readonly role: string;
   /** Default: any free one. */
   readonly port?: number;
 }
@@ -65,7 +68,7 @@ export async function startAttacker(hosts: readonly HostOptions[]): Promise<Atta
 }
 
 async function listen(
-  { host, address, port = 0, cert, key }: HostOptions,
+  { host, address, role, port = 0, cert, key }: HostOptions,
   visits: Visit[],
   content: ReadonlyMap<string, string>,
 ): Promise<{ at: AttackerHost; server: Server }> {
@@ -88,5 +91,5 @@ async function listen(
     });
   });
   const bound = (server.address() as AddressInfo).port;
-  return { at: { host, address, port: bound, url: `https://${host}:${bound}` }, server };
+  return { at: { host, address, role, port: bound, url: `https://${host}:${bound}` }, server };
 }

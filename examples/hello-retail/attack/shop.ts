@@ -17,19 +17,29 @@ export interface ShopAnswer {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-export async function buy(apiUrl: string, purchase: Purchase): Promise<ShopAnswer> {
-  return call(apiUrl, 'POST', '/purchase', JSON.stringify(purchase));
+/** A customer with a browser, when nothing else is said. */
+export const browser = 'Mozilla/5.0 (X11; Linux x86_64) HelloRetail-Customer';
+
+export async function buy(apiUrl: string, purchase: Purchase, userAgent = browser): Promise<ShopAnswer> {
+  return call(apiUrl, 'POST', '/purchase', { body: JSON.stringify(purchase), userAgent });
 }
 
-export async function lookAt(apiUrl: string, product: string): Promise<ShopAnswer> {
-  return call(apiUrl, 'GET', `/product/${encodeURIComponent(product)}`);
+export async function lookAt(apiUrl: string, product: string, userAgent = browser): Promise<ShopAnswer> {
+  return call(apiUrl, 'GET', `/product/${encodeURIComponent(product)}`, { userAgent });
+}
+
+interface CallOptions {
+  readonly body?: string;
+  readonly userAgent?: string;
 }
 
 /** @throws Error when the shop cannot be reached or answers with something that is not JSON. */
-export async function call(apiUrl: string, method: string, path: string, body?: string): Promise<ShopAnswer> {
+export async function call(apiUrl: string, method: string, path: string, options: CallOptions = {}): Promise<ShopAnswer> {
+  const { body, userAgent = browser } = options;
   const response = await fetch(`${apiUrl.replace(/\/$/, '')}${path}`, {
     method,
-    ...(body !== undefined && { body, headers: { 'content-type': 'application/json' } }),
+    headers: { 'user-agent': userAgent, ...(body !== undefined && { 'content-type': 'application/json' }) },
+    ...(body !== undefined && { body }),
   });
   const text = await response.text();
   try {

@@ -32,11 +32,16 @@ const leaveOut: Plugin = {
   },
 };
 
-/** mockttp writes its troubles to the console, request details included; what the bundle has to say goes through `log`. */
+/**
+ * mockttp writes its troubles to the console, request details included; what the bundle has to say goes through `log`.
+ * It also uses url.parse(), about which Node would warn in the function's log.
+ */
 const keepQuiet: Plugin = {
   name: 'keep-mockttp-off-the-console',
   setup({ initialOptions }) {
     initialOptions.drop = [...(initialOptions.drop ?? []), 'console'];
+    const footer = initialOptions.footer?.['js'] ?? '';
+    initialOptions.footer = { ...initialOptions.footer, js: `${footer}\nprocess.noDeprecation = true;` };
   },
 };
 

@@ -12,11 +12,22 @@ interface WatchOptions extends Omit<InterceptorOptions, 'authority' | 'roots'> {
 /** Upstream failures that mean "this server would not talk to us", as opposed to the network or the server being down. */
 const TLS_FAILURE = /^(ERR_SSL|ERR_TLS|CERT_|UNABLE_TO|SELF_SIGNED|DEPTH_ZERO)/;
 
+/** mockttp reports pieces of a body 20 ms late, those before an abort too. */
+const LAST_PIECE_MS = 40;
+
+/** What mockttp writes into a response whose client has gone; nobody receives it. */
+const ABORT_TEXT = Buffer.from('Error: aborted');
+
+export interface ExchangeWatch {
+  /** Reports what is still under way as cut short. */
+  stop(): void;
+}
+
 /**
  * Turns mockttp's events into one observation per exchange. mockttp emits each event with setImmediate in the order in
  * which things happened, so a request is known before its body and a response's head before its end.
  */
-export function watchExchanges(mockttp: MockttpServer, options: WatchOptions): void {
+export function watchExchanges(mockttp: MockttpServer, options: WatchOptions): ExchangeWatch {
   const underWay = new Map<string, Exchange>();
 
   const finish = (id: string, error?: string): void => {
@@ -60,17 +71,25 @@ export function watchExchanges(mockttp: MockttpServer, options: WatchOptions): v
   });
   mockttp.on('response-initiated', ({ id, statusCode, headers }) => underWay.get(id)?.answered(statusCode, headers));
   mockttp.on('response-body-data', ({ id, content, isEnded }) => {
-    const body = underWay.get(id)?.response;
-    if (body === undefined) return;
-    body.add(content);
-    body.complete = isEnded;
+    const exchange = underWay.get(id);
+    if (exchange === undefined) return;
+    if (exchange.cut) {
+      const spurious = isEnded && Buffer.from(content.subarray(-ABORT_TEXT.length)).equals(ABORT_TEXT);
+      exchange.response.add(spurious ? content.subarray(0, -ABORT_TEXT.length) : content);
+      return;
+    }
+    exchange.response.add(content);
+    exchange.response.complete = isEnded;
     if (isEnded) finish(id);
   });
   mockttp.on('abort', (request) => {
     const error = (request as { error?: { code?: string; message?: string } }).error;
-    const connection = underWay.get(request.id)?.connection;
-    if (connection !== undefined && TLS_FAILURE.test(error?.code ?? '')) options.distrust(connection.peer, connection.sni);
-    finish(request.id, error?.code ?? error?.message ?? 'aborted');
+    const exchange = underWay.get(request.id);
+    if (exchange === undefined) return;
+    exchange.cut = true;
+    const { connection } = exchange;
+    if (TLS_FAILURE.test(error?.code ?? '')) options.distrust(connection.peer, connection.sni);
+    setTimeout(finish, LAST_PIECE_MS, request.id, error?.code ?? error?.message ?? 'aborted').unref();
   });
 
   mockttp.on('websocket-request', (request) => {
@@ -102,4 +121,10 @@ export function watchExchanges(mockttp: MockttpServer, options: WatchOptions): v
     const connection = request.remotePort === undefined ? undefined : options.connectionOf(request.remotePort);
     if (connection !== undefined) options.notHttp(connection);
   });
+
+  return {
+    stop() {
+      for (const id of [...underWay.keys()]) finish(id, 'the proxy was stopped');
+    },
+  };
 }

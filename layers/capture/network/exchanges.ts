@@ -73,6 +73,8 @@ export class Exchange {
   readonly connection: Connection;
   readonly request = new BodyWatch();
   readonly response = new BodyWatch();
+  /** It will not come to its proper end. */
+  cut = false;
   private readonly id: string;
   readonly head: RequestHead;
   private status: number | undefined;

@@ -3,8 +3,8 @@ import type { Observation, Peer, ProcessId, TunnelObservation } from '../../reco
 import { createAuthority } from './authority.ts';
 import { type ClientHello, readClientHello } from './client-hello.ts';
 import type { Interceptor, InterceptorModule } from './interception.ts';
-import { type Opening, sniff } from './sniff.ts';
 import { trustedRoots } from './roots.ts';
+import { type Opening, sniff } from './sniff.ts';
 import { type Connection, dial, nowMicros, reset, tunnel } from './tunnel.ts';
 
 export interface FrontOptions {
@@ -110,8 +110,10 @@ export async function startFront(options: FrontOptions): Promise<Front> {
   };
   /** The interceptor, if it is there in time. */
   const interceptor = async (): Promise<Interceptor | undefined> => {
-    const { promise: late, resolve } = Promise.withResolvers<undefined>();
-    const timer = setTimeout(resolve, READY_WAIT_MS, undefined);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<undefined>((resolve) => {
+      timer = setTimeout(resolve, READY_WAIT_MS, undefined);
+    });
     return Promise.race([loading.catch(() => undefined), late]).finally(() => clearTimeout(timer));
   };
 
@@ -219,23 +221,21 @@ export async function startFront(options: FrontOptions): Promise<Front> {
 }
 
 /** Waits until more than `seen` bytes can be read, or the client is gone; true when the time passes without either. */
-function awaitReadable(socket: net.Socket, seen: number, ms: number): Promise<boolean> {
-  const more = (): boolean => socket.readableLength > seen || socket.readableEnded || socket.destroyed;
-  if (more()) return Promise.resolve(false);
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  const finish = (silent: boolean): void => {
-    clearTimeout(timer);
-    socket.off('readable', look);
-    socket.off('close', look);
-    resolve(silent);
-  };
-  const look = (): void => {
-    if (more() || ended(socket)) finish(false);
-  };
-  const timer = setTimeout(finish, ms, true);
-  socket.on('readable', look);
-  socket.on('close', look);
-  return promise;
+async function awaitReadable(socket: net.Socket, seen: number, ms: number): Promise<boolean> {
+  const come = (): boolean => socket.readableLength > seen || ended(socket) || socket.destroyed;
+  if (come()) return false;
+  return new Promise((resolve) => {
+    const finish = (silent: boolean): void => {
+      clearTimeout(timer);
+      socket.off('readable', look).off('close', look);
+      resolve(silent);
+    };
+    const look = (): void => {
+      if (come()) finish(false);
+    };
+    const timer = setTimeout(finish, ms, true);
+    socket.on('readable', look).on('close', look);
+  });
 }
 
 /** The client has sent its FIN; what it said before may still be in the buffer, so 'end' has not been emitted. */
@@ -263,17 +263,20 @@ async function readOpening(socket: net.Socket): Promise<{ first: Buffer; opening
   }
 }
 
-function firstToSpeak(client: net.Socket, server: net.Socket): Promise<'client' | 'server' | 'nobody'> {
-  const { promise, resolve } = Promise.withResolvers<'client' | 'server' | 'nobody'>();
-  const byClient = (): void => finish('client');
-  const byServer = (): void => finish('server');
-  const failed = (): void => finish('nobody');
-  const finish = (who: 'client' | 'server' | 'nobody'): void => {
-    client.off('readable', byClient).off('close', failed);
-    server.off('readable', byServer).off('close', failed).off('error', failed);
-    resolve(who);
-  };
-  client.on('readable', byClient).on('close', failed);
-  server.on('readable', byServer).on('close', failed).on('error', failed);
-  return promise;
+type Speaker = 'client' | 'server' | 'nobody';
+
+/** Waits for the first byte from either side; `nobody` when a side is gone before. */
+function firstToSpeak(client: net.Socket, server: net.Socket): Promise<Speaker> {
+  return new Promise((resolve) => {
+    const finish = (who: Speaker): void => {
+      client.off('readable', byClient).off('close', failed);
+      server.off('readable', byServer).off('close', failed).off('error', failed);
+      resolve(who);
+    };
+    const byClient = (): void => finish('client');
+    const byServer = (): void => finish('server');
+    const failed = (): void => finish('nobody');
+    client.on('readable', byClient).on('close', failed);
+    server.on('readable', byServer).on('close', failed).on('error', failed);
+  });
 }

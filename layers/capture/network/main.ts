@@ -1,10 +1,10 @@
 import type net from 'node:net';
 import tls from 'node:tls';
-import { MockttpServer } from 'mockttp/dist/server/mockttp-server';
-import { LastTunnelAddress } from 'mockttp/dist/util/socket-extensions';
+import { WildcardMatcher } from 'mockttp/dist/rules/matchers';
 import { PassThroughStep } from 'mockttp/dist/rules/requests/request-step-definitions';
 import { PassThroughWebSocketStep } from 'mockttp/dist/rules/websockets/websocket-step-definitions';
-import { WildcardMatcher } from 'mockttp/dist/rules/matchers';
+import { MockttpServer } from 'mockttp/dist/server/mockttp-server';
+import { LastTunnelAddress } from 'mockttp/dist/util/socket-extensions';
 import { watchExchanges } from './events.ts';
 import type { Interceptor, InterceptorOptions } from './interception.ts';
 import { EveryRequest } from './target.ts';
@@ -72,7 +72,11 @@ export async function startInterceptor(options: InterceptorOptions): Promise<Int
       tlsServerOptions: tlsServerOptions as { minVersion?: 'TLSv1.2' },
     },
   });
-  watchExchanges(mockttp, { ...options, connectionOf: (port) => byPort.get(port), distrust: trials.distrust.bind(trials) });
+  const watch = watchExchanges(mockttp, {
+    ...options,
+    connectionOf: (port) => byPort.get(port),
+    distrust: trials.distrust.bind(trials),
+  });
   await mockttp.start(0);
   const server = innerServer(mockttp);
   // Accept nothing: 0 open connections are already too many.
@@ -110,7 +114,12 @@ export async function startInterceptor(options: InterceptorOptions): Promise<Int
     },
     async stop() {
       for (const timer of timers) clearTimeout(timer);
-      await mockttp.stop();
+      // Not mockttp.stop(): it trips over connections that close while it closes them, and ours are closed already.
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+      // What mockttp still has to say about them, it says within two turns.
+      for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
+      watch.stop();
+      mockttp.reset();
     },
   };
 }

@@ -63,7 +63,15 @@ export class TlsTrials {
   }
 
   private handshake(peer: Peer, sni: string | undefined, alpn: readonly string[]): Promise<Verdict | undefined> {
-    const { promise, resolve } = Promise.withResolvers<Verdict | undefined>();
+    return new Promise((resolve) => this.shakeHands(peer, sni, alpn, resolve));
+  }
+
+  private shakeHands(
+    peer: Peer,
+    sni: string | undefined,
+    alpn: readonly string[],
+    resolve: (verdict: Verdict | undefined) => void,
+  ): void {
     const started = performance.now();
     const socket = tls.connect({
       host: peer.addr,
@@ -101,6 +109,5 @@ export class TlsTrials {
       setTimeout(finish, Math.max(20, performance.now() - started), verdict).unref();
     });
     socket.resume();
-    return promise;
   }
 }

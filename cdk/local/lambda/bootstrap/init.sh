@@ -4,6 +4,12 @@
 #   exit NAME STATUS   it ended; STATUS as in $?
 # Fd 4 is the log of the runtime, fd 5 that of the extensions. Bash collects orphans, as pid 1 has to.
 
+# What the engine itself inherited is none of an instance's business. 255 is this script.
+for fd in /proc/self/fd/*; do
+  fd=${fd##*/}
+  if ((fd > 5 && fd != 255)); then exec {fd}>&-; fi
+done
+
 # launch NAME LOG_FD DIRECTORY PROGRAM [ARGUMENT...]
 launch() {
   local name=$1 log=$2 dir=$3
@@ -13,7 +19,7 @@ launch() {
     set -m
     (
       echo "pid $name $BASHPID"
-      cd "$dir" && exec "$@" </dev/null >&"$log" 2>&1 3>&- 4>&- 5>&- 6>&-
+      cd "$dir" && exec "$@" </dev/null >&"$log" 2>&1 3>&- 4>&- 5>&-
     )
     echo "exit $name $?"
   ) &

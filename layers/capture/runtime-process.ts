@@ -1,0 +1,47 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** File in the shared directory in which the wrapper leaves the pid that the runtime will have. */
+export const PID_FILE = 'runtime.pid';
+
+/**
+ * Watches whether the runtime process lives. A runtime that dies sends no answer and no further request; waiting for its
+ * deadline would hold up the platform's own recovery.
+ */
+export class RuntimeProcess {
+  readonly #dir: string;
+  #known: { readonly pid: number; readonly start: string } | undefined;
+
+  constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  /** To be called while it certainly lives: when it asks for a request. */
+  look(): void {
+    try {
+      const pid = Number(readFileSync(join(this.#dir, PID_FILE), 'latin1'));
+      const start = Number.isSafeInteger(pid) && pid > 0 ? startTime(pid) : undefined;
+      this.#known = start === undefined ? undefined : { pid, start };
+    } catch {
+      // No wrapper, or /proc hidden: then nothing can be said, and the deadline decides.
+      this.#known = undefined;
+    }
+  }
+
+  /** True only if it was seen alive before and is not any more. */
+  get gone(): boolean {
+    return this.#known !== undefined && startTime(this.#known.pid) !== this.#known.start;
+  }
+}
+
+/** Start time in ticks (field 22 of /proc/pid/stat); undefined when there is no such process or only its remains (zombie). */
+function startTime(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // The second field is the program's name in parentheses, and may itself contain both spaces and parentheses.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
+  } catch {
+    return undefined;
+  }
+}

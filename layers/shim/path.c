@@ -1,0 +1,113 @@
+#define _GNU_SOURCE
+#include "path.h"
+
+#include <fcntl.h>
+
+#include "self.h"
+#include "sys.h"
+#include "table.h"
+
+#ifndef O_TMPFILE
+#define O_TMPFILE 020200000
+#endif
+
+uint32_t path_of_descriptor(int fd, char *out, uint32_t room) {
+    char link[40] = "/proc/self/fd/";
+    print_number(link + 14, (uint64_t)fd);
+    long length = RAW4(SYS_readlinkat, AT_FDCWD, link, out, room);
+    return length > 0 ? (uint32_t)length : 0;
+}
+
+int path_exists(int dirfd, const char *path) { return RAW3(SYS_faccessat, dirfd, path, 0) == 0; }
+
+unsigned path_pieces(int dirfd, const char *path, char *room, struct piece pieces[PATH_PIECES]) {
+    uint32_t length = (uint32_t)text_length(path, TEXT_MAX);
+    if (path[0] == '/') {
+        pieces[0] = piece_of(path, length);
+        return 1;
+    }
+    uint32_t directory = 0;
+    if (dirfd == AT_FDCWD) {
+        long got = RAW2(SYS_getcwd, room, TEXT_MAX);
+        if (got > 1) directory = (uint32_t)got - 1; /* counts the closing NUL */
+    } else if (dirfd >= 0) {
+        directory = path_of_descriptor(dirfd, room, TEXT_MAX);
+    }
+    if (!directory) room[directory++] = '?'; /* unreachable or too deep: say that it is not known rather than guess */
+    if (!length) {
+        pieces[0] = piece_of(room, directory);
+        return 1;
+    }
+    pieces[0] = piece_of(room, directory);
+    pieces[0].more = 1;
+    pieces[1] = piece_of("/", directory == 1 && room[0] == '/' ? 0 : 1);
+    pieces[1].more = 1;
+    pieces[2] = piece_of(path, length);
+    return 3;
+}
+
+static void change(int op, uint64_t mode, const struct piece *from, unsigned from_count, const struct piece *to, unsigned to_count) {
+    struct piece all[2 * PATH_PIECES];
+    unsigned used = 0;
+    for (unsigned i = 0; i < from_count; i++) all[used++] = from[i];
+    for (unsigned i = 0; i < to_count; i++) all[used++] = to[i];
+    emit(EV_FILE_CHANGE, (uint64_t)op, mode, 0, 0, all, used);
+}
+
+static SLOW void change_relative(int op, uint64_t mode, int dirfd, const char *path, int to_dirfd, const char *to) {
+    char room[TEXT_MAX], to_room[TEXT_MAX];
+    struct piece from_pieces[PATH_PIECES], to_pieces[PATH_PIECES];
+    unsigned from_count = path_pieces(dirfd, path, room, from_pieces);
+    change(op, mode, from_pieces, from_count, to_pieces, to ? path_pieces(to_dirfd, to, to_room, to_pieces) : 0);
+}
+
+void emit_change(int op, uint64_t mode, int dirfd, const char *path, int to_dirfd, const char *to) {
+    if (!ring_is_mapped() || !path) return;
+    if (path[0] != '/' || (to && to[0] != '/')) {
+        change_relative(op, mode, dirfd, path, to_dirfd, to);
+        return;
+    }
+    struct piece from_piece = piece_of(path, (uint32_t)text_length(path, TEXT_MAX)), to_piece;
+    if (to) to_piece = piece_of(to, (uint32_t)text_length(to, TEXT_MAX));
+    change(op, mode, &from_piece, 1, &to_piece, to ? 1 : 0);
+}
+
+static void opened(int fd, const struct piece *pieces, unsigned count, int flags, int how) {
+    if (fd >= 0) {
+        table_set_file(fd, pieces, count, flags);
+        struct entry *e = how & OPEN_STDIO ? entry_of(fd) : NULL;
+        if (e) {
+            long at = RAW3(SYS_lseek, fd, 0, 1);
+            e->flags |= ENTRY_OFFSET;
+            e->base = at > 0 ? (uint64_t)at : 0;
+        }
+    }
+    /* Directories and bare handles are no flow of information by themselves; what is done through them is reported. */
+    if (flags & (O_DIRECTORY & ~O_TMPFILE) && (flags & O_TMPFILE) != O_TMPFILE) return;
+    if (flags & O_PATH) return;
+    if (count == 1 && pieces[0].length == 9 && same_bytes(pieces[0].at, "/dev/null", 9)) return;
+    emit(EV_FILE_OPEN, (uint64_t)(uint32_t)fd, (uint64_t)(uint32_t)flags, how & OPEN_CREATED, 0, pieces, count);
+}
+
+static SLOW void open_relative(int fd, int dirfd, const char *path, int flags, int how) {
+    char room[TEXT_MAX];
+    struct piece pieces[PATH_PIECES];
+    opened(fd, pieces, path_pieces(dirfd, path, room, pieces), flags, how);
+}
+
+void emit_open(int fd, int dirfd, const char *path, int flags, int how) {
+    if (!ring_is_mapped() || !path) return;
+    if (path[0] == '/') {
+        struct piece whole = piece_of(path, (uint32_t)text_length(path, TEXT_MAX));
+        opened(fd, &whole, 1, flags, how);
+    } else {
+        open_relative(fd, dirfd, path, flags, how);
+    }
+}
+
+SLOW void emit_open_unnamed(int fd, int flags) {
+    char room[TEXT_MAX];
+    if (!ring_is_mapped()) return;
+    struct piece whole = piece_of(room, path_of_descriptor(fd, room, sizeof room));
+    opened(fd, &whole, 1, flags, OPEN_CREATED);
+}

@@ -1,0 +1,193 @@
+#include "real.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+
+#include "socket.h"
+#include "steer.h"
+#include "sys.h"
+
+struct address address_of(const void *name, size_t length) {
+    struct address a = {0, 0, NULL, 0};
+    const struct sockaddr *any = name;
+    if (!name || length < sizeof any->sa_family) return a;
+    if (any->sa_family == AF_INET && length >= sizeof(struct sockaddr_in)) {
+        const struct sockaddr_in *in = name;
+        a = (struct address){FAMILY_4, __builtin_bswap16(in->sin_port), (const char *)&in->sin_addr, 4};
+    } else if (any->sa_family == AF_INET6 && length >= 24) {
+        const struct sockaddr_in6 *in = name;
+        a = (struct address){FAMILY_6, __builtin_bswap16(in->sin6_port), (const char *)&in->sin6_addr, 16};
+    } else if (any->sa_family == AF_UNIX && length > sizeof any->sa_family) {
+        const struct sockaddr_un *un = name;
+        size_t most = length - sizeof un->sun_family;
+        if (most > sizeof un->sun_path) most = sizeof un->sun_path;
+        /* Abstract names begin with NUL and may hold more of them. */
+        a = (struct address){FAMILY_UNIX, 0, un->sun_path, (uint32_t)(un->sun_path[0] ? text_length(un->sun_path, most) : most)};
+    }
+    return a;
+}
+
+int socket_type(int fd) {
+    int type = -1;
+    socklen_t length = sizeof type;
+    return RAW5(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 ? type : -1;
+}
+
+unsigned local_port(int fd) {
+    struct sockaddr_storage name;
+    socklen_t length = sizeof name;
+    return RAW3(SYS_getsockname, fd, &name, &length) == 0 ? address_of(&name, length).port : 0;
+}
+
+static unsigned protocol_of(const struct address *a, int datagram) {
+    return a->family == FAMILY_UNIX ? PROTOCOL_UNIX : datagram ? PROTOCOL_UDP : PROTOCOL_TCP;
+}
+
+static void report_peer(enum event_type type, int fd, const struct address *a, int datagram, uint64_t port_and_flag, int error) {
+    struct piece text = piece_of(a->at, a->length);
+    emit(type, (uint64_t)fd, port_and_flag, (uint64_t)a->family << 8 | protocol_of(a, datagram),
+         (uint64_t)a->port << 16 | (uint16_t)error, &text, 1);
+}
+
+void socket_report_connect(int fd, const void *peer, size_t length, int type, unsigned port, int steered, int error) {
+    struct address a = address_of(peer, length);
+    if (a.family) report_peer(EV_CONNECT, fd, &a, type == SOCK_DGRAM, (uint64_t)port << 8 | (unsigned)steered, error);
+}
+
+static void report_totals(int fd, const struct address *a, int datagram, uint64_t received, uint64_t sent) {
+    struct piece text = piece_of(a->at, a->length);
+    if (a->family)
+        emit(EV_SOCKET_CLOSE, (uint64_t)fd, received, (uint64_t)a->family << 24 | protocol_of(a, datagram) << 16 | a->port, sent,
+             &text, 1);
+}
+
+void socket_report(int fd, const struct entry *e, uint64_t received, uint64_t sent) {
+    struct address a = address_of(e->name, e->name_length);
+    report_totals(fd, &a, e->flags & ENTRY_DATAGRAM, received, sent);
+}
+
+SLOW void socket_report_unknown(int fd, uint64_t received, uint64_t sent) {
+    struct sockaddr_storage name;
+    socklen_t length = sizeof name;
+    if (RAW3(SYS_getpeername, fd, &name, &length)) return;
+    struct address a = address_of(&name, length);
+    /* A pair made by socketpair has no name; the kernel still knows who made it (unix(7), SO_PEERCRED). */
+    char pair[40] = "socketpair of ";
+    struct {
+        int pid;
+        unsigned user, group;
+    } maker;
+    socklen_t maker_length = sizeof maker;
+    if (name.ss_family == AF_UNIX && !a.family && !RAW5(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERCRED, &maker, &maker_length))
+        a = (struct address){FAMILY_UNIX, 0, pair, (uint32_t)(14 + print_number(pair + 14, (uint64_t)maker.pid))};
+    report_totals(fd, &a, socket_type(fd) == SOCK_DGRAM, received, sent);
+}
+
+HOOK int socket(int domain, int type, int protocol) {
+    shim_ready();
+    int fd = real.socket(domain, type, protocol);
+    if (fd >= 0) table_reset(fd);
+    return fd;
+}
+HOOK int socketpair(int domain, int type, int protocol, int fds[2]) {
+    shim_ready();
+    int result = real.socketpair(domain, type, protocol, fds);
+    if (result == 0) table_reset(fds[0]), table_reset(fds[1]);
+    return result;
+}
+
+HOOK int connect(int fd, const struct sockaddr *peer, socklen_t length) {
+    shim_ready();
+    struct address a = {0, 0, NULL, 0};
+    if (ring_is_mapped()) a = address_of(peer, length);
+    if (!a.family) return real.connect(fd, peer, length);
+    int type = socket_type(fd), result;
+    if (type == SOCK_STREAM && a.family != FAMILY_UNIX && steer(fd, peer, length, &result)) return result;
+    result = real.connect(fd, peer, length);
+    int error = result == 0 ? 0 : errno;
+    /* A second call asks how the first one is getting on. */
+    if (error == EALREADY || error == EISCONN || error == EBADF || error == ENOTSOCK) return result;
+    if (error == EINPROGRESS) error = 0;
+    if (!error) table_set_socket(fd, peer, length, type == SOCK_DGRAM ? ENTRY_DATAGRAM : 0);
+    socket_report_connect(fd, peer, length, type, a.family == FAMILY_UNIX ? 0 : local_port(fd), 0, error);
+    return result;
+}
+
+HOOK int bind(int fd, const struct sockaddr *name, socklen_t length) {
+    shim_ready();
+    int result = real.bind(fd, name, length);
+    struct address a = address_of(name, length);
+    if (result == 0 && a.family && ring_is_mapped()) {
+        if (a.family != FAMILY_UNIX && !a.port) a.port = local_port(fd);
+        report_peer(EV_BIND, fd, &a, socket_type(fd) == SOCK_DGRAM, 0, 0);
+    }
+    return result;
+}
+
+static int accepted(int fd) {
+    struct sockaddr_storage name;
+    socklen_t length = sizeof name;
+    if (fd < 0 || !ring_is_mapped() || RAW3(SYS_getpeername, fd, &name, &length)) return fd;
+    table_set_socket(fd, &name, length, 0);
+    struct address a = address_of(&name, length);
+    if (!a.family && name.ss_family == AF_UNIX) a = (struct address){FAMILY_UNIX, 0, "", 0};
+    if (a.family) report_peer(EV_ACCEPT, fd, &a, 0, (uint64_t)local_port(fd) << 8, 0);
+    return fd;
+}
+HOOK int accept(int fd, struct sockaddr *name, socklen_t *length) {
+    shim_ready();
+    return accepted(real.accept(fd, name, length));
+}
+HOOK int accept4(int fd, struct sockaddr *name, socklen_t *length, int flags) {
+    shim_ready();
+    return accepted(real.accept4(fd, name, length, flags));
+}
+
+HOOK int getpeername(int fd, struct sockaddr *name, socklen_t *length) {
+    shim_ready();
+    socklen_t room = length ? *length : 0;
+    int result = real.getpeername(fd, name, length);
+    struct entry *e = result == 0 ? entry_of(fd) : NULL;
+    if (e && e->kind == ENTRY_SOCKET && e->flags & ENTRY_STEERED) {
+        __builtin_memcpy(name, e->name, room < e->name_length ? room : e->name_length);
+        *length = e->name_length;
+    }
+    return result;
+}
+
+/* A datagram to somebody new is the connect of the connectionless. TCP with MSG_FASTOPEN connects this way as well. */
+static void towards(int fd, const void *name, size_t length) {
+    if (!ring_is_mapped()) return;
+    struct address a = address_of(name, length);
+    if (!a.family) return;
+    struct entry *e = entry_of(fd);
+    if (e && e->kind == ENTRY_SOCKET && e->name_length == length && length <= NAME_MOST && same_bytes(e->name, name, length)) return;
+    int type = socket_type(fd);
+    if (e && e->kind == ENTRY_SOCKET) table_closing(fd);
+    table_set_socket(fd, name, length, type == SOCK_DGRAM ? ENTRY_DATAGRAM : 0);
+    socket_report_connect(fd, name, length, type, a.family == FAMILY_UNIX ? 0 : local_port(fd), 0, 0);
+}
+HOOK ssize_t sendto(int fd, const void *from, size_t size, int flags, const struct sockaddr *to, socklen_t length) {
+    shim_ready();
+    ssize_t sent = real.sendto(fd, from, size, flags, to, length);
+    if (sent >= 0 && to) towards(fd, to, length);
+    count_sent(fd, sent);
+    return sent;
+}
+HOOK ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
+    shim_ready();
+    ssize_t sent = real.sendmsg(fd, message, flags);
+    if (sent >= 0 && message->msg_name) towards(fd, message->msg_name, message->msg_namelen);
+    count_sent(fd, sent);
+    return sent;
+}
+HOOK int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags) {
+    shim_ready();
+    int sent = real.sendmmsg(fd, messages, count, flags);
+    for (int i = 0; i < sent; i++) {
+        const struct msghdr *head = &messages[i].msg_hdr;
+        if (head->msg_name) towards(fd, head->msg_name, head->msg_namelen);
+        count_sent(fd, messages[i].msg_len);
+    }
+    return sent;
+}
