@@ -1,42 +1,43 @@
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-/** A function as the engine hands it to what runs it. */
-export interface FunctionSpec {
-  readonly name: string;
-  readonly arn: string;
-  readonly runtime: string;
-  readonly handler: string;
-  readonly codeDir: string;
-  readonly layerDirs: string[];
-  readonly environment: Record<string, string>;
-  readonly memoryMb: number;
-  readonly timeoutMs: number;
-  readonly region: string;
-  readonly accountId: string;
-  readonly reservedConcurrency?: number;
-  readonly ephemeralMb?: number;
-}
+import {
+  type FunctionSpec,
+  InvokeApiError,
+  type InvokeOptions,
+  type InvokeResult,
+  type LambdaService,
+} from './lambda/index.ts';
 
-export interface InvokeOptions {
-  readonly type: 'RequestResponse' | 'Event' | 'DryRun';
-  readonly requestId?: string;
-  readonly traceHeader?: string;
-}
+export type { FunctionSpec, InvokeResult } from './lambda/index.ts';
 
-export interface InvokeResult {
-  readonly requestId: string;
-  readonly statusCode: number;
-  /** `Unhandled` or `Handled` when the function failed. */
-  readonly functionError?: string;
-  readonly payload: Buffer;
-}
-
-/** What runs functions: the part of Lambda the other services see. */
+/** What runs functions: the part of Lambda the other services see. A throttled invocation is a result with status 429. */
 export interface Functions {
   add(spec: FunctionSpec): Promise<void>;
+  /** By name or ARN. */
   invoke(name: string, payload: Buffer, options: InvokeOptions): Promise<InvokeResult>;
   /** Lambda's REST API; false when the path is none of Lambda's. */
   handle(req: IncomingMessage, res: ServerResponse): boolean;
   idle(): boolean;
   stop(): Promise<void>;
+}
+
+const THROTTLED = 429;
+
+/** The Lambda service as the other services want it. */
+export function functionsOf(lambda: LambdaService): Functions {
+  return {
+    add: (spec) => lambda.add(spec),
+    async invoke(name, payload, options) {
+      try {
+        return await lambda.invoke(name, payload, options);
+      } catch (cause) {
+        if (!(cause instanceof InvokeApiError) || cause.status !== THROTTLED) throw cause;
+        return { requestId: options.requestId ?? randomUUID(), statusCode: THROTTLED, payload: Buffer.from(cause.message) };
+      }
+    },
+    handle: (req, res) => lambda.handle(req, res),
+    idle: () => lambda.idle(),
+    stop: () => lambda.stop(),
+  };
 }

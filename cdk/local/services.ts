@@ -1,4 +1,4 @@
-import type { Deliver } from './delivery.ts';
+import type { Destinations } from './destinations.ts';
 import type { Environment } from './environment.ts';
 import type { Functions } from './functions.ts';
 import type { ApiGatewayService } from './services/apigateway/service.ts';
@@ -13,6 +13,7 @@ import type { EventSources } from './sources/event-sources.ts';
 export interface Services {
   readonly env: Environment;
   readonly functions: Functions;
+  readonly destinations: Destinations;
   readonly s3: S3Service;
   readonly sqs: SqsService;
   readonly sns: SnsService;
@@ -20,7 +21,6 @@ export interface Services {
   readonly events: EventBridgeService;
   readonly apis: ApiGatewayService;
   readonly sources: EventSources;
-  readonly deliver: Deliver;
   /** Directories of layer versions by their ARN. */
   readonly layers: Map<string, string>;
   /** Parts of APIs that several resources of a template share while it is created. */

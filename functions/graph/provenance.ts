@@ -1,4 +1,4 @@
-import type { InstanceId, ProcessId } from '../../layers/record/types.ts';
+import type { InstanceId } from '../../layers/record/types.ts';
 import { processKey } from './build.ts';
 import { INIT, instanceOf, isRequest, joinLink, linkKey, type NodeId, type Partition, processId, shardOf } from './ids.ts';
 import { type Graph, localGraph, type RuntimeProcesses, runtimeProcesses } from './local.ts';

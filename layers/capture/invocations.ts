@@ -1,6 +1,6 @@
 import type { JoinKey, RequestBeginObservation, RequestId } from '../record/types.ts';
 import { nowMicros } from './clock.ts';
-import { readEvent } from './handover/index.ts';
+import { readEvent, requestKey } from './handover/index.ts';
 import type { Recorder } from './recorder.ts';
 import type { Invocation, Outcome, RuntimeListener } from './runtime-proxy.ts';
 
@@ -125,7 +125,7 @@ export class Invocations implements RuntimeListener {
 
 /** The keys every request has: its own id, which an Invoke answers with, and the root of its trace. */
 function withPlatformKeys(keys: readonly JoinKey[], { reqId, traceId }: Invocation): readonly JoinKey[] {
-  const own: JoinKey[] = [{ key: `lambda:${reqId}`, sure: 'exact' }];
+  const own: JoinKey[] = [requestKey(reqId)];
   const root = /(?:^|;)\s*Root=([\w-]{1,128})/.exec(traceId ?? '')?.[1];
   if (root !== undefined) own.push({ key: `trace:${root}`, sure: 'inferred' });
   return [...own, ...keys.filter(({ key }) => own.every((mine) => mine.key !== key))];

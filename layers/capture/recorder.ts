@@ -44,6 +44,9 @@ const RESERVE_BYTES = 1024 * 1024;
 /** Requests remembered for exchanges that are reported when they have long ended. */
 const HISTORY = 64;
 
+/** µs by which the beginning of an exchange may be too early: the network proxy knows it in whole milliseconds. */
+const CLOCK_STEP = 1000;
+
 /** When a request ran, in µs since 1970. */
 interface Span {
   readonly req: RequestId;
@@ -62,6 +65,7 @@ export class Recorder {
   #phase: Phase = 'init';
   readonly #active = new Map<RequestId, 'invoke' | 'after'>();
   readonly #history: Span[] = [];
+  #firstBegun = Number.POSITIVE_INFINITY;
   readonly #lost = new Map<GapObservation['why'], { lost: number; detail: string | undefined }>();
   readonly #options: RecorderOptions;
 
@@ -103,7 +107,9 @@ export class Recorder {
   begin(req: RequestId, observation: Observation): void {
     this.drain();
     this.#active.set(req, 'invoke');
-    this.#history.push({ req, begun: nowMicros(), answered: Number.POSITIVE_INFINITY, done: Number.POSITIVE_INFINITY });
+    const begun = nowMicros();
+    this.#firstBegun = Math.min(this.#firstBegun, begun);
+    this.#history.push({ req, begun, answered: Number.POSITIVE_INFINITY, done: Number.POSITIVE_INFINITY });
     if (this.#history.length > HISTORY) this.#history.shift();
     this.#write(observation, req, 'invoke', true);
   }
@@ -187,10 +193,13 @@ export class Recorder {
 
   /** Exchanges are reported when they are over; they belong to the request in which they began. */
   #placeAt(t: number): [RequestId | null, Phase] {
-    const [span, another] = this.#history.filter((past) => past.begun <= t && t < past.done);
-    if (span === undefined) return [null, this.#history.some((past) => past.begun <= t) ? 'idle' : this.#phase];
+    const during = (early: number): Span[] => this.#history.filter((span) => span.begun - early <= t && t < span.done);
+    let [span, another] = during(0);
+    if (span === undefined) [span, another] = during(CLOCK_STEP);
     if (another !== undefined) return [null, 'invoke'];
-    return [span.req, t < span.answered ? 'invoke' : 'after'];
+    if (span !== undefined) return [span.req, t < span.answered ? 'invoke' : 'after'];
+    if (this.#phase === 'shutdown') return [null, 'shutdown'];
+    return [null, t < this.#firstBegun ? 'init' : 'idle'];
   }
 
   /** False when it was dropped for want of room. */

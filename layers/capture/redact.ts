@@ -7,11 +7,14 @@ import type { Observation } from '../record/types.ts';
  */
 export const REDACTED = '[redacted]';
 
-/** Parts of a name that make its value a secret: `DB_PASSWORD=…`, `--api-key …`, `"client_secret": …`. */
-const SECRET_NAME =
-  'pass(?:word|wd|phrase)?|pwd|secret|token|api[-_]?key|apikey|access[-_]?key|private[-_]?key|signing[-_]?key|auth(?:orization)?|credentials?|cookie|session[-_]?id|signature|x-amz-security-token|otp|pin';
+/** Names whose value is a secret wherever they stand in a longer name (`PGPASSWORD`, `--db-password`, `"secretAccessKey"`) … */
+const LONG_NAME =
+  'password|passwd|passphrase|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|signing[-_]?key|authorization|credential|cookie|session[-_]?id|signature';
+/** … and those that are only when they stand alone, being parts of other words. */
+const SHORT_NAME = 'pass|pwd|auth|otp|pin|apikey';
+const SECRET_NAME = `(?:(?:${LONG_NAME})\\w{0,16}|(?<![A-Za-z0-9])(?:${SHORT_NAME}))`;
 
-const SECRET_FLAG = new RegExp(`^--?(?:[a-z0-9]{1,32}[-_]){0,4}(?:${SECRET_NAME})$`, 'i');
+const SECRET_FLAG = new RegExp(`^--?[\\w-]{0,64}?${SECRET_NAME}$`, 'i');
 const HEADER_FLAG = /^(?:-H|--header|--proxy-header)$/;
 const USER_FLAG = /^(?:-u|--user|-U|--proxy-user)$/;
 const COOKIE_FLAG = /^(?:-b|--cookie)$/;
@@ -36,16 +39,10 @@ const RULES: readonly Rule[] = [
   [/(\b[a-z][a-z0-9+.-]{1,20}:\/\/)[^\s/?#@"']{1,2048}@/gi, `$1${REDACTED}@`],
   [/([?&][^\s=&#?"']{1,256}=)[^\s&#"']{1,8192}/g, `$1${REDACTED}`],
   // name=value, name: value, "name":"value" where the name says secret.
-  [
-    new RegExp(`((?:\\b|_)(?:${SECRET_NAME})["']?\\s?[=:]\\s?)("[^"]{0,8192}"?|'[^']{0,8192}'?|[^\\s"',;&/]{1,8192})`, 'gi'),
-    `$1${REDACTED}`,
-  ],
+  [new RegExp(`(${SECRET_NAME}["']?\\s?[=:]\\s?)("[^"]{0,8192}"?|'[^']{0,8192}'?|[^\\s"',;&]{1,8192})`, 'gi'), `$1${REDACTED}`],
   // --name value inside one string (`sh -c "…"`).
   [
-    new RegExp(
-      `(\\s--?(?:[a-z0-9]{1,32}[-_]){0,4}(?:${SECRET_NAME})\\s)("[^"]{0,8192}"?|'[^']{0,8192}'?|[^\\s-][^\\s]{0,8192})`,
-      'gi',
-    ),
+    new RegExp(`(\\s--?[\\w-]{0,64}?${SECRET_NAME}\\s)("[^"]{0,8192}"?|'[^']{0,8192}'?|[^\\s-][^\\s]{0,8192})`, 'gi'),
     `$1${REDACTED}`,
   ],
   [/(\s(?:-u|--user|-U|--proxy-user)\s?)("[^"]{0,2048}"?|'[^']{0,2048}'?|[^\s:]{1,256}:[^\s]{1,2048})/g, `$1${REDACTED}`],
@@ -53,7 +50,7 @@ const RULES: readonly Rule[] = [
 
 /** Nothing can match without one of these; spares plain paths the rules. */
 const SUSPICIOUS = new RegExp(
-  `PRIVATE KEY|authorization|cookie|bearer|basic|digest|negotiate|aws4|A[KSB]IA|ACCA|IQoJ|F[wQ]oG|eyJ|gh[pousr]_|github_pat|glpat|xox|[sr]k_live|sk-|npm_|AIza|://|[?&].|${SECRET_NAME}|\\s-`,
+  `PRIVATE KEY|authorization|cookie|bearer|basic|digest|negotiate|aws4|A[KSB]IA|ACCA|IQoJ|F[wQ]oG|eyJ|gh[pousr]_|github_pat|glpat|xox|[sr]k_live|sk-|npm_|AIza|://|[?&].|${LONG_NAME}|(?:${SHORT_NAME})['"]?\\s?[=:]|\\s-`,
   'i',
 );
 

@@ -112,14 +112,23 @@ export class Shipper implements BatchSink {
   }
 
   #start(): void {
-    this.#sending ??= this.#send()
-      .catch((error: unknown) => log('shipping failed', error))
-      .finally(() => {
-        this.#sending = undefined;
-      });
+    this.#sending ??= this.#send();
   }
 
+  /** Sends until nothing is left or time is out. Never rejects. */
   async #send(): Promise<void> {
+    // So that `#sending` is set before it is taken back below: who adds a batch must find it either running or startable.
+    await null;
+    try {
+      await this.#sendAll();
+    } catch (error) {
+      log('shipping failed', error);
+    } finally {
+      this.#sending = undefined;
+    }
+  }
+
+  async #sendAll(): Promise<void> {
     for (let failures = 0; Date.now() < this.#deadline; ) {
       this.#segment ??= this.#next();
       if (this.#segment === undefined) return;

@@ -12,8 +12,13 @@ export type Answer =
 /** In the source tree a neighbour; in the layer a bundle of its own. */
 const WORKER = new URL(import.meta.url.endsWith('.ts') ? './s3-worker.ts' : './s3.mjs', import.meta.url);
 
+export interface WorkerStore extends SegmentStore {
+  /** Ends the thread. */
+  close(): Promise<void>;
+}
+
 /** S3 as a {@link SegmentStore}, reached through a thread of its own. @throws Error when the thread cannot be started */
-export function workerStore(bucket: string): SegmentStore {
+export function workerStore(bucket: string): WorkerStore {
   const waiting = new Map<number, PromiseWithResolvers<'stored' | 'taken'>>();
   let last = 0;
   let worker: Worker | undefined;
@@ -54,6 +59,9 @@ export function workerStore(bucket: string): SegmentStore {
       if (signal.aborted) abort();
       else signal.addEventListener('abort', abort, { once: true });
       return wait.promise.finally(() => signal.removeEventListener('abort', abort));
+    },
+    async close() {
+      await worker?.terminate();
     },
   };
 }

@@ -29,7 +29,9 @@ unsigned char hooked_calls[512] = {
 /* Set once the shim is ready; until then every call goes to call_hooked, which can do without libc. */
 long (*real_syscall)(long, ...);
 
-static void report_io_uring(void) {
+/* libuv always makes a ring for epoll, which tells nothing; one polled by the kernel is what it does file operations with. */
+static void report_io_uring(const uint32_t *parameters) {
+    if (!parameters || !(parameters[2] & 2 /* IORING_SETUP_SQPOLL */)) return;
     static const char what[] = "io_uring: file and network operations that no library call shows";
     struct piece text = piece_of(what, sizeof what - 1);
     emit(EV_UNOBSERVED, UNOBSERVED_PROCESS, 0, 0, 0, &text, 1);
@@ -76,10 +78,11 @@ long call_hooked(long number, long a, long b, long c, long d, long e, long f) {
     case SYS_renameat2: return renameat2((int)a, (const char *)b, (int)c, (const char *)d, (unsigned)e);
     case SYS_memfd_create: return memfd_create((const char *)a, (unsigned)b);
     case SYS_exit_group: exit_report((int)a & 0xff); break;
-    case SYS_io_uring_setup_: report_io_uring(); break;
     default: break;
     }
-    return as_libc(raw6(number, a, b, c, d, e, f));
+    long result = as_libc(raw6(number, a, b, c, d, e, f));
+    if (number == SYS_io_uring_setup_ && result >= 0) report_io_uring((const uint32_t *)b);
+    return result;
 }
 
 /* Answers the real dlopen, which the assembly then jumps to. Names without a slash are found in the system's folders. */

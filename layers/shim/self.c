@@ -98,6 +98,7 @@ void self_forked(void) {
 
 void vfork_begin(void) {
     shim_ready();
+    table_shared();
     borrower.pid = 0;
     vfork_depth++;
 }
@@ -146,8 +147,8 @@ void shim_begin(void) {
         begin_identity();
         exit_begin();
         /* musl has the public name, glibc before 2.34 only the private one as a shared symbol. */
-        if (real.__register_atfork) real.__register_atfork(NULL, NULL, self_forked, NULL);
-        else if (real.pthread_atfork) real.pthread_atfork(NULL, NULL, self_forked);
+        if (real.__register_atfork) real.__register_atfork(table_shared, NULL, self_forked, NULL);
+        else if (real.pthread_atfork) real.pthread_atfork(table_shared, NULL, self_forked);
     }
     __atomic_store_n(&shim_state, 2, __ATOMIC_RELEASE);
 }

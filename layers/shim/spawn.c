@@ -20,6 +20,7 @@ HOOK int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_action
     pid_t child = 0;
     shim_ready();
     INJECT(env, with_ours);
+    table_shared();
     report_if_closed(AT_FDCWD, path);
     int result = real.posix_spawn(&child, path, actions, attributes, argv, with_ours);
     if (pid && result == 0) *pid = child;
@@ -33,6 +34,7 @@ HOOK int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actio
     pid_t child = 0;
     shim_ready();
     INJECT(env, with_ours);
+    table_shared();
     const char *path = ring_is_mapped() ? search_program(file, room) : NULL;
     report_if_closed(AT_FDCWD, path);
     int result = real.posix_spawnp(&child, file, actions, attributes, argv, with_ours);
@@ -56,6 +58,7 @@ HOOK int system(const char *command) {
     char **theirs = environ;
     INJECT(theirs, with_ours);
     announce_shell(command);
+    table_shared();
     if (with_ours != theirs) environ = with_ours;
     int result = real.system(command);
     if (with_ours != theirs && environ == with_ours) environ = theirs;
@@ -68,6 +71,7 @@ HOOK FILE *popen(const char *command, const char *mode) {
     char **theirs = environ;
     INJECT(theirs, with_ours);
     announce_shell(command);
+    table_shared();
     if (with_ours != theirs) environ = with_ours;
     FILE *stream = real.popen(command, mode);
     if (with_ours != theirs && environ == with_ours) environ = theirs;

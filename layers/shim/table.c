@@ -18,6 +18,11 @@ void table_touch(int fd) {
     }
 }
 
+static int offsets_shared;
+void table_shared(void) {
+    if (!borrowed()) offsets_shared = 1;
+}
+
 static uint64_t offset_of(int fd) {
     long at = RAW3(SYS_lseek, fd, 0, 1 /* SEEK_CUR */);
     return at > 0 ? (uint64_t)at : 0;
@@ -121,7 +126,7 @@ static void report(int fd, struct entry *e) {
     if (e->kind == ENTRY_QUIET) return;
     uint64_t received = __atomic_exchange_n(&e->received, 0, __ATOMIC_RELAXED);
     uint64_t sent = __atomic_exchange_n(&e->sent, 0, __ATOMIC_RELAXED);
-    if (!received && !sent && e->flags & ENTRY_OFFSET && e->kind != ENTRY_SOCKET) {
+    if (!received && !sent && e->flags & ENTRY_OFFSET && !offsets_shared && e->kind != ENTRY_SOCKET) {
         uint64_t now = offset_of(fd);
         if (now > e->base) {
             int access = (int)RAW3(SYS_fcntl, fd, F_GETFL, 0);
@@ -155,6 +160,7 @@ void table_report_all(void) {
 }
 
 void table_forget_totals(void) {
+    offsets_shared = 0;
     for (uint32_t fd = 0; fd < table_top; fd++) {
         table[fd].received = table[fd].sent = 0;
         /* The offset is shared with the parent: what counts is what moves from here on. */

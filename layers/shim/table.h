@@ -69,6 +69,8 @@ void table_closing_range(uint32_t first, uint32_t last);
 /* Reports what moved so far without forgetting the descriptors: before exec and at exit. */
 void table_report_all(void);
 void table_copy(int from, int to);
+/* Before this process gets a child: file offsets are shared with it, so from now on they tell nothing of this process. */
+void table_shared(void);
 /* In a child of fork: what the parent moved is the parent's. */
 void table_forget_totals(void);
 

@@ -6,7 +6,7 @@ export interface XmlNode {
   readonly [name: string]: XmlValue;
 }
 
-function escape(text: string): string {
+function escapeText(text: string): string {
   return text
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
@@ -23,7 +23,7 @@ function render(name: string, value: XmlValue, attributes = ''): string {
       ? Object.entries(value as XmlNode)
           .map(([child, content]) => render(child, content))
           .join('')
-      : escape(String(value));
+      : escapeText(String(value));
   return `<${name}${attributes}>${inner}</${name}>`;
 }
 

@@ -240,8 +240,8 @@ export class Instance {
     }
     this.#platform.end(invocation, outcome === 'ok' ? undefined : outcome === 'timeout' ? 'timeout' : 'failure');
     this.#log.invocation = undefined;
-    this.#current = undefined;
     if (outcome !== 'ok') await this.#reset(outcome === 'timeout' ? 'timeout' : 'failure');
+    this.#current = undefined;
   }
 
   /** Ends all processes but keeps the sandbox, and with it /tmp, for the next init. */

@@ -8,6 +8,8 @@ export interface Capacity {
   /** False when there is no room; then an idle instance of some function may be asked to leave, and `pump` follows. */
   take(): boolean;
   give(): void;
+  /** An instance has become idle: it may be asked to leave for a request of another function that waits. */
+  parked(): void;
 }
 
 interface Waiting {
@@ -125,6 +127,7 @@ export class FunctionPool {
     const timer = setTimeout(() => void this.#retire(instance), this.#fn.options.maxIdleMs ?? MAX_IDLE_MS);
     timer.unref();
     this.#reapers.set(instance, timer);
+    this.#capacity.parked();
   }
 
   #takeIdle(): Instance | undefined {

@@ -26,6 +26,7 @@ export type Program = {
 };
 
 const run = promisify(execFile);
+const BUBBLEWRAP_EXIT_MS = 1000;
 const FD = { jsonStatus: 3, functionLog: 4, extensionLog: 5, seccomp: 6 } as const;
 
 export class Sandbox {
@@ -111,8 +112,10 @@ export class Sandbox {
     this.#closing = true;
     this.drainLogs();
     signal(this.pid, 'SIGKILL'); // the end of pid 1 is the end of all
-    this.#child.kill('SIGKILL');
+    // bubblewrap collects it and ends by itself; killed, it would leave a zombie to whoever is init here.
+    const impatience = setTimeout(() => this.#child.kill('SIGKILL'), BUBBLEWRAP_EXIT_MS);
     await this.#gone;
+    clearTimeout(impatience);
   }
 
   #command(code: string): void {

@@ -7,7 +7,7 @@ import { functionNotFound, invalidPayload, UnsupportedFunctionError } from './er
 import { Invocation } from './invocation.ts';
 import { functionName, handleInvokeApi } from './invoke-api.ts';
 import { extensionsIn, mergeLayers } from './layers.ts';
-import { FunctionPool } from './pool.ts';
+import { type Capacity, FunctionPool } from './pool.ts';
 import { runtimeOf } from './runtimes.ts';
 import { prepareSharedFiles, type SharedFiles } from './shared-files.ts';
 import type { FunctionSpec, InstanceInfo, InvokeOptions, InvokeResult, LambdaOptions } from './types.ts';
@@ -21,6 +21,14 @@ export class LambdaService {
   readonly #pools = new Map<string, FunctionPool>();
   readonly #async: AsyncQueue;
   #instances = 0;
+  readonly #capacity: Capacity = {
+    take: () => this.#takeRoom(),
+    give: () => {
+      this.#instances--;
+      this.#pump();
+    },
+    parked: () => this.#pump(),
+  };
 
   /** Throws when bubblewrap is not installed. */
   constructor(options: LambdaOptions) {
@@ -45,7 +53,7 @@ export class LambdaService {
       shared: this.#shared,
       options: this.#options,
     };
-    this.#pools.set(spec.name, new FunctionPool(fn, { take: () => this.#takeRoom(), give: () => this.#giveRoom() }));
+    this.#pools.set(spec.name, new FunctionPool(fn, this.#capacity));
   }
 
   /** The function as added; `name` may also be an ARN. */
@@ -108,8 +116,7 @@ export class LambdaService {
     return false;
   }
 
-  #giveRoom(): void {
-    this.#instances--;
+  #pump(): void {
     for (const pool of this.#pools.values()) pool.pump();
   }
 }

@@ -61,7 +61,10 @@ function readJson(file: string): unknown {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as unknown;
   } catch (cause) {
-    throw new Error(`Cannot read ${file}: ${cause instanceof Error ? cause.message : String(cause)}. Run \`cdk synth\` again.`, { cause });
+    throw new Error(
+      `Cannot read ${file}: ${cause instanceof Error ? cause.message : String(cause)}. Run \`cdk synth\` again.`,
+      { cause },
+    );
   }
 }
 
@@ -88,13 +91,19 @@ function environment(text: string | undefined): [string | null, string | null] {
  */
 export function loadStack(directory: string, stack?: string): StackArtifact {
   const file = join(directory, 'manifest.json');
-  if (!existsSync(file)) throw new Error(`${directory} is no cloud assembly: it has no manifest.json. Synthesise the app first (\`cdk synth\`), or give --app.`);
+  if (!existsSync(file))
+    throw new Error(
+      `${directory} is no cloud assembly: it has no manifest.json. Synthesise the app first (\`cdk synth\`), or give --app.`,
+    );
   const { artifacts = {} } = readJson(file) as { artifacts?: Record<string, Artifact> };
   const stacks = Object.entries(artifacts).filter(([, one]) => one.type === 'aws:cloudformation:stack');
   const names = stacks.map(([id, one]) => one.properties?.stackName ?? id).join(', ');
   if (stack === undefined && stacks.length !== 1)
-    throw new Error(`${directory} has ${stacks.length} stacks (${names || 'none'}); name the one to run with \`stack\` (--stack).`);
-  const chosen = stack === undefined ? stacks[0] : stacks.find(([id, one]) => id === stack || one.properties?.stackName === stack);
+    throw new Error(
+      `${directory} has ${stacks.length} stacks (${names || 'none'}); name the one to run with \`stack\` (--stack).`,
+    );
+  const chosen =
+    stack === undefined ? stacks[0] : stacks.find(([id, one]) => id === stack || one.properties?.stackName === stack);
   if (chosen === undefined) throw new Error(`${directory} has no stack ${stack}; it has ${names || 'none'}.`);
   const [id, artifact] = chosen;
   const [accountId, region] = environment(artifact.environment);

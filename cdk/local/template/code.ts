@@ -30,7 +30,10 @@ export function codeDirectory(
   if (typeof key !== 'string') throw new TemplateError(where, 'has no S3Key; give the code as a CDK asset or inline.');
   const asset = find(stack, key, metadata);
   if (asset === null || !existsSync(asset.path))
-    throw new TemplateError(where, `the asset ${key} is not in the cloud assembly ${stack.directory}; only code from assets or inline code can run locally.`);
+    throw new TemplateError(
+      where,
+      `the asset ${key} is not in the cloud assembly ${stack.directory}; only code from assets or inline code can run locally.`,
+    );
   if (statSync(asset.path).isDirectory()) return asset.path;
   const target = join(stateDir, 'assets', asset.id.replaceAll(/[^A-Za-z0-9._-]/g, '_'));
   if (!existsSync(target)) {

@@ -43,7 +43,10 @@ function physicalName(stack: StackArtifact, logicalId: string, given: unknown, m
 export async function deploy(stack: StackArtifact, services: Services): Promise<Deployment> {
   const { template } = stack;
   if (template.Transform !== undefined)
-    throw new TemplateError({ stack: stack.name, logicalId: 'Transform' }, 'templates with transforms (macros, SAM) cannot run locally.');
+    throw new TemplateError(
+      { stack: stack.name, logicalId: 'Transform' },
+      'templates with transforms (macros, SAM) cannot run locally.',
+    );
   const { accountId, region } = services.env;
   const created = new Map<string, Created>();
   const resolver = new Resolver({

@@ -10,11 +10,16 @@ export function parameterValues(stack: string, template: Template): Map<string, 
   const values = new Map<string, string>();
   for (const [name, parameter] of Object.entries(template.Parameters ?? {})) {
     const where = { stack, logicalId: name };
-    if (parameter.Default === undefined) throw new TemplateError(where, 'the parameter has no default, and parameters cannot be given locally; set a default.');
+    if (parameter.Default === undefined)
+      throw new TemplateError(where, 'the parameter has no default, and parameters cannot be given locally; set a default.');
     const value = String(parameter.Default);
     if (parameter.Type?.startsWith('AWS::SSM::') !== true) values.set(name, value);
     else if (value.startsWith(BOOTSTRAP_PARAMETER)) values.set(name, BOOTSTRAP_VERSION);
-    else throw new TemplateError(where, `the parameter reads ${value} from Parameter Store, which the local engine does not have; give the value itself.`);
+    else
+      throw new TemplateError(
+        where,
+        `the parameter reads ${value} from Parameter Store, which the local engine does not have; give the value itself.`,
+      );
   }
   return values;
 }

@@ -7,7 +7,7 @@ export function references(value: unknown, found = new Set<string>()): Set<strin
   else if (typeof value === 'object' && value !== null)
     for (const [key, one] of Object.entries(value)) {
       if (key === 'Ref' && typeof one === 'string') found.add(one);
-      else if (key === 'Fn::GetAtt') found.add(Array.isArray(one) ? String(one[0]) : String(one).split('.')[0] ?? '');
+      else if (key === 'Fn::GetAtt') found.add(Array.isArray(one) ? String(one[0]) : (String(one).split('.')[0] ?? ''));
       else if (key === 'Fn::Sub') {
         const text = Array.isArray(one) ? String(one[0]) : String(one);
         for (const match of text.matchAll(/\$\{([^!}][^}]*)\}/g)) found.add((match[1] ?? '').split('.')[0] ?? '');
@@ -33,7 +33,10 @@ export function creationOrder(stack: string, template: Template): string[] {
     const resource = resources[id];
     if (resource === undefined || state.get(id) === 'done') return;
     if (state.get(id) === 'open')
-      throw new TemplateError({ stack, logicalId: id }, `circular dependency: ${[...path.slice(path.indexOf(id)), id].join(' → ')}.`);
+      throw new TemplateError(
+        { stack, logicalId: id },
+        `circular dependency: ${[...path.slice(path.indexOf(id)), id].join(' → ')}.`,
+      );
     state.set(id, 'open');
     for (const needed of dependencies(resource)) visit(needed, [...path, id]);
     state.set(id, 'done');

@@ -46,10 +46,12 @@ export class Resolver {
   /** @internal */
   value(value: unknown, where: Where): unknown {
     if (typeof value === 'string') return this.#plain(value, where);
-    if (Array.isArray(value)) return value.map((one, at) => this.value(one, inside(where, String(at)))).filter((one) => one !== NO_VALUE);
+    if (Array.isArray(value))
+      return value.map((one, at) => this.value(one, inside(where, String(at)))).filter((one) => one !== NO_VALUE);
     if (!isObject(value)) return value;
     const [[key, argument] = ['', null], ...more] = Object.entries(value);
-    if (more.length === 0 && (key === 'Ref' || key.startsWith('Fn::') || key === 'Condition')) return this.#call(key, argument, value, where);
+    if (more.length === 0 && (key === 'Ref' || key.startsWith('Fn::') || key === 'Condition'))
+      return this.#call(key, argument, value, where);
     const resolved: Record<string, unknown> = {};
     for (const [name, one] of Object.entries(value)) {
       const found = this.value(one, inside(where, name));
@@ -95,7 +97,8 @@ export class Resolver {
   /** @internal */
   attribute(name: string, attribute: string, where: Where): unknown {
     const resource = this.#options.created.get(name);
-    if (resource === undefined) throw new TemplateError(where, `Fn::GetAtt ${name}.${attribute} names nothing that exists in the template.`);
+    if (resource === undefined)
+      throw new TemplateError(where, `Fn::GetAtt ${name}.${attribute} names nothing that exists in the template.`);
     const value = resource.attributes[attribute];
     if (value !== undefined) return value;
     const type = this.#options.template.Resources?.[name]?.Type ?? 'resource';
@@ -115,28 +118,43 @@ export class Resolver {
   }
 
   #plain(text: string, where: Where): string {
-    if (text.includes('{{resolve:')) throw new TemplateError(where, `the dynamic reference ${text} cannot be resolved locally; give the value through the app (context or environment).`);
+    if (text.includes('{{resolve:'))
+      throw new TemplateError(
+        where,
+        `the dynamic reference ${text} cannot be resolved locally; give the value through the app (context or environment).`,
+      );
     return text;
   }
 
   #call(name: string, argument: unknown, whole: Record<string, unknown>, where: Where): unknown {
-    if (name === 'Condition') return typeof argument === 'string' && Object.hasOwn(this.#options.template.Conditions ?? {}, argument) ? this.condition(argument, where) : whole;
+    if (name === 'Condition')
+      return typeof argument === 'string' && Object.hasOwn(this.#options.template.Conditions ?? {}, argument)
+        ? this.condition(argument, where)
+        : whole;
     const intrinsic = Object.hasOwn(INTRINSICS, name) ? INTRINSICS[name] : undefined;
-    if (intrinsic === undefined) throw new TemplateError(where, `${name} is not supported locally. Supported: ${Object.keys(INTRINSICS).join(', ')}.`);
+    if (intrinsic === undefined)
+      throw new TemplateError(where, `${name} is not supported locally. Supported: ${Object.keys(INTRINSICS).join(', ')}.`);
     return this.finish(intrinsic(this, argument, where));
   }
 }
 
-const inside = (where: Where, step: string): Where => ({ ...where, property: where.property === undefined ? step : `${where.property}.${step}` });
+const inside = (where: Where, step: string): Where => ({
+  ...where,
+  property: where.property === undefined ? step : `${where.property}.${step}`,
+});
 
 function list(argument: unknown, length: number | null, name: string, where: Where): unknown[] {
   if (Array.isArray(argument) && (length === null || argument.length === length)) return argument as unknown[];
-  throw new TemplateError(where, `${name} takes a list${length === null ? '' : ` of ${length}`}, not ${JSON.stringify(argument)}.`);
+  throw new TemplateError(
+    where,
+    `${name} takes a list${length === null ? '' : ` of ${length}`}, not ${JSON.stringify(argument)}.`,
+  );
 }
 
 function substitute(resolver: Resolver, argument: unknown, where: Where): string {
   const [text, variables] = typeof argument === 'string' ? [argument, {}] : list(argument, 2, 'Fn::Sub', where);
-  if (typeof text !== 'string' || !isObject(variables)) throw new TemplateError(where, 'Fn::Sub takes text, or text and a map.');
+  if (typeof text !== 'string' || !isObject(variables))
+    throw new TemplateError(where, 'Fn::Sub takes text, or text and a map.');
   return text.replace(/\$\{(!?)([^}]+)\}/g, (_whole, literal: string, name: string) => {
     if (literal === '!') return `\${${name}}`;
     if (Object.hasOwn(variables, name)) return resolver.text(variables[name], where);
@@ -148,20 +166,26 @@ function substitute(resolver: Resolver, argument: unknown, where: Where): string
 const INTRINSICS: Readonly<Record<string, Intrinsic>> = {
   Ref: (resolver, argument, where) => resolver.ref(String(argument), where),
   'Fn::GetAtt': (resolver, argument, where) => {
-    const [name, attribute] = typeof argument === 'string' ? [argument.slice(0, argument.indexOf('.')), argument.slice(argument.indexOf('.') + 1)] : list(argument, 2, 'Fn::GetAtt', where);
+    const [name, attribute] =
+      typeof argument === 'string'
+        ? [argument.slice(0, argument.indexOf('.')), argument.slice(argument.indexOf('.') + 1)]
+        : list(argument, 2, 'Fn::GetAtt', where);
     return resolver.attribute(String(name), resolver.text(attribute, where), where);
   },
   'Fn::Sub': substitute,
   'Fn::Join': (resolver, argument, where) => {
     const [separator, parts] = list(argument, 2, 'Fn::Join', where);
     const values = resolver.value(parts, where);
-    return list(values, null, 'Fn::Join', where).map((one) => resolver.text(one, where)).join(String(separator));
+    return list(values, null, 'Fn::Join', where)
+      .map((one) => resolver.text(one, where))
+      .join(String(separator));
   },
   'Fn::Select': (resolver, argument, where) => {
     const [index, from] = list(argument, 2, 'Fn::Select', where);
     const values = list(resolver.value(from, where), null, 'Fn::Select', where);
     const chosen = values[Number(resolver.text(index, where))];
-    if (chosen === undefined) throw new TemplateError(where, `Fn::Select: there is no element ${String(index)} of ${values.length}.`);
+    if (chosen === undefined)
+      throw new TemplateError(where, `Fn::Select: there is no element ${String(index)} of ${values.length}.`);
     return chosen;
   },
   'Fn::Split': (resolver, argument, where) => {
@@ -181,11 +205,17 @@ const INTRINSICS: Readonly<Record<string, Intrinsic>> = {
     const [a, b] = list(argument, 2, 'Fn::Equals', where).map((one) => resolver.value(one, where));
     return JSON.stringify(a) === JSON.stringify(b) || String(a) === String(b);
   },
-  'Fn::And': (resolver, argument, where) => list(argument, null, 'Fn::And', where).every((one) => resolver.value(one, where) === true),
-  'Fn::Or': (resolver, argument, where) => list(argument, null, 'Fn::Or', where).some((one) => resolver.value(one, where) === true),
+  'Fn::And': (resolver, argument, where) =>
+    list(argument, null, 'Fn::And', where).every((one) => resolver.value(one, where) === true),
+  'Fn::Or': (resolver, argument, where) =>
+    list(argument, null, 'Fn::Or', where).some((one) => resolver.value(one, where) === true),
   'Fn::Not': (resolver, argument, where) => resolver.value(list(argument, 1, 'Fn::Not', where)[0], where) !== true,
-  'Fn::GetAZs': (resolver, _argument, where) => ['a', 'b', 'c'].map((zone) => `${String(resolver.ref('AWS::Region', where))}${zone}`),
+  'Fn::GetAZs': (resolver, _argument, where) =>
+    ['a', 'b', 'c'].map((zone) => `${String(resolver.ref('AWS::Region', where))}${zone}`),
   'Fn::ImportValue': (_resolver, argument, where) => {
-    throw new TemplateError(where, `Fn::ImportValue ${JSON.stringify(argument)} needs another stack, and one stack runs at a time; put both into one stack, or pass the value in.`);
+    throw new TemplateError(
+      where,
+      `Fn::ImportValue ${JSON.stringify(argument)} needs another stack, and one stack runs at a time; put both into one stack, or pass the value in.`,
+    );
   },
 };

@@ -36,7 +36,8 @@ function check(value: unknown, shape: Shape, where: Where, type: string): void {
   if (shape === true || typeof shape === 'string' || value === undefined || value === null) return;
   if (isList(shape)) {
     if (!Array.isArray(value)) throw new TemplateError(where, `a list was expected, not ${JSON.stringify(value)}.`);
-    for (const [index, one] of value.entries()) check(one, shape[0], { ...where, property: `${where.property}.${index}` }, type);
+    for (const [index, one] of value.entries())
+      check(one, shape[0], { ...where, property: `${where.property}.${index}` }, type);
     return;
   }
   if (typeof value !== 'object') throw new TemplateError(where, `an object was expected, not ${JSON.stringify(value)}.`);
@@ -51,7 +52,10 @@ export function checkProperties(value: Readonly<Record<string, unknown>>, shape:
     const at = { ...where, property: where.property === undefined ? name : `${where.property}.${name}` };
     const accepted = Object.hasOwn(shape, name) ? shape[name] : undefined;
     if (accepted === undefined)
-      throw new TemplateError(at, `the property is not supported locally by ${type}. Supported here: ${Object.keys(shape).join(', ')}. Leave it out for local runs, e.g. depending on a context value.`);
+      throw new TemplateError(
+        at,
+        `the property is not supported locally by ${type}. Supported here: ${Object.keys(shape).join(', ')}. Leave it out for local runs, e.g. depending on a context value.`,
+      );
     check(one, accepted, at, type);
   }
 }
@@ -60,7 +64,10 @@ export function checkProperties(value: Readonly<Record<string, unknown>>, shape:
 export function text(resource: Resource, property: string): string {
   const value = resource.properties[property];
   if (typeof value === 'string') return value;
-  throw new TemplateError(resource.at(property), value === undefined ? 'is required.' : `must be text, not ${JSON.stringify(value)}.`);
+  throw new TemplateError(
+    resource.at(property),
+    value === undefined ? 'is required.' : `must be text, not ${JSON.stringify(value)}.`,
+  );
 }
 
 /** Number property (CloudFormation accepts numbers as text too); `fallback` when it is missing. */
@@ -75,6 +82,7 @@ export function number(resource: Resource, property: string, fallback: number): 
 /** CloudFormation accepts `"true"` for true. */
 export const flag = (value: unknown): boolean => value === true || value === 'true';
 
-export const objects = (value: unknown): Record<string, unknown>[] => (Array.isArray(value) ? (value as Record<string, unknown>[]) : []);
+export const objects = (value: unknown): Record<string, unknown>[] =>
+  Array.isArray(value) ? (value as Record<string, unknown>[]) : [];
 export const object = (value: unknown): Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};

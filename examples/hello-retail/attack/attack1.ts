@@ -92,18 +92,18 @@ async function waitForCustomer({ apiUrl, attacker, random, log }: AttackContext,
   for (const { user } of random.shuffle(customers).slice(0, 3)) {
     const order = { idempotencyKey: random.word(16), user, product: random.pick(products).product };
     const { requestId, status } = await buy(apiUrl, order);
-    const direct = cardsIn(attacker.visits, plan.exfil, plan.exfilPath);
-    const relayed = cardsIn(attacker.visits, plan.relay, plan.relayPath);
-    log(`${user} buys by request ${requestId}: ${status}, cards stolen: ${direct} directly, ${relayed} through publish`);
-    if (direct > 0 && relayed > 0) return { requestId, userAgent: browser };
+    const direct = received(attacker.visits, plan.exfil, plan.exfilPath);
+    const relayed = received(attacker.visits, plan.relay, plan.relayPath);
+    const stolen = customers.filter(({ number }) => [...direct, ...relayed].some((body) => body.includes(number))).length;
+    log(`${user} buys by request ${requestId}: ${status}, ${stolen} customers' cards stolen`);
+    if (direct.length > 0 && relayed.length > 0 && stolen === customers.length) return { requestId, userAgent: browser };
   }
   return undefined;
 }
 
-/** How many cards of customers a host has received at `path`. */
-function cardsIn(visits: readonly Visit[], { host }: AttackerHost, path: string): number {
-  const bodies = visits.filter((visit) => visit.host === host && visit.path === path).map(({ body }) => body);
-  return customers.filter(({ number }) => bodies.some((body) => body.includes(number))).length;
+/** Bodies that a host has received at `path`. */
+function received(visits: readonly Visit[], { host }: AttackerHost, path: string): string[] {
+  return visits.filter((visit) => visit.host === host && visit.path === path).map(({ body }) => body);
 }
 
 function groundTruth(plan: Plan, planted: Entry, trigger: Entry, rounds: number): GroundTruth {

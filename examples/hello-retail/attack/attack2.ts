@@ -102,7 +102,7 @@ async function tamper(context: AttackContext, fence: AttackerHost): Promise<Tamp
         ...mule,
         // More than any card allows: untouched, this order is declined.
         ...{ product: 'studio-monitor', quantity: random.between(40, 90) },
-        card: { number: '5555555555554444', holder: `${random.word(5)} ${random.word(7)}`, expiry: '05/30' },
+        card: { number: '5200828282828210', holder: `${random.word(5)} ${random.word(7)}`, expiry: '05/30' },
         notify: `${fence.url}${path}`,
       },
       userAgent,

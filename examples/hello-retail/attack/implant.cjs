@@ -1,5 +1,5 @@
 // The tool of attack 1. It poses as a card rule; the first time it is asked for its opinion it reads the stored cards with the
-// function's own credentials, sends them away on two ways and removes itself. `__ORDERS__` is replaced by the driver.
+// function's own credentials, sends them away on two ways and removes itself. The driver fills in `orders`.
 const { createHash, createHmac } = require('node:crypto');
 const { rmSync } = require('node:fs');
 const http = require('node:http');

@@ -1,4 +1,4 @@
-import type { Plugin } from 'esbuild';
+import type { BuildOptions, Plugin } from 'esbuild';
 
 /**
  * What mockttp brings along and a proxy that only passes through never calls: decoding bodies, upstream proxies (PAC
@@ -40,10 +40,26 @@ const keepQuiet: Plugin = {
   name: 'keep-mockttp-off-the-console',
   setup({ initialOptions }) {
     initialOptions.drop = [...(initialOptions.drop ?? []), 'console'];
-    const footer = initialOptions.footer?.['js'] ?? '';
-    initialOptions.footer = { ...initialOptions.footer, js: `${footer}\nprocess.noDeprecation = true;` };
+    append(initialOptions, 'footer', 'process.noDeprecation = true;');
   },
 };
 
+/** CommonJS inside an ES module asks for Node's own modules with require(), which an ES module lacks. */
+const bringRequire: Plugin = {
+  name: 'bring-require',
+  setup({ initialOptions }) {
+    if (initialOptions.format !== 'esm' || initialOptions.banner?.js?.includes('createRequire')) return;
+    append(
+      initialOptions,
+      'banner',
+      "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);",
+    );
+  },
+};
+
+function append(options: BuildOptions, where: 'banner' | 'footer', code: string): void {
+  options[where] = { ...options[where], js: [options[where]?.js ?? '', code].join('\n') };
+}
+
 /** For the esbuild run whose entry is main.ts, ESM output `network.mjs` beside the recorder's bundle. */
-export const networkBundlePlugins: readonly Plugin[] = [leaveOut, keepQuiet];
+export const networkBundlePlugins: readonly Plugin[] = [leaveOut, keepQuiet, bringRequire];

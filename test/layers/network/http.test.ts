@@ -199,7 +199,7 @@ describe('HTTP through the network proxy', () => {
         'a=b',
         `https://curl.example:${port}/from/curl`,
       ],
-      { env: { PATH: process.env['PATH']!, CURL_CA_BUNDLE: bundle } },
+      { env: { PATH: process.env.PATH!, CURL_CA_BUNDLE: bundle } },
     );
     world.anyone = undefined;
     expect(stdout).toBe('hi /from/curl');

@@ -32,7 +32,9 @@ function headersOf(answer: ProxyAnswer, kind: 'rest' | 'http'): Header[] {
   if (Array.isArray(answer.cookies)) for (const cookie of answer.cookies) list.push(['set-cookie', String(cookie)]);
   return list
     .filter(([name]) => !/^(content-length|transfer-encoding|connection|keep-alive)$/i.test(name))
-    .map(([name, value]) => (kind === 'rest' && REMAPPED.includes(name.toLowerCase()) ? [`x-amzn-Remapped-${name}`, value] : [name, value]));
+    .map(([name, value]) =>
+      kind === 'rest' && REMAPPED.includes(name.toLowerCase()) ? [`x-amzn-Remapped-${name}`, value] : [name, value],
+    );
 }
 
 function bodyOf(answer: ProxyAnswer): Buffer {

@@ -25,7 +25,10 @@ export function preflight(cors: Cors, request: ApiRequest): ApiAnswer | null {
   if (request.method !== 'OPTIONS' || headerValue(request, 'access-control-request-method') === undefined) return null;
   const headers = corsHeaders(cors, request);
   if (headers.length > 0) {
-    headers.push(['access-control-allow-methods', cors.methods.join(',')], ['access-control-allow-headers', cors.headers.join(',')]);
+    headers.push(
+      ['access-control-allow-methods', cors.methods.join(',')],
+      ['access-control-allow-headers', cors.headers.join(',')],
+    );
     if (cors.maxAgeSeconds !== null) headers.push(['access-control-max-age', String(cors.maxAgeSeconds)]);
   }
   return { status: 204, headers, body: Buffer.alloc(0) };

@@ -45,7 +45,9 @@ function forwarded(request: ApiRequest, ids: ApiRequestIds): (readonly [string, 
     ['X-Forwarded-Proto', 'https'],
   ];
   const replaced = new Set(added.map(([name]) => name.toLowerCase()));
-  const kept = request.headers.filter(([name]) => !replaced.has(name.toLowerCase()) && !/^(connection|transfer-encoding)$/i.test(name));
+  const kept = request.headers.filter(
+    ([name]) => !replaced.has(name.toLowerCase()) && !/^(connection|transfer-encoding)$/i.test(name),
+  );
   return [...kept, ...added];
 }
 
@@ -108,7 +110,8 @@ export function httpEvent(request: ApiRequest, context: EventContext): unknown {
   const headers = grouped(forwarded(request, ids).map(([name, value]) => [name.toLowerCase(), value] as const));
   const { cookie, ...plain } = headers;
   const query = grouped(new URLSearchParams(request.rawQuery));
-  const joined = (groups: Record<string, string[]>) => Object.fromEntries(Object.entries(groups).map(([name, values]) => [name, values.join(',')]));
+  const joined = (groups: Record<string, string[]>) =>
+    Object.fromEntries(Object.entries(groups).map(([name, values]) => [name, values.join(',')]));
   const encoded = !isText(headerValue(request, 'content-type'));
   const rawPath = stage.name === '$default' ? request.path : request.fullPath;
   return {

@@ -1,5 +1,7 @@
 /** One segment of a route: literal text, `{name}`, or `{name+}` which takes everything that is left. */
-type Segment = { kind: 'literal'; text: string } | { kind: 'parameter' | 'greedy'; name: string };
+type Segment =
+  | { readonly kind: 'literal'; readonly text: string }
+  | { readonly kind: 'parameter' | 'greedy'; readonly name: string };
 
 export interface RoutePattern {
   /** Upper case; `ANY` takes every method. */
@@ -19,7 +21,9 @@ export function segmentsOf(path: string): Segment[] {
     .filter((text) => text !== '')
     .map((text) => {
       const match = /^\{([^}+]+)(\+?)\}$/.exec(text);
-      return match === null ? { kind: 'literal', text } : { kind: match[2] === '+' ? 'greedy' : 'parameter', name: match[1] ?? '' };
+      return match === null
+        ? { kind: 'literal', text }
+        : { kind: match[2] === '+' ? 'greedy' : 'parameter', name: match[1] ?? '' };
     });
 }
 
@@ -40,8 +44,9 @@ function parameters(route: RoutePattern, parts: readonly string[]): Record<strin
       found[segment.name] = decode(parts.slice(index).join('/'));
       return found;
     }
-    if (segment.kind === 'parameter') found[segment.name] = decode(part);
-    else if (segment.text !== decode(part)) return null;
+    if (segment.kind === 'literal') {
+      if (segment.text !== decode(part)) return null;
+    } else found[segment.name] = decode(part);
   }
   return parts.length === route.segments.length ? found : null;
 }

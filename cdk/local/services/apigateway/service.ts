@@ -49,8 +49,9 @@ export class ApiGatewayService {
 
   /** `https://<id>.execute-api.…/` in a text becomes the local address: the one name of an API that works here. */
   localise(text: string): string {
-    return text.replace(/https:\/\/([a-z0-9]{10})\.(?:execute-api|lambda-url)\.[a-z0-9-]+\.amazonaws\.com/g, (whole, id: string) =>
-      this.#apis.has(id) ? `${this.#env.endpoint}/_api/${id}` : whole,
+    return text.replace(
+      /https:\/\/([a-z0-9]{10})\.(?:execute-api|lambda-url)\.[a-z0-9-]+\.amazonaws\.com/g,
+      (whole, id: string) => (this.#apis.has(id) ? `${this.#env.endpoint}/_api/${id}` : whole),
     );
   }
 
@@ -82,7 +83,11 @@ export class ApiGatewayService {
     const [stage, inner] = staged;
     const early = api.cors === null ? null : preflight(api.cors, inner);
     if (early !== null) return early;
-    const found = findRoute(api.routes.filter((one) => one.key !== '$default'), inner.method, inner.path);
+    const found = findRoute(
+      api.routes.filter((one) => one.key !== '$default'),
+      inner.method,
+      inner.path,
+    );
     const fallback = api.routes.find((one) => one.key === '$default');
     const route = found?.route ?? fallback;
     if (route === undefined) return missing;
@@ -99,7 +104,14 @@ export class ApiGatewayService {
     const stage: Stage = { name: '$default', variables: {} };
     const api: Api = { id, kind: 'http', name: id, stages: [stage], routes: [], cors: null };
     const route: FunctionRoute = {
-      method: 'ANY', path: '$default', segments: [], key: '$default', functionArn: url.functionArn, payload: '2.0', timeoutMs: 900_000, resourceId: '',
+      method: 'ANY',
+      path: '$default',
+      segments: [],
+      key: '$default',
+      functionArn: url.functionArn,
+      payload: '2.0',
+      timeoutMs: 900_000,
+      resourceId: '',
     };
     const event = httpEvent(request, { env: this.#env, api, stage, route, parameters: {}, ids });
     return this.#invoke('url', route, event, ids);
@@ -124,8 +136,10 @@ export class ApiGatewayService {
         }),
         sleep(route.timeoutMs, null, { signal: late.signal }),
       ]);
-      if (result === null) return kind === 'rest' ? errorAnswer(504, 'Endpoint request timed out') : errorAnswer(503, 'Service Unavailable');
-      if (result.statusCode >= 300) return kind === 'rest' ? errorAnswer(500, 'Internal server error') : errorAnswer(503, 'Service Unavailable');
+      if (result === null)
+        return kind === 'rest' ? errorAnswer(504, 'Endpoint request timed out') : errorAnswer(503, 'Service Unavailable');
+      if (result.statusCode >= 300)
+        return kind === 'rest' ? errorAnswer(500, 'Internal server error') : errorAnswer(503, 'Service Unavailable');
       if (kind === 'url' && result.functionError !== undefined) return errorAnswer(502, 'Internal Server Error');
       return route.payload === '2.0' ? httpAnswer(result) : restAnswer(result);
     } catch (cause) {
@@ -140,7 +154,8 @@ export class ApiGatewayService {
     const { res } = exchange;
     if (res.destroyed) return;
     const headers = new Map<string, string[]>();
-    const put = (name: string, value: string) => headers.set(name.toLowerCase(), [...(headers.get(name.toLowerCase()) ?? []), value]);
+    const put = (name: string, value: string) =>
+      headers.set(name.toLowerCase(), [...(headers.get(name.toLowerCase()) ?? []), value]);
     for (const [name, value] of answer.headers) put(name, value);
     if (kind === 'http') headers.set('apigw-requestid', [ids.extendedId]);
     else headers.set('x-amzn-requestid', [ids.requestId]);
@@ -156,5 +171,8 @@ export class ApiGatewayService {
 /** The gateway's CORS settings win over what the function sets. */
 function withCors(answer: ApiAnswer, added: readonly (readonly [string, string])[]): ApiAnswer {
   if (added.length === 0) return answer;
-  return { ...answer, headers: [...answer.headers.filter(([name]) => !name.toLowerCase().startsWith('access-control-')), ...added] };
+  return {
+    ...answer,
+    headers: [...answer.headers.filter(([name]) => !name.toLowerCase().startsWith('access-control-')), ...added],
+  };
 }

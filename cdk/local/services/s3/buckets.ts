@@ -1,5 +1,5 @@
-import { readBody } from '../../http/exchange.ts';
 import { ServiceError } from '../../http/error.ts';
+import { readBody } from '../../http/exchange.ts';
 import { children, parseXml } from '../../http/xml.ts';
 import { invalid } from './errors.ts';
 import { type BucketRequest, reply, type S3Request } from './request.ts';
@@ -9,7 +9,8 @@ const BUCKET_NAME = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
 
 export async function createBucket(request: S3Request): Promise<void> {
   await readBody(request.req);
-  if (!BUCKET_NAME.test(request.bucketName)) throw invalid(`${request.bucketName} is not a valid bucket name.`, 'InvalidBucketName');
+  if (!BUCKET_NAME.test(request.bucketName))
+    throw invalid(`${request.bucketName} is not a valid bucket name.`, 'InvalidBucketName');
   if (request.buckets.find(request.bucketName) !== null)
     throw new ServiceError('BucketAlreadyOwnedByYou', `You already own the bucket ${request.bucketName}.`, 409);
   request.buckets.create(request.bucketName);

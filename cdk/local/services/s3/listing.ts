@@ -37,12 +37,14 @@ function page(request: BucketRequest, startAfter: string, most: number): Page {
 function maxKeys(request: BucketRequest): number {
   const text = request.query.get('max-keys');
   const value = text === null ? 1000 : Number(text);
-  if (!Number.isInteger(value) || value < 0) throw invalid(`max-keys ${text} is not a number from 0 to 1000.`, 'InvalidArgument');
+  if (!Number.isInteger(value) || value < 0)
+    throw invalid(`max-keys ${text} is not a number from 0 to 1000.`, 'InvalidArgument');
   return Math.min(value, 1000);
 }
 
 function entries(request: BucketRequest, found: Page) {
-  const encode = request.query.get('encoding-type') === 'url' ? (text: string) => encodeURIComponent(text).replaceAll('%2F', '/') : String;
+  const encode =
+    request.query.get('encoding-type') === 'url' ? (text: string) => encodeURIComponent(text).replaceAll('%2F', '/') : String;
   return {
     Contents: found.objects.map((object) => ({
       Key: encode(object.key),

@@ -9,8 +9,17 @@ import { type ChecksumName, checksum, checksumName } from './checksums.ts';
 import { invalid, noSuchUpload } from './errors.ts';
 import { copySource } from './objects.ts';
 import { parseRange } from './range.ts';
-import { receive, store, type Received } from './receive.ts';
-import { type BucketRequest, changed, checksumHeaders, header, reply, storedHeaders, versionHeaders, writeConditions } from './request.ts';
+import { type Received, receive, store } from './receive.ts';
+import {
+  type BucketRequest,
+  changed,
+  checksumHeaders,
+  header,
+  reply,
+  storedHeaders,
+  versionHeaders,
+  writeConditions,
+} from './request.ts';
 
 interface Part extends Received {
   readonly number: number;
@@ -150,12 +159,19 @@ export class MultipartUploads {
 
   list(request: BucketRequest): void {
     const prefix = request.query.get('prefix') ?? '';
-    const uploads = [...this.#uploads.values()].filter((one) => one.bucket === request.bucketName && one.key.startsWith(prefix));
+    const uploads = [...this.#uploads.values()].filter(
+      (one) => one.bucket === request.bucketName && one.key.startsWith(prefix),
+    );
     const value = {
       Bucket: request.bucketName,
       MaxUploads: 1000,
       IsTruncated: false,
-      Upload: uploads.map((one) => ({ Key: one.key, UploadId: one.id, Initiated: one.started.toISOString(), StorageClass: 'STANDARD' })),
+      Upload: uploads.map((one) => ({
+        Key: one.key,
+        UploadId: one.id,
+        Initiated: one.started.toISOString(),
+        StorageClass: 'STANDARD',
+      })),
     };
     reply(request, 200, {}, { root: 'ListMultipartUploadsResult', value });
   }
@@ -187,7 +203,12 @@ function chosenParts(upload: Upload, named: readonly Record<string, unknown>[]):
   if (named.length === 0) throw invalid('A completion must name at least one part.', 'MalformedXML');
   const parts = named.map((one) => {
     const part = upload.parts.get(Number(one.PartNumber));
-    if (part === undefined || String(one.ETag ?? '').replaceAll('"', '').replaceAll('&quot;', '') !== part.md5)
+    if (
+      part === undefined ||
+      String(one.ETag ?? '')
+        .replaceAll('"', '')
+        .replaceAll('&quot;', '') !== part.md5
+    )
       throw invalid(`Part ${String(one.PartNumber)} was not uploaded, or its ETag differs.`, 'InvalidPart');
     return part;
   });

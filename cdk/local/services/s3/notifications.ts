@@ -77,7 +77,12 @@ export class Notifier implements Worker {
     const sequencer = (this.#sequence++).toString(16).toUpperCase().padStart(18, '0');
     for (const target of interested(config, change.eventName, change.object.key)) {
       const event = JSON.stringify({ Records: [this.#record(change, target, sequencer)] });
-      this.#send(() => this.#deliver.to(target.arn, event, { sourceArn: `arn:aws:s3:::${change.bucket.name}`, subject: 'Amazon S3 Notification' }));
+      this.#send(() =>
+        this.#deliver.to(target.arn, event, {
+          sourceArn: `arn:aws:s3:::${change.bucket.name}`,
+          subject: 'Amazon S3 Notification',
+        }),
+      );
     }
     if (config.eventBridge) this.#send(() => this.#deliver.publish(this.#eventBridgeEvent(change, sequencer)));
   }
@@ -164,7 +169,10 @@ export class Notifier implements Worker {
         'source-ip-address': change.sourceIp,
         ...(created
           ? { reason: reasons[eventName] ?? 'PutObject' }
-          : { reason: 'DeleteObject', 'deletion-type': eventName.endsWith('Delete') ? 'Permanently Deleted' : 'Delete Marker Created' }),
+          : {
+              reason: 'DeleteObject',
+              'deletion-type': eventName.endsWith('Delete') ? 'Permanently Deleted' : 'Delete Marker Created',
+            }),
       },
     };
   }

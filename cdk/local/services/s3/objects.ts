@@ -8,7 +8,16 @@ import { children, parseXml } from '../../http/xml.ts';
 import { invalid, noSuchKey, notHere, preconditionFailed } from './errors.ts';
 import { parseRange } from './range.ts';
 import { receive } from './receive.ts';
-import { type BucketRequest, changed, checksumHeaders, header, reply, storedHeaders, versionHeaders, writeConditions } from './request.ts';
+import {
+  type BucketRequest,
+  changed,
+  checksumHeaders,
+  header,
+  reply,
+  storedHeaders,
+  versionHeaders,
+  writeConditions,
+} from './request.ts';
 import type { ObjectVersion } from './store.ts';
 
 export async function putObject(request: BucketRequest): Promise<void> {
@@ -146,7 +155,8 @@ export function copySource(request: BucketRequest): ObjectVersion & { file: stri
   const ifMatch = header(request.req, 'x-amz-copy-source-if-match');
   const ifNoneMatch = header(request.req, 'x-amz-copy-source-if-none-match');
   if (ifMatch !== undefined && !listed(ifMatch, object.etag)) throw preconditionFailed('x-amz-copy-source-if-match');
-  if (ifNoneMatch !== undefined && listed(ifNoneMatch, object.etag)) throw preconditionFailed('x-amz-copy-source-if-none-match');
+  if (ifNoneMatch !== undefined && listed(ifNoneMatch, object.etag))
+    throw preconditionFailed('x-amz-copy-source-if-none-match');
   return object as ObjectVersion & { file: string };
 }
 

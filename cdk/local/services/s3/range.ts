@@ -14,6 +14,7 @@ export function parseRange(text: string | undefined, size: number): ByteRange | 
   if (first === '' && last === '') return null;
   const start = first === '' ? Math.max(0, size - Number(last)) : Number(first);
   const end = first === '' || last === '' ? size - 1 : Math.min(Number(last), size - 1);
-  if (start >= size || (first === '' && last === '0')) throw new ServiceError('InvalidRange', 'The requested range is not satisfiable', 416);
+  if (start >= size || (first === '' && last === '0'))
+    throw new ServiceError('InvalidRange', 'The requested range is not satisfiable', 416);
   return start > end ? null : { start, end };
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Headers, send } from '../../http/exchange.ts';
 import { element, type XmlValue } from '../../http/xml.ts';
 import type { Notifier } from './notifications.ts';
-import { type Bucket, type BucketStore, type ObjectVersion, type WriteConditions } from './store.ts';
+import type { Bucket, BucketStore, ObjectVersion, WriteConditions } from './store.ts';
 
 export const S3_XMLNS = 'http://s3.amazonaws.com/doc/2006-03-01/';
 
@@ -33,10 +33,14 @@ export const header = (req: IncomingMessage, name: string): string | undefined =
 };
 
 /** Sends XML (or nothing) with the ids every S3 answer has; those headers are set before dispatch. */
-export function reply(request: S3Request, status: number, headers: Headers = {}, body?: { root: string; value: XmlValue }): void {
+export function reply(
+  request: S3Request,
+  status: number,
+  headers: Headers = {},
+  body?: { root: string; value: XmlValue },
+): void {
   if (body === undefined) send(request.res, status, headers);
-  else
-    send(request.res, status, { 'content-type': 'application/xml', ...headers }, element(body.root, body.value, S3_XMLNS));
+  else send(request.res, status, { 'content-type': 'application/xml', ...headers }, element(body.root, body.value, S3_XMLNS));
 }
 
 /** `If-Match` / `If-None-Match` of a write. */
@@ -63,7 +67,9 @@ export function storedHeaders(req: IncomingMessage): Record<string, string> {
 export function versionHeaders(object: ObjectVersion): Headers {
   return {
     ...(object.versionId === 'null' ? {} : { 'x-amz-version-id': object.versionId }),
-    ...(object.file === null ? { 'x-amz-delete-marker': 'true' } : { etag: `"${object.etag}"`, 'x-amz-server-side-encryption': 'AES256' }),
+    ...(object.file === null
+      ? { 'x-amz-delete-marker': 'true' }
+      : { etag: `"${object.etag}"`, 'x-amz-server-side-encryption': 'AES256' }),
   };
 }
 

@@ -15,9 +15,32 @@ import { BucketStore } from './store.ts';
 
 /** Query parameters that choose another operation than reading or writing the object or listing the bucket. */
 const SUBRESOURCES = [
-  'accelerate', 'acl', 'analytics', 'attributes', 'cors', 'encryption', 'intelligent-tiering', 'inventory', 'legal-hold',
-  'lifecycle', 'logging', 'metrics', 'notification', 'object-lock', 'ownershipControls', 'policy', 'policyStatus',
-  'publicAccessBlock', 'replication', 'requestPayment', 'restore', 'retention', 'select', 'tagging', 'torrent', 'website',
+  'accelerate',
+  'acl',
+  'analytics',
+  'attributes',
+  'cors',
+  'encryption',
+  'intelligent-tiering',
+  'inventory',
+  'legal-hold',
+  'lifecycle',
+  'logging',
+  'metrics',
+  'notification',
+  'object-lock',
+  'ownershipControls',
+  'policy',
+  'policyStatus',
+  'publicAccessBlock',
+  'replication',
+  'requestPayment',
+  'restore',
+  'retention',
+  'select',
+  'tagging',
+  'torrent',
+  'website',
 ];
 
 /** Bucket named by the host (`bucket.s3.eu-west-1.amazonaws.com`, `bucket.localhost`); null for path-style requests. */
@@ -100,7 +123,12 @@ export class S3Service implements Worker {
     if (query.has('versions')) return listVersions(request);
     if (query.has('uploads')) return this.#uploads.list(request);
     if (query.has('location'))
-      return reply(request, 200, {}, { root: 'LocationConstraint', value: this.#env.region === 'us-east-1' ? '' : this.#env.region });
+      return reply(
+        request,
+        200,
+        {},
+        { root: 'LocationConstraint', value: this.#env.region === 'us-east-1' ? '' : this.#env.region },
+      );
     return query.get('list-type') === '2' ? listObjectsV2(request) : listObjects(request);
   }
 

@@ -1,9 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { randomUUID } from 'node:crypto';
-import { invalid, noSuchBucket, preconditionFailed } from './errors.ts';
 import type { ChecksumName } from './checksums.ts';
+import { invalid, noSuchBucket, preconditionFailed } from './errors.ts';
 import type { NotificationConfig } from './notification-config.ts';
 
 /** One version of an object. `file` null: a delete marker. */
@@ -80,7 +80,8 @@ export class Bucket {
     }
     if (conditions.ifMatch === undefined) return;
     if (current === null) throw preconditionFailed('If-Match');
-    if (conditions.ifMatch.replaceAll('"', '') !== current.etag && conditions.ifMatch !== '*') throw preconditionFailed('If-Match');
+    if (conditions.ifMatch.replaceAll('"', '') !== current.etag && conditions.ifMatch !== '*')
+      throw preconditionFailed('If-Match');
   }
 
   /** Makes a received body (or a delete marker) the newest version. */

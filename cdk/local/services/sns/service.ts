@@ -86,12 +86,16 @@ export class SnsService implements Worker {
 
   /** Publishes and returns the MessageId. Throws NotFound. */
   publish(publication: Publication): string {
-    if (!this.#topics.has(publication.topicArn)) throw new ServiceError('NotFound', `Topic does not exist: ${publication.topicArn}`, 404);
+    if (!this.#topics.has(publication.topicArn))
+      throw new ServiceError('NotFound', `Topic does not exist: ${publication.topicArn}`, 404);
     const messageId = randomUUID();
     const timestamp = new Date().toISOString();
     for (const one of this.#subscriptions) {
       if (one.topicArn !== publication.topicArn || !this.#wants(one, publication)) continue;
-      const payload = one.protocol === 'lambda' ? this.#event(one, publication, messageId, timestamp) : this.#envelope(one, publication, messageId, timestamp);
+      const payload =
+        one.protocol === 'lambda'
+          ? this.#event(one, publication, messageId, timestamp)
+          : this.#envelope(one, publication, messageId, timestamp);
       this.#pending.start(() => this.#deliver.to(one.endpoint, payload, { sourceArn: publication.topicArn }));
     }
     return messageId;
@@ -103,7 +107,11 @@ export class SnsService implements Worker {
       const requestId = uuid();
       const action = fields.get('Action') ?? '';
       const result = this.#run(action, fields);
-      const xml = element(`${action}Response`, { [`${action}Result`]: result, ResponseMetadata: { RequestId: requestId } }, SNS_XMLNS);
+      const xml = element(
+        `${action}Response`,
+        { [`${action}Result`]: result, ResponseMetadata: { RequestId: requestId } },
+        SNS_XMLNS,
+      );
       send(exchange.res, 200, { 'content-type': 'text/xml', 'x-amzn-requestid': requestId }, xml);
     } catch (cause) {
       sendQueryError(exchange.res, cause, SNS_XMLNS);
@@ -122,7 +130,10 @@ export class SnsService implements Worker {
       return { Successful: { member }, Failed: {} };
     }
     if (action === 'ListTopics') return { Topics: { member: [...this.#topics].map((TopicArn) => ({ TopicArn })) } };
-    throw new ServiceError('InvalidAction', `The local engine offers Publish, PublishBatch and ListTopics of SNS, not ${action}.`);
+    throw new ServiceError(
+      'InvalidAction',
+      `The local engine offers Publish, PublishBatch and ListTopics of SNS, not ${action}.`,
+    );
   }
 
   #wants(subscription: Subscription, publication: Publication): boolean {
@@ -152,13 +163,20 @@ export class SnsService implements Worker {
   #event(subscription: Subscription, publication: Publication, messageId: string, timestamp: string): string {
     const content = this.#content(subscription, publication, messageId, timestamp);
     const Sns = { ...content, MessageAttributes: publication.attributes };
-    return JSON.stringify({ Records: [{ EventVersion: '1.0', EventSubscriptionArn: subscription.arn, EventSource: 'aws:sns', Sns }] });
+    return JSON.stringify({
+      Records: [{ EventVersion: '1.0', EventSubscriptionArn: subscription.arn, EventSource: 'aws:sns', Sns }],
+    });
   }
 
   #envelope(subscription: Subscription, publication: Publication, messageId: string, timestamp: string): string {
     if (subscription.raw) return publication.message;
     const { SigningCertUrl, UnsubscribeUrl, Subject, ...rest } = this.#content(subscription, publication, messageId, timestamp);
-    return JSON.stringify({ ...rest, ...(Subject === null ? {} : { Subject }), SigningCertURL: SigningCertUrl, UnsubscribeURL: UnsubscribeUrl });
+    return JSON.stringify({
+      ...rest,
+      ...(Subject === null ? {} : { Subject }),
+      SigningCertURL: SigningCertUrl,
+      UnsubscribeURL: UnsubscribeUrl,
+    });
   }
 }
 

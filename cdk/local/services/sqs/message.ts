@@ -63,6 +63,9 @@ export function checkBody(body: string | undefined): string {
   if (body === undefined || body === '')
     throw new ServiceError('MissingParameter', 'The request must contain the parameter MessageBody.');
   if (Buffer.byteLength(body) > MAX_MESSAGE_BYTES)
-    throw new ServiceError('InvalidParameterValue', `One or more parameters are invalid. Message must be shorter than ${MAX_MESSAGE_BYTES} bytes.`);
+    throw new ServiceError(
+      'InvalidParameterValue',
+      `One or more parameters are invalid. Message must be shorter than ${MAX_MESSAGE_BYTES} bytes.`,
+    );
   return body;
 }

@@ -27,7 +27,10 @@ function number(value: unknown, name: string, least: number, most: number): numb
   if (value === undefined || value === null) return undefined;
   const read = Number(value);
   if (Number.isInteger(read) && read >= least && read <= most) return read;
-  throw new ServiceError('InvalidParameterValue', `Value ${String(value)} for parameter ${name} is invalid. Reason: Must be between ${least} and ${most}.`);
+  throw new ServiceError(
+    'InvalidParameterValue',
+    `Value ${String(value)} for parameter ${name} is invalid. Reason: Must be between ${least} and ${most}.`,
+  );
 }
 
 function send(call: Call, queue: Queue, input: Fields): Fields {
@@ -58,7 +61,8 @@ function batch(call: Call, each: (entry: Fields) => Fields): Fields {
       'A batch request has 1 to 10 entries.',
     );
   const ids = entries.map((one) => String(one.Id));
-  if (new Set(ids).size !== ids.length) throw new ServiceError('BatchEntryIdsNotDistinct', 'Two or more batch entries have the same Id.');
+  if (new Set(ids).size !== ids.length)
+    throw new ServiceError('BatchEntryIdsNotDistinct', 'Two or more batch entries have the same Id.');
   const Successful: Fields[] = [];
   const Failed: Fields[] = [];
   for (const entry of entries) {
@@ -106,8 +110,12 @@ const strings = (value: unknown): string[] => (Array.isArray(value) ? value.map(
 
 function shown(message: Message, systemWanted: readonly string[], wanted: readonly string[]): Fields {
   const keep = (name: string) =>
-    wanted.some((one) => one === 'All' || one === '.*' || one === name || (one.endsWith('.*') && name.startsWith(one.slice(0, -2))));
-  const system = Object.entries(systemAttributes(message)).filter(([name]) => systemWanted.includes('All') || systemWanted.includes(name));
+    wanted.some(
+      (one) => one === 'All' || one === '.*' || one === name || (one.endsWith('.*') && name.startsWith(one.slice(0, -2))),
+    );
+  const system = Object.entries(systemAttributes(message)).filter(
+    ([name]) => systemWanted.includes('All') || systemWanted.includes(name),
+  );
   const attributes = Object.fromEntries(Object.entries(message.attributes).filter(([name]) => keep(name)));
   const digest = md5OfAttributes(attributes);
   return {
@@ -145,7 +153,9 @@ function attributes(call: Call): Fields {
         }),
   };
   const wanted = strings(call.input.AttributeNames);
-  return { Attributes: Object.fromEntries(Object.entries(all).filter(([name]) => wanted.includes('All') || wanted.includes(name))) };
+  return {
+    Attributes: Object.fromEntries(Object.entries(all).filter(([name]) => wanted.includes('All') || wanted.includes(name))),
+  };
 }
 
 const handle = (value: unknown): string => {
@@ -194,7 +204,12 @@ export const OPERATIONS: Readonly<Record<string, (call: Call) => Fields | Promis
   },
   ListQueues: (call) => {
     const prefix = text(call.input.QueueNamePrefix) ?? '';
-    return { QueueUrls: call.queues().filter((one) => one.name.startsWith(prefix)).map((one) => url(call, one)) };
+    return {
+      QueueUrls: call
+        .queues()
+        .filter((one) => one.name.startsWith(prefix))
+        .map((one) => url(call, one)),
+    };
   },
   PurgeQueue: (call) => {
     call.queue().purge();

@@ -43,7 +43,11 @@ function attributeMap(value: string | Tree | undefined): Fields {
 
 function entry(fields: Tree): Fields {
   const { MessageAttribute, MessageSystemAttribute, ...rest } = fields;
-  return { ...rest, MessageAttributes: attributeMap(MessageAttribute), MessageSystemAttributes: attributeMap(MessageSystemAttribute) };
+  return {
+    ...rest,
+    MessageAttributes: attributeMap(MessageAttribute),
+    MessageSystemAttributes: attributeMap(MessageSystemAttribute),
+  };
 }
 
 /** Query-protocol form → input of the JSON protocol. */

@@ -86,7 +86,14 @@ export class Queue {
 
   /** Takes a message that another queue gave up on: same id, so that its way can be followed. */
   accept(message: Message, from: string): void {
-    this.#add({ ...message, deadLetterSource: from, visibleAt: Date.now(), receiptHandle: null, receiveCount: 0, firstReceivedAt: null });
+    this.#add({
+      ...message,
+      deadLetterSource: from,
+      visibleAt: Date.now(),
+      receiptHandle: null,
+      receiveCount: 0,
+      firstReceivedAt: null,
+    });
   }
 
   /** Up to `max` messages, waiting up to `waitMs` for the first. Throws only on a programming error. */
@@ -112,7 +119,10 @@ export class Queue {
   changeVisibility(receiptHandle: string, seconds: number): void {
     const message = this.#messages.find((one) => one.receiptHandle === receiptHandle);
     if (message === undefined)
-      throw new ServiceError('ReceiptHandleIsInvalid', `The input receipt handle ${receiptHandle} is not a valid receipt handle.`);
+      throw new ServiceError(
+        'ReceiptHandleIsInvalid',
+        `The input receipt handle ${receiptHandle} is not a valid receipt handle.`,
+      );
     message.visibleAt = Date.now() + seconds * 1000;
     this.#wake();
   }
@@ -136,7 +146,10 @@ export class Queue {
   #deduplicationId(message: NewMessage): string {
     if (message.deduplicationId !== undefined) return message.deduplicationId;
     if (this.settings.contentBasedDeduplication) return md5(message.body);
-    throw new ServiceError('InvalidParameterValue', 'The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly');
+    throw new ServiceError(
+      'InvalidParameterValue',
+      'The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly',
+    );
   }
 
   #add(message: Message): void {
@@ -171,7 +184,10 @@ export class Queue {
   /** Time until a hidden message shows again, in ms. */
   #untilVisible(): number {
     const now = Date.now();
-    const next = this.#messages.reduce((least, one) => (one.visibleAt > now ? Math.min(least, one.visibleAt) : least), now + 20_000);
+    const next = this.#messages.reduce(
+      (least, one) => (one.visibleAt > now ? Math.min(least, one.visibleAt) : least),
+      now + 20_000,
+    );
     return Math.max(1, next - now);
   }
 

@@ -4,8 +4,8 @@ import { ServiceError, sendJsonError, sendQueryError } from '../../http/error.ts
 import { type Exchange, readBody, send } from '../../http/exchange.ts';
 import { uuid } from '../../ids.ts';
 import { type Call, type Fields, missingQueue, OPERATIONS } from './operations.ts';
-import { Queue, type QueueSettings } from './queue.ts';
 import { queryInput, queryOutput, SQS_XMLNS } from './query-protocol.ts';
+import { Queue, type QueueSettings } from './queue.ts';
 
 /** SQS: JSON protocol (current SDKs) and query protocol (older ones, e.g. boto3 before 1.28.64). */
 export class SqsService implements Worker {
@@ -77,7 +77,10 @@ export class SqsService implements Worker {
   async #run(exchange: Exchange, action: string, input: Fields): Promise<Fields> {
     const operation = Object.hasOwn(OPERATIONS, action) ? OPERATIONS[action] : undefined;
     if (operation === undefined)
-      throw new ServiceError('InvalidAction', `The local engine does not offer the SQS action ${JSON.stringify(action)}. It has ${Object.keys(OPERATIONS).join(', ')}.`);
+      throw new ServiceError(
+        'InvalidAction',
+        `The local engine does not offer the SQS action ${JSON.stringify(action)}. It has ${Object.keys(OPERATIONS).join(', ')}.`,
+      );
     // Someone who hangs up during a long poll must not take messages with him.
     const gone = new AbortController();
     exchange.res.once('close', () => gone.abort());

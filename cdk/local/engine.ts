@@ -1,0 +1,142 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Account, createAccount } from './account.ts';
+import { Endpoint } from './endpoint.ts';
+import type { Environment, Worker } from './environment.ts';
+import type { NotificationOptions } from './services/s3/notifications.ts';
+import type { Services } from './services.ts';
+import { loadStack } from './template/assembly.ts';
+import { type Deployment, deploy } from './template/deploy.ts';
+
+export interface EngineOptions {
+  /** Cloud assembly: the directory `cdk synth` writes (cdk.out). */
+  readonly assembly: string;
+  /** Stack to run; may be left out when the assembly has one. */
+  readonly stack?: string | undefined;
+  /** Port of the endpoint; 0 or nothing for any free one. */
+  readonly port?: number | undefined;
+  /** Names that functions shall find under other addresses, e.g. `{ 'shop.example': '127.0.7.1' }`. */
+  readonly hosts?: Readonly<Record<string, string>> | undefined;
+  /** PEM certificates that functions shall trust besides the system's. */
+  readonly trustedCaPem?: string | undefined;
+  /** Where everything is kept. A new directory, removed at the end, when left out. */
+  readonly stateDir?: string | undefined;
+  /** How badly S3 notifications behave. */
+  readonly notifications?: NotificationOptions | undefined;
+  /** Takes what functions print and what the engine has to say. */
+  readonly log?: ((line: string) => void) | undefined;
+}
+
+/** A stack running on this machine. */
+export interface Engine {
+  /** One address for all services: set it as AWS_ENDPOINT_URL. */
+  readonly endpoint: string;
+  readonly accountId: string;
+  readonly region: string;
+  /** Outputs of the stack; addresses of APIs are local ones. */
+  readonly outputs: Readonly<Record<string, string>>;
+  /** What `Ref` gives for a resource: its name, for a queue its URL. Throws for unknown logical ids. */
+  physicalId(logicalId: string): string;
+  /** Base address of an API by the name of an output or by a logical id of the API; ends in `/`. */
+  apiUrl(outputOrLogicalId: string): string;
+  /**
+   * Resolves when nothing is under way any more: no message in a consumed queue, no invocation, notification or stream record
+   * pending. Rejects after `timeoutMs` (default 60 000), saying what still is.
+   */
+  idle(timeoutMs?: number): Promise<void>;
+  /** Ends every process and closes every port. May be called again. */
+  stop(): Promise<void>;
+}
+
+/** Account and region for apps that leave them open. */
+const ACCOUNT_ID = '123456789012';
+const REGION = 'us-east-1';
+
+/** Two looks with this pause find nothing: then there is nothing. One look could fall between two hand-overs. */
+const IDLE_POLL_MS = 20;
+
+/** Creates a stack of a synthesized CDK app and runs it. Throws, with everything stopped again, when something in it cannot run. */
+export async function startEngine(options: EngineOptions): Promise<Engine> {
+  const stack = loadStack(resolve(options.assembly), options.stack);
+  const stateDir = options.stateDir === undefined ? mkdtempSync(join(tmpdir(), 'alastor-local-')) : resolve(options.stateDir);
+  mkdirSync(stateDir, { recursive: true });
+  const endpoint = new Endpoint();
+  let account: Account | null = null;
+  const stopAll = async () => {
+    await account?.stop();
+    await endpoint.close();
+    if (options.stateDir === undefined) rmSync(stateDir, { recursive: true, force: true });
+  };
+  try {
+    const env: Environment = {
+      accountId: stack.accountId ?? ACCOUNT_ID,
+      region: stack.region ?? REGION,
+      endpoint: await endpoint.listen(options.port ?? 0),
+      stateDir,
+      log: options.log ?? (() => undefined),
+    };
+    account = createAccount(env, {
+      hosts: options.hosts ?? {},
+      trustedCaPem: options.trustedCaPem,
+      notifications: options.notifications ?? {},
+    });
+    const deployment = await deploy(stack, account.services);
+    endpoint.serve(account.services);
+    account.services.sources.start();
+    return engine(env, deployment, account, [...account.workers, endpoint], stopAll);
+  } catch (cause) {
+    await stopAll();
+    throw cause;
+  }
+}
+
+function engine(
+  env: Environment,
+  deployment: Deployment,
+  account: Account,
+  workers: readonly Worker[],
+  stopAll: () => Promise<void>,
+): Engine {
+  let stopping: Promise<void> | null = null;
+  const physicalId = (logicalId: string): string => {
+    const found = deployment.created.get(logicalId);
+    if (found === undefined)
+      throw new Error(`The stack has no resource ${logicalId}; it has ${[...deployment.created.keys()].join(', ')}.`);
+    return found.ref;
+  };
+  return {
+    endpoint: env.endpoint,
+    accountId: env.accountId,
+    region: env.region,
+    outputs: deployment.outputs,
+    physicalId,
+    apiUrl: (name) => apiUrl(name, deployment, account.services, physicalId),
+    idle: (timeoutMs = 60_000) => idle(workers, timeoutMs),
+    stop() {
+      stopping ??= stopAll();
+      return stopping;
+    },
+  };
+}
+
+function apiUrl(name: string, deployment: Deployment, services: Services, physicalId: (logicalId: string) => string): string {
+  const output = deployment.outputs[name];
+  if (output !== undefined) return output.endsWith('/') ? output : `${output}/`;
+  const api = services.apis.find(physicalId(name));
+  if (api === null) throw new Error(`${name} is neither an output nor an API of the stack.`);
+  return services.apis.url(api);
+}
+
+async function idle(workers: readonly Worker[], timeoutMs: number): Promise<void> {
+  const until = Date.now() + timeoutMs;
+  for (let quiet = 0; ; ) {
+    const busy = workers.map((one) => one.busy()).filter((what) => what !== null);
+    quiet = busy.length === 0 ? quiet + 1 : 0;
+    if (quiet === 2) return;
+    if (Date.now() > until)
+      throw new Error(`The engine is not idle after ${timeoutMs} ms: ${busy.join('; ') || 'it was busy a moment ago'}.`);
+    await sleep(IDLE_POLL_MS);
+  }
+}

@@ -1,0 +1,72 @@
+import type { Environment } from '../environment.ts';
+import type { Created } from '../template/resolver.ts';
+
+interface IgnoredType {
+  /** A type, or with `*` at its end all types that begin so. */
+  readonly type: string;
+  readonly reason: string;
+  readonly attributes?: (name: string, env: { readonly region: string; readonly accountId: string }) => Record<string, string>;
+}
+
+const NO_AUTHORISATION = 'nothing is authorised locally: every function may call every service';
+
+/** Resource types that are accepted without effect, and why they cannot matter on one machine. Printed in the documentation. */
+export const IGNORED_TYPES: readonly IgnoredType[] = [
+  {
+    type: 'AWS::IAM::*',
+    reason: NO_AUTHORISATION,
+    attributes: (name, env) => ({ Arn: `arn:aws:iam::${env.accountId}:role/${name}`, RoleId: 'AROALOCALENGINE' }),
+  },
+  { type: 'AWS::Lambda::Permission', reason: NO_AUTHORISATION },
+  { type: 'AWS::S3::BucketPolicy', reason: NO_AUTHORISATION },
+  { type: 'AWS::SQS::QueuePolicy', reason: NO_AUTHORISATION },
+  { type: 'AWS::SQS::QueueInlinePolicy', reason: NO_AUTHORISATION },
+  { type: 'AWS::SNS::TopicPolicy', reason: NO_AUTHORISATION },
+  { type: 'AWS::Events::EventBusPolicy', reason: NO_AUTHORISATION },
+  { type: 'AWS::CDK::Metadata', reason: 'it only counts how CDK is used' },
+  {
+    type: 'AWS::Logs::LogGroup',
+    reason: 'what functions print goes to the log of the engine',
+    attributes: (name, env) => ({ Arn: `arn:aws:logs:${env.region}:${env.accountId}:log-group:${name}:*` }),
+  },
+  {
+    type: 'Custom::LogRetention',
+    reason: 'what functions print goes to the log of the engine',
+    attributes: (name) => ({ LogGroupName: name }),
+  },
+  {
+    type: 'AWS::CloudWatch::Alarm',
+    reason: 'there are no metrics locally',
+    attributes: (name, env) => ({ Arn: `arn:aws:cloudwatch:${env.region}:${env.accountId}:alarm:${name}` }),
+  },
+  { type: 'AWS::CloudWatch::Dashboard', reason: 'there are no metrics locally' },
+  {
+    type: 'AWS::KMS::Key',
+    reason: 'what is at rest lies unencrypted in the state directory, which is deleted at the end',
+    attributes: (name, env) => ({ Arn: `arn:aws:kms:${env.region}:${env.accountId}:key/${name}`, KeyId: name }),
+  },
+  { type: 'AWS::KMS::Alias', reason: 'see AWS::KMS::Key' },
+  { type: 'AWS::ApiGateway::Account', reason: 'it only names the role for access logs' },
+  {
+    type: 'AWS::ApiGateway::Deployment',
+    reason: 'routes and methods are served as the template has them',
+    attributes: (name) => ({ DeploymentId: name }),
+  },
+  {
+    type: 'AWS::ApiGatewayV2::Deployment',
+    reason: 'routes are served as the template has them',
+    attributes: (name) => ({ DeploymentId: name }),
+  },
+  { type: 'Custom::S3AutoDeleteObjects', reason: 'the state directory is deleted as a whole' },
+];
+
+const covers = (pattern: string, type: string) =>
+  pattern.endsWith('*') ? type.startsWith(pattern.slice(0, -1)) : pattern === type;
+
+/** A stand-in for a resource of an ignored type; null when the type is not ignored. `env` null: only the answer whether it is. */
+export function ignoredResource(type: string, name: () => string, env: Environment | null): Created | null {
+  const found = IGNORED_TYPES.find((one) => covers(one.type, type));
+  if (found === undefined) return null;
+  const physical = name();
+  return { ref: physical, attributes: env === null ? {} : (found.attributes?.(physical, env) ?? {}) };
+}

@@ -1,0 +1,94 @@
+import { codeDirectory, inlineDirectory } from '../template/code.ts';
+import { TemplateError } from '../template/problem.ts';
+import { number, object, type Resource, type ResourceType, text } from '../template/resource-type.ts';
+import { DESCRIPTION, ENCRYPTION, NO_AUTHORISATION, NO_NETWORKS, NO_TRACING, TAGS } from './reasons.ts';
+
+/** Defaults of Lambda. */
+const DEFAULT_MEMORY_MB = 128;
+const DEFAULT_TIMEOUT_S = 3;
+
+function directory(resource: Resource): string {
+  const { services, logicalId, stack, metadata } = resource;
+  const code = object(resource.properties.Code);
+  const where = resource.at('Code');
+  if (typeof code.ImageUri === 'string')
+    throw new TemplateError(where, 'container images cannot run locally; use a zip package with a managed runtime.');
+  if (typeof code.ZipFile === 'string')
+    return inlineDirectory(code.ZipFile, text(resource, 'Runtime'), logicalId, services.env.stateDir, where);
+  return codeDirectory(stack, code, metadata, services.env.stateDir, where);
+}
+
+function layers(resource: Resource): string[] {
+  const arns = (resource.properties.Layers ?? []) as unknown[];
+  return arns.map((arn) => {
+    const found = resource.services.layers.get(String(arn));
+    if (found !== undefined) return found;
+    throw new TemplateError(
+      resource.at('Layers'),
+      `the layer ${String(arn)} is not part of the stack, so its content is not here; leave it out for local runs.`,
+    );
+  });
+}
+
+export const lambdaFunction: ResourceType = {
+  type: 'AWS::Lambda::Function',
+  properties: {
+    FunctionName: true,
+    Code: {
+      S3Bucket: true,
+      S3Key: true,
+      S3ObjectVersion: 'the asset of this synthesis is used',
+      ZipFile: true,
+      ImageUri: true,
+    },
+    Handler: true,
+    Runtime: true,
+    Environment: { Variables: true },
+    MemorySize: true,
+    Timeout: true,
+    Layers: true,
+    ReservedConcurrentExecutions: true,
+    EphemeralStorage: { Size: true },
+    PackageType: true,
+    DeadLetterConfig: { TargetArn: true },
+    Role: NO_AUTHORISATION,
+    Architectures: 'functions run on the processor that is there',
+    Description: DESCRIPTION,
+    Tags: TAGS,
+    TracingConfig: NO_TRACING,
+    LoggingConfig: 'what functions print goes to the log of the engine',
+    VpcConfig: NO_NETWORKS,
+    KmsKeyArn: ENCRYPTION,
+    CodeSigningConfigArn: 'assets come from the local synthesis',
+    RuntimeManagementConfig: 'the runtime is the one on this machine',
+    RecursiveLoop: 'loops are not detected locally',
+  },
+  async create(resource) {
+    const { properties, services } = resource;
+    const name = resource.name(properties.FunctionName);
+    const { env, functions } = services;
+    const arn = `arn:aws:lambda:${env.region}:${env.accountId}:function:${name}`;
+    const variables = Object.entries(object(object(properties.Environment).Variables)).map(
+      ([key, value]) => [key, String(value)] as const,
+    );
+    const reserved = properties.ReservedConcurrentExecutions;
+    await functions.add({
+      name,
+      arn,
+      runtime: text(resource, 'Runtime'),
+      handler: text(resource, 'Handler'),
+      codeDir: directory(resource),
+      layerDirs: layers(resource),
+      environment: Object.fromEntries(variables),
+      memoryMb: number(resource, 'MemorySize', DEFAULT_MEMORY_MB),
+      timeoutMs: number(resource, 'Timeout', DEFAULT_TIMEOUT_S) * 1000,
+      region: env.region,
+      accountId: env.accountId,
+      ...(reserved === undefined ? {} : { reservedConcurrency: Number(reserved) }),
+      ...(properties.EphemeralStorage === undefined ? {} : { ephemeralMb: Number(object(properties.EphemeralStorage).Size) }),
+    });
+    const { TargetArn: deadLetter } = object(properties.DeadLetterConfig);
+    if (typeof deadLetter === 'string') services.destinations.set(name, { deadLetter });
+    return { ref: name, attributes: { Arn: arn } };
+  },
+};

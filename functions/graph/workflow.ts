@@ -1,0 +1,74 @@
+import { type NodeId, shardOf } from './ids.ts';
+import { Graph, type Place } from './local.ts';
+import type { Provenance } from './provenance.ts';
+
+export interface Workflow {
+  readonly graph: Graph;
+  readonly requests: readonly NodeId[];
+  /** Requests that belong to it and were not loaded. */
+  readonly left: readonly NodeId[];
+}
+
+/**
+ * The global graph of a workflow: the local graphs of all requests that exact joins connect to one, in both directions.
+ * @param limit most requests to load
+ */
+export async function workflow(provenance: Provenance, start: readonly NodeId[], limit: number): Promise<Workflow> {
+  const graph = new Graph();
+  const seen = new Set<NodeId>(start);
+  const queue = [...start];
+  const done: NodeId[] = [];
+  const reach = (id: NodeId) => {
+    if (seen.has(id)) return;
+    seen.add(id);
+    queue.push(id);
+  };
+  for (let request = queue.shift(); request !== undefined; request = queue.shift()) {
+    if (done.length >= limit) {
+      queue.unshift(request);
+      break;
+    }
+    const place = shardOf(request);
+    const local = place && (await provenance.local(place.instance, place.partition, request));
+    if (local === undefined) continue;
+    done.push(request);
+    graph.addGraph(local);
+    const invoked = await provenance.causesOf(request, Number.MAX_SAFE_INTEGER);
+    const calls = [...local.nodes.values()].filter((node) => node.kind === 'exchange');
+    const joins = await Promise.all(calls.map(({ id, first }) => provenance.effectsOf(id, first)));
+    for (const edge of [...invoked, ...joins.flat()]) {
+      if (edge.arrive === undefined || edge.sure !== 'exact' || edge.op !== 'invoke') continue;
+      const caller = shardOf(edge.from);
+      if (caller !== undefined) reach(requestAt(caller));
+      reach(edge.to);
+      graph.addEdge(edge);
+    }
+  }
+  return { graph: connected(graph), requests: done, left: queue };
+}
+
+function requestAt({ instance, partition }: Place): NodeId {
+  return `request:${instance}:${partition}` as NodeId;
+}
+
+/** Edges to what was not loaded are left out; `left` names it. */
+function connected(graph: Graph): Graph {
+  const result = new Graph();
+  for (const node of graph.nodes.values()) result.addNode(node);
+  for (const edge of graph.edges()) if (graph.nodes.has(edge.from) && graph.nodes.has(edge.to)) result.addEdge(edge);
+  return result;
+}
+
+/**
+ * A graph for looking at: channels inside an instance with one end only are left out (the connection to the Runtime API
+ * is one: its other end is no recorded process).
+ */
+export function presentable(graph: Graph): Graph {
+  const oneSided = (id: NodeId) => graph.into(id).length === 0 || graph.outOf(id).length === 0;
+  const result = new Graph();
+  for (const node of graph.nodes.values()) {
+    if (!(node.kind === 'endpoint' && node.local !== undefined && oneSided(node.id))) result.addNode(node);
+  }
+  for (const edge of graph.edges()) if (result.nodes.has(edge.from) && result.nodes.has(edge.to)) result.addEdge(edge);
+  return result;
+}

@@ -1,0 +1,132 @@
+import { z } from 'zod';
+import type { InstanceId } from '../../layers/record/types.ts';
+import { isRequest, joinLink, type NodeId, type Partition, requestId, requestPartition, shardOf } from '../graph/ids.ts';
+import { label } from '../graph/label.ts';
+import { Graph } from '../graph/local.ts';
+import { type Cut, Provenance } from '../graph/provenance.ts';
+import { story } from '../graph/story.ts';
+import { walk } from '../graph/walk.ts';
+import { workflow } from '../graph/workflow.ts';
+import type { Store } from '../store/connect.ts';
+import { limit, node, read, time } from './parameters.ts';
+import { presentGraph, presentNode } from './present.ts';
+import { Problem } from './problem.ts';
+import type { Route } from './routes.ts';
+
+const cutLines = (cuts: readonly { readonly node: NodeId; readonly why: Cut['why'] | 'limit' }[]) =>
+  cuts.map(({ node, why }) => `${node}: not all of its neighbours (${why})`);
+
+const graphQuery = z.object({ instance: z.string().max(64).optional(), limit: limit(2000, 10_000) });
+
+/** The instances that served a request id: an asynchronous invocation that is retried keeps its id. */
+async function requestsOf(id: string, wanted: string | undefined, { source }: Store): Promise<readonly NodeId[]> {
+  const partition = requestPartition(id);
+  if (wanted !== undefined) return [requestId(wanted as InstanceId, partition)];
+  const { links } = await source.linksOf(joinLink(`lambda:${id}`), { limit: 200 });
+  const nodes = links.filter((link) => link.direction === 'in' && link.partition === partition).map((link) => link.node);
+  if (nodes.length === 0) {
+    throw new Problem(404, 'No such request', `no request ${id} has been stitched; it may still be on its way`, 'reqId');
+  }
+  return [...new Set(nodes)];
+}
+
+export const requestGraph: Route = async ({ path, query, store }) => {
+  const asked = read(graphQuery, query);
+  const provenance = new Provenance(store.source);
+  const graph = new Graph();
+  for (const id of await requestsOf(path.reqId ?? '', asked.instance, store)) {
+    const place = shardOf(id);
+    const local = place && (await provenance.local(place.instance, place.partition, id));
+    if (local !== undefined) graph.addGraph(local);
+  }
+  return presentGraph(graph, asked.limit, cutLines(provenance.cuts));
+};
+
+export const instanceGraph: Route = async ({ path, query, store }) => {
+  const asked = read(graphQuery.omit({ instance: true }), query);
+  const instance = (path.id ?? '') as InstanceId;
+  const { items, cut } = await store.lists.partitions(instance);
+  if (items.length === 0)
+    throw new Problem(404, 'No such instance', `no segment of instance ${instance} has been stitched`, 'id');
+  const partitions = [...new Set(items.map((item) => (item.part?.S ?? '').split('#')[0] as Partition))];
+  const provenance = new Provenance(store.source);
+  const graph = new Graph();
+  for (const partition of partitions) {
+    const local = await provenance.local(instance, partition, requestId(instance, partition));
+    if (local !== undefined) graph.addGraph(local);
+  }
+  // Lineage that crosses from one request into the next.
+  for (const one of [...graph.nodes.values()]) {
+    if (one.kind !== 'process') continue;
+    const kept = await provenance.causesOf(one.id, one.last);
+    for (const edge of kept) if (edge.op === 'survive' && graph.nodes.has(edge.from)) graph.addEdge(edge);
+  }
+  const served = partitions.filter(isRequest).length;
+  const cuts = [...cutLines(provenance.cuts), ...(cut ? [`instance: only its first ${served} requests`] : [])];
+  return { requests: served, ...presentGraph(graph, asked.limit, cuts) };
+};
+
+export const requestWorkflow: Route = async ({ path, query, store }) => {
+  const asked = read(graphQuery.extend({ requests: limit(200, 400) }), query);
+  const provenance = new Provenance(store.source);
+  const start = await requestsOf(path.reqId ?? '', asked.instance, store);
+  const found = await workflow(provenance, start, asked.requests);
+  const left = found.left.map((id) => `${id}: not loaded; raise requests`);
+  const requests = found.requests.flatMap((id) => {
+    const one = provenance.nodes.get(id);
+    if (one?.kind !== 'request') return [];
+    return [{ node: id, requestId: one.partition, instanceId: one.instance, function: one.fn, at: one.begin ?? one.first }];
+  });
+  return { requests, ...presentGraph(found.graph, asked.limit, [...cutLines(provenance.cuts), ...left]) };
+};
+
+export const trace: Route = async ({ query, store }) => {
+  const asked = read(
+    z.object({
+      node,
+      direction: z.enum(['backward', 'forward']),
+      at: time.optional(),
+      limit: limit(500, 5000),
+      joins: z.enum(['exact', 'all']).default('all'),
+    }),
+    query,
+  );
+  const provenance = await known(asked.node, store);
+  const { direction, limit: most } = asked;
+  const options = {
+    direction,
+    limit: most,
+    exactOnly: asked.joins === 'exact',
+    ...(asked.at === undefined ? {} : { at: asked.at }),
+  };
+  const found = await walk(provenance, asked.node, options);
+  return {
+    ...{ node: asked.node, direction, ...(asked.at === undefined ? {} : { at: asked.at }) },
+    counts: { nodes: found.visits.length, edges: found.edges.length },
+    nodes: found.visits.flatMap((visit) => {
+      const one = provenance.nodes.get(visit.node);
+      return one === undefined ? [] : [{ ...presentNode(one), at: visit.at, depth: visit.depth }];
+    }),
+    edges: found.edges,
+    frontier: found.frontier,
+    cut: cutLines(found.frontier),
+  };
+};
+
+export const path: Route = async ({ query, store }) => {
+  const asked = read(
+    z.object({ node, at: time.optional(), limit: limit(500, 5000), inputs: z.enum(['none', 'data', 'all']).default('data') }),
+    query,
+  );
+  const provenance = await known(asked.node, store);
+  const { limit: most, inputs, at } = asked;
+  const told = await story(provenance, asked.node, { limit: most, inputs, ...(at === undefined ? {} : { at }) });
+  const start = provenance.nodes.get(asked.node);
+  return { node: asked.node, label: start === undefined ? asked.node : label(start), ...told, cut: cutLines(told.frontier) };
+};
+
+async function known(id: NodeId, store: Store): Promise<Provenance> {
+  const provenance = new Provenance(store.source);
+  if ((await provenance.find(id)) !== undefined) return provenance;
+  throw new Problem(404, 'No such node', `no record mentions ${id}; it may still be on its way`, 'node');
+}

@@ -1,0 +1,43 @@
+import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import { type Store, storeFromEnvironment } from '../store/connect.ts';
+import { StoreError } from '../store/errors.ts';
+import { Problem } from './problem.ts';
+import { answer } from './routes.ts';
+
+/** A function's answer may be 6 MB; some is left for the envelope. */
+const MAX_BODY = 5_500_000;
+
+let store: Store | undefined;
+
+/** The query API behind an API Gateway HTTP API (payload format 2.0). */
+export async function handler(event: APIGatewayProxyEventV2): Promise<APIGatewayProxyStructuredResultV2> {
+  store ??= storeFromEnvironment();
+  return await respond(event, store);
+}
+
+export async function respond(event: APIGatewayProxyEventV2, from: Store): Promise<APIGatewayProxyStructuredResultV2> {
+  try {
+    const { method } = event.requestContext.http;
+    if (method !== 'GET' && method !== 'HEAD')
+      throw new Problem(405, 'Method not allowed', `${method}: this API is read with GET`);
+    const query = new URLSearchParams(event.rawQueryString || (event.queryStringParameters as Record<string, string>) || '');
+    const body = JSON.stringify(await answer(event.rawPath, query, from));
+    if (body.length > MAX_BODY) {
+      throw new Problem(413, 'Answer too large', `the answer has ${body.length} bytes; ask for less`, 'limit');
+    }
+    return { statusCode: 200, headers: { 'content-type': 'application/json', 'cache-control': 'no-store' }, body };
+  } catch (error) {
+    const problem = asProblem(error);
+    const headers = { 'content-type': 'application/problem+json', 'cache-control': 'no-store' };
+    return { statusCode: problem.status, headers, body: JSON.stringify(problem.body()) };
+  }
+}
+
+function asProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  console.error(
+    JSON.stringify({ level: 'error', error: String(error), stack: error instanceof Error ? error.stack : undefined }),
+  );
+  if (error instanceof StoreError) return new Problem(503, 'Store unavailable', 'the store did not answer; try again');
+  return new Problem(500, 'Internal error', 'the query failed; the function log says why');
+}

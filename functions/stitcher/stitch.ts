@@ -1,0 +1,39 @@
+import { decodeSegment } from '../../layers/record/codec.ts';
+import { SegmentError } from '../../layers/record/errors.ts';
+import { parseSegmentKey, segmentDigest } from '../../layers/record/key.ts';
+import { buildShards } from '../graph/build.ts';
+import { NoSuchObject } from '../store/errors.ts';
+import type { Objects } from '../store/objects.ts';
+import type { GraphWriter } from '../store/write.ts';
+
+export type Outcome =
+  | { readonly done: 'stitched'; readonly records: number; readonly shards: number; readonly links: number }
+  | { readonly done: 'set-aside'; readonly code: string; readonly reason: string }
+  | { readonly done: 'ignored'; readonly reason: string };
+
+/**
+ * One segment into the store. A segment that can never be read is set aside, so that it blocks no other; whatever may
+ * succeed later is thrown, for the queue to try again.
+ * @param key object key, as an instance was allowed to write it: its function and instance are taken from there
+ */
+export async function stitch(key: string, objects: Objects, writer: GraphWriter): Promise<Outcome> {
+  if (!key.startsWith('segments/')) return { done: 'ignored', reason: 'not under segments/' };
+  let received = Date.now() * 1000;
+  try {
+    if (parseSegmentKey(key) === undefined) throw new SegmentError('header', key, undefined, 'not the key of a segment');
+    const object = await objects.get(key);
+    received = object.received;
+    // Checks that function, instance and range in the header are those of the key.
+    const segment = decodeSegment(object.bytes, key);
+    const built = buildShards(segment, key);
+    await writer.put(built, segmentDigest(object.bytes), received);
+    return { done: 'stitched', records: segment.records.length, shards: built.shards.length, links: built.links.length };
+  } catch (error) {
+    // Deleted by its life-cycle rule before it was read, or named by a test event: there is nothing to wait for.
+    if (error instanceof NoSuchObject) return { done: 'ignored', reason: error.message };
+    if (!(error instanceof SegmentError)) throw error;
+    const { code, message: reason, line } = error;
+    await writer.putPoison({ segment: key, code, reason, ...(line === undefined ? {} : { line }) }, received);
+    return { done: 'set-aside', code, reason };
+  }
+}

@@ -1,0 +1,39 @@
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { Lists } from './lists.ts';
+import { type Objects, S3Objects, s3Client } from './objects.ts';
+import { DynamoSource } from './read.ts';
+import { environment } from './schema.ts';
+import { Table } from './table.ts';
+import { DynamoWriter } from './write.ts';
+
+export interface Store {
+  readonly writer: DynamoWriter;
+  readonly source: DynamoSource;
+  readonly lists: Lists;
+  readonly objects: Objects;
+}
+
+/** The store that the environment names, with the usual AWS configuration (region, credentials, AWS_ENDPOINT_URL). */
+export function storeFromEnvironment(env: NodeJS.ProcessEnv = process.env): Store {
+  const wanted = (name: string) => {
+    const value = env[name];
+    if (value === undefined || value === '') throw new Error(`environment variable ${name} is not set`);
+    return value;
+  };
+  const days = Number(env[environment.retentionDays] ?? '90');
+  if (!Number.isInteger(days) || days < 1)
+    throw new Error(`${environment.retentionDays} must be a whole number of days above 0`);
+  const dynamo = new DynamoDBClient({});
+  const shards = new Table(dynamo, wanted(environment.shards));
+  const links = new Table(dynamo, wanted(environment.links));
+  return openStore(shards, links, new S3Objects(s3Client(env), wanted(environment.bucket)), days);
+}
+
+export function openStore(shards: Table, links: Table, objects: Objects, retentionDays = 90): Store {
+  return {
+    writer: new DynamoWriter({ shards, links, objects, retentionDays }),
+    source: new DynamoSource(shards, links, objects),
+    lists: new Lists(shards, links),
+    objects,
+  };
+}

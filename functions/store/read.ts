@@ -1,0 +1,98 @@
+import type { InstanceId } from '../../layers/record/types.ts';
+import type { LinkKey, Partition } from '../graph/ids.ts';
+import type { Link, Shard } from '../graph/shard.ts';
+import type { GraphSource, LinkPage, LinkRange } from '../graph/source.ts';
+import { decodeShard } from './encode.ts';
+import type { Objects } from './objects.ts';
+import { bucketKey, dayOf, isSpread, ODD, pad, readLink, S, text } from './rows.ts';
+import type { Item, Table } from './table.ts';
+
+/** Shards one partition may have; a request of 15 minutes ships a few hundred segments at the most. */
+const MAX_SHARDS = 2000;
+/** Buckets looked into for one key and range; days, newest first. */
+const MAX_BUCKETS = 400;
+
+export class DynamoSource implements GraphSource {
+  readonly #shards: Table;
+  readonly #links: Table;
+  readonly #objects: Objects;
+
+  constructor(shards: Table, links: Table, objects: Objects) {
+    this.#shards = shards;
+    this.#links = links;
+    this.#objects = objects;
+  }
+
+  async shardsOf(instance: InstanceId, partition: Partition): Promise<readonly Shard[]> {
+    const { items } = await this.#shards.query(
+      {
+        KeyConditionExpression: 'instanceId = :i AND begins_with(part, :p)',
+        ExpressionAttributeValues: { ':i': S(instance), ':p': S(`${partition}#`) },
+      },
+      MAX_SHARDS,
+    );
+    return await Promise.all(items.map((item) => this.#shard(item)));
+  }
+
+  async linksOf(key: LinkKey, range: LinkRange): Promise<LinkPage> {
+    if (!isSpread(key)) return await this.#page(key, key, range);
+    const buckets = await this.#buckets(key, range);
+    const links: Link[] = [];
+    let cut = buckets.cut;
+    for (const bucket of buckets.names) {
+      if (links.length >= range.limit) {
+        cut = true;
+        break;
+      }
+      const page = await this.#page(bucketKey(key, bucket), key, { ...range, limit: range.limit - links.length });
+      links.push(...page.links);
+      cut ||= page.cut;
+    }
+    const sign = range.order === 'oldest' ? 1 : -1;
+    return { links: links.sort((a, b) => sign * (a.t - b.t)), cut };
+  }
+
+  async #page(stored: string, key: LinkKey, { after = 0, before, order, limit }: LinkRange): Promise<LinkPage> {
+    const { items, cut } = await this.#links.query(
+      {
+        KeyConditionExpression: '#k = :k AND place BETWEEN :a AND :b',
+        ExpressionAttributeNames: { '#k': 'key' },
+        // `~` sorts after all that follows a time, and before nothing else that begins with a digit.
+        ExpressionAttributeValues: {
+          ':k': S(stored),
+          ':a': S(pad(after)),
+          ':b': S(`${before === undefined ? '9' : pad(before)}~`),
+        },
+        ScanIndexForward: order === 'oldest',
+      },
+      limit,
+    );
+    return { links: items.map((item) => readLink(item, key)), cut };
+  }
+
+  async #buckets(key: LinkKey, { after, before, order }: LinkRange): Promise<{ names: readonly string[]; cut: boolean }> {
+    const { items, cut } = await this.#links.query(
+      {
+        KeyConditionExpression: '#k = :k AND begins_with(place, :b)',
+        ExpressionAttributeNames: { '#k': 'key' },
+        ExpressionAttributeValues: { ':k': S(key), ':b': S('~bucket#') },
+        ScanIndexForward: order === 'oldest',
+      },
+      MAX_BUCKETS,
+    );
+    const from = after === undefined ? '' : dayOf(after);
+    const to = before === undefined ? '9' : dayOf(before);
+    const names = items.map((item) => text(item, 'place').slice('~bucket#'.length));
+    const days = names.filter((name) => name !== ODD && name >= from && name <= to);
+    // Last: whoever makes times up must not be able to crowd the others out.
+    return { names: names.includes(ODD) ? [...days, ODD] : days, cut };
+  }
+
+  async #shard(item: Item): Promise<Shard> {
+    const spilled = item.spill?.S;
+    if (spilled !== undefined) return decodeShard((await this.#objects.get(spilled)).bytes);
+    const data = item.data?.B;
+    if (data === undefined) throw new Error(`shard ${text(item, 'instanceId')}/${text(item, 'part')} has no data`);
+    return decodeShard(data);
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * The ring file, byte by byte: what `layers/shim/ring.c` writes and {@link Ring} reads. All numbers little endian.
+ *
+ * An event takes whole cells and may wrap around. Its head: stamp u64 (its absolute position + key + 1, stored last),
+ * length u32, checksum u32, type u8, strings u8, u16 free, n u32, pid u32, u32 free, start u64, t u64 (µs), four u64 numbers;
+ * then the strings, each with a u16 length.
+ */
+export const RING_MAGIC = 0x31676e6952414c41n;
+export const RING_VERSION = 1;
+
+export const HEAD_AT = 64;
+/** Tail and, behind it, the heartbeat: CLOCK_MONOTONIC in µs. */
+export const TAIL_AT = 128;
+export const DROPPED_AT = 192;
+export const RING_HEAD_BYTES = 200;
+
+export const DATA_AT = 4096;
+export const CELL = 64;
+export const EVENT_HEAD = 80;
+export const EVENT_MAX = 8192;
+
+/** Sum over the event from its type on, in 32-bit words; `at` counts words of `words`. */
+export function checksum(words: Int32Array, at: number, length: number, position: number): number {
+  let sum = (0x9e3779b9 ^ length ^ (position % 0x100000000)) | 0;
+  for (let i = 4; i < (length + 3) >> 2; i++) {
+    sum ^= words[at + i] ?? 0;
+    sum = Math.imul((sum << 5) | (sum >>> 27), 0x9e3779b1);
+  }
+  return sum >>> 0;
+}

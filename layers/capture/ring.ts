@@ -1,0 +1,199 @@
+import { randomBytes } from 'node:crypto';
+import { closeSync, constants, mkdirSync, openSync, readSync, renameSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { GapObservation, Observation, ProcessId } from '../record/types.ts';
+import { Census } from './ring-census.ts';
+import { decode } from './ring-decode.ts';
+import { readU64, takeApart } from './ring-event.ts';
+import {
+  CELL,
+  checksum,
+  DATA_AT,
+  DROPPED_AT,
+  EVENT_HEAD,
+  EVENT_MAX,
+  HEAD_AT,
+  RING_HEAD_BYTES,
+  RING_MAGIC,
+  RING_VERSION,
+  TAIL_AT,
+} from './ring-layout.ts';
+
+/** Read at a time. Bounds memory, not what a drain yields. */
+const CHUNK = 1 << 20;
+/** A reserved but unfinished event blocks the ring no longer than this (ms) and this many drains: its writer has died. */
+const UNFINISHED_MS = 500;
+const UNFINISHED_DRAINS = 5;
+
+/**
+ * The reading end of the ring that every shimmed process writes to. Node cannot map files, so it is read through the page
+ * cache that the mappings share. Nothing in the file is trusted: all processes of the instance can write to it.
+ */
+export class Ring {
+  readonly path: string;
+  readonly #fd: number;
+  readonly #capacity: number;
+  readonly #key: bigint;
+  readonly #head = Buffer.alloc(RING_HEAD_BYTES);
+  readonly #publish = Buffer.alloc(16);
+  readonly #bytes: Buffer;
+  readonly #words: Int32Array;
+  readonly #census = new Census();
+  #tail = 0;
+  #dropped = 0;
+  #stuck: { at: number; since: number; drains: number } | undefined;
+
+  /**
+   * Makes the file, whole before its name appears, so that no process maps a half-made one. `bytes`: room for events, a power
+   * of two from 16 KiB to 1 GiB. All blocks are written: a full disk must not kill the processes that map the file (SIGBUS).
+   * @throws the file system's error when the file cannot be made; RangeError for other sizes.
+   */
+  static create(path: string, bytes: number = 8 << 20): Ring {
+    if (bytes < 2 * EVENT_MAX || bytes > 1 << 30 || (bytes & (bytes - 1)) !== 0) {
+      throw new RangeError(`ring ${path}: ${bytes} bytes is not a power of two from 16 KiB to 1 GiB`);
+    }
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    const temporary = `${path}.${process.pid}.new`;
+    const fd = openSync(temporary, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW, 0o600);
+    const key = randomBytes(8).readBigUInt64LE();
+    const head = Buffer.alloc(DATA_AT);
+    head.writeBigUInt64LE(RING_MAGIC, 0);
+    head.writeUInt32LE(RING_VERSION, 8);
+    head.writeBigUInt64LE(BigInt(bytes), 16);
+    head.writeBigUInt64LE(key, 24);
+    writeSync(fd, head, 0, head.length, 0);
+    const zeros = Buffer.alloc(Math.min(bytes, CHUNK));
+    for (let at = 0; at < bytes; at += zeros.length) writeSync(fd, zeros, 0, zeros.length, DATA_AT + at);
+    const ring = new Ring(path, fd, bytes, key);
+    ring.beat();
+    renameSync(temporary, path);
+    return ring;
+  }
+
+  private constructor(path: string, fd: number, capacity: number, key: bigint) {
+    this.path = path;
+    this.#fd = fd;
+    this.#capacity = capacity;
+    this.#key = key;
+    const memory = new ArrayBuffer(Math.min(CHUNK, capacity));
+    this.#bytes = Buffer.from(memory);
+    this.#words = new Int32Array(memory);
+  }
+
+  /** Tells the shims that the recorder lives; without it for 10 s they stop steering connections. A drain does this too. */
+  beat(): void {
+    this.#publish.writeBigUInt64LE(BigInt(this.#tail), 0);
+    this.#publish.writeBigUInt64LE(process.hrtime.bigint() / 1000n, 8);
+    writeSync(this.#fd, this.#publish, 0, 16, TAIL_AT);
+  }
+
+  /**
+   * Everything reported since the last call, in the one order of all processes, with a gap wherever something is missing.
+   * Takes what was there when it was called; what is reported meanwhile is left for the next call, so it always ends.
+   */
+  drain(): Observation[] {
+    const out: Observation[] = [];
+    const now = performance.now();
+    readSync(this.#fd, this.#head, 0, RING_HEAD_BYTES, 0);
+    const head = readU64(this.#head, HEAD_AT);
+    this.#countDropped(out);
+    if (head < this.#tail || head - this.#tail > this.#capacity || head % CELL !== 0) {
+      this.#resetHead(out, head);
+    } else {
+      while (this.#tail < head && this.#takeChunk(head, out, now));
+    }
+    for (const { proc, ...gap } of this.#census.overdue(now)) out.push(this.#gap(gap, proc));
+    this.beat();
+    return out;
+  }
+
+  /** The file stays; processes that have it mapped drop what no longer fits. */
+  close(): void {
+    closeSync(this.#fd);
+  }
+
+  #gap(gap: GapObservation, proc?: ProcessId): Observation {
+    return { t: Date.now() * 1000, ...(proc === undefined ? {} : { proc }), ...gap };
+  }
+
+  #countDropped(out: Observation[]): void {
+    const dropped = readU64(this.#head, DROPPED_AT);
+    if (dropped > this.#dropped) out.push(this.#gap({ kind: 'gap', why: 'ring-full', lost: dropped - this.#dropped }));
+    this.#dropped = dropped;
+  }
+
+  /** A head that no writer can have left there. Writers drop everything until it is put right. */
+  #resetHead(out: Observation[], head: number): void {
+    out.push(this.#gap({ kind: 'gap', why: 'ring-damaged', lost: 0, detail: `head ${head}, tail ${this.#tail}` }));
+    const right = Buffer.alloc(8);
+    right.writeBigUInt64LE(BigInt(this.#tail));
+    writeSync(this.#fd, right, 0, 8, HEAD_AT);
+  }
+
+  #read(position: number, length: number): void {
+    const at = position % this.#capacity;
+    const first = Math.min(length, this.#capacity - at);
+    readSync(this.#fd, this.#bytes, 0, first, DATA_AT + at);
+    if (first < length) readSync(this.#fd, this.#bytes, first, length - first, DATA_AT);
+  }
+
+  /** Reads and consumes up to one chunk. False when there is nothing to be had now. */
+  #takeChunk(head: number, out: Observation[], now: number): boolean {
+    const start = this.#tail;
+    const length = Math.min(head - start, this.#bytes.length);
+    this.#read(start, length);
+    let at = 0;
+    while (at < length) {
+      const size = this.#stampedLength(at, start + at, length);
+      if (size === 'beyond') break;
+      if (size === 'unfinished') {
+        if (!this.#giveUpOn(start + at, now)) {
+          this.#tail = start + at;
+          return false;
+        }
+        at = this.#findNext(at, start, length, out);
+        continue;
+      }
+      const event = takeApart(this.#bytes, at, size);
+      const said = event && decode(event, this.#census.origin);
+      if (said) out.push(said);
+      else out.push(this.#gap({ kind: 'gap', why: 'ring-damaged', lost: 0, detail: 'an event that means nothing' }));
+      const gap = event && this.#census.count(event.proc, event.n, now);
+      if (gap) out.push(this.#gap(gap, event.proc));
+      if (said?.kind === 'process-exit' && said.child === undefined && event) this.#census.ended(event.proc);
+      at += Math.ceil(size / CELL) * CELL;
+      this.#stuck = undefined;
+    }
+    this.#tail = Math.min(start + at, head);
+    return at > 0;
+  }
+
+  /** Bytes of the event at `at`, if a whole one is there. `beyond`: its end is in the next chunk. */
+  #stampedLength(at: number, position: number, available: number): number | 'unfinished' | 'beyond' {
+    const stamp = BigInt.asUintN(64, this.#key + BigInt(position) + 1n);
+    if (this.#bytes.readBigUInt64LE(at) !== stamp) return 'unfinished';
+    const size = this.#bytes.readUInt32LE(at + 8);
+    if (size < EVENT_HEAD || size > EVENT_MAX) return 'unfinished';
+    if (at + size > available) return available < this.#bytes.length ? 'unfinished' : 'beyond';
+    if (checksum(this.#words, at / 4, size, position) !== this.#bytes.readUInt32LE(at + 12)) return 'unfinished';
+    return size;
+  }
+
+  #giveUpOn(position: number, now: number): boolean {
+    if (this.#stuck?.at !== position) this.#stuck = { at: position, since: now, drains: 0 };
+    return ++this.#stuck.drains >= UNFINISHED_DRAINS && now - this.#stuck.since >= UNFINISHED_MS;
+  }
+
+  /** Skips to the next whole event, or to the end of what was read. */
+  #findNext(from: number, start: number, length: number, out: Observation[]): number {
+    let at = from + CELL;
+    while (at < length && typeof this.#stampedLength(at, start + at, length) !== 'number') at += CELL;
+    const finished = this.#bytes.readBigUInt64LE(from) === BigInt.asUintN(64, this.#key + BigInt(start + from) + 1n);
+    const detail = `${at - from} bytes at ${start + from}`;
+    if (finished) out.push(this.#gap({ kind: 'gap', why: 'ring-damaged', lost: 1, detail }));
+    else out.push(this.#gap({ kind: 'gap', why: 'shim-lost', lost: 1, detail: `never finished: ${detail}` }));
+    this.#census.lostOne();
+    this.#stuck = undefined;
+    return at;
+  }
+}

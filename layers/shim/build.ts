@@ -1,0 +1,96 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readdirSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+
+const SOURCES = import.meta.dirname;
+
+/**
+ * Everything the shim may ask of libc. All of it is in every glibc since 2.17 and in musl, and it is asked for without a
+ * version, so one object loads under each of them.
+ */
+const FROM_LIBC = new Set([
+  '__errno_location',
+  'clock_gettime',
+  'dl_iterate_phdr',
+  'environ',
+  'fileno',
+  'ftell',
+  'memcmp',
+  'memcpy',
+  'memmove',
+  'memset',
+  'stdout',
+  'strlen',
+]);
+
+const FLAGS = [
+  '-shared',
+  '-fPIC',
+  '-O2',
+  '-std=gnu11',
+  '-Wall',
+  '-Wextra',
+  '-Werror',
+  /* libc declares arguments as never NULL; applications pass NULL all the same. */
+  '-Wno-nonnull-compare',
+  '-fno-delete-null-pointer-checks',
+  '-fvisibility=hidden',
+  /* A hooked function must not be taken for the one the compiler knows. */
+  '-fno-builtin',
+  /* Both would need support from libc that not every libc has. */
+  '-U_FORTIFY_SOURCE',
+  '-fno-stack-protector',
+  '-nostdlib',
+  /* Bound at load: lazy binding takes a lock, which a child of vfork must not. */
+  '-Wl,-z,now,-z,relro,-z,noexecstack,-Bsymbolic,--hash-style=gnu',
+];
+
+function run(command: string, args: readonly string[], purpose: string): string {
+  try {
+    return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  } catch (cause) {
+    const said = cause instanceof Error && 'stderr' in cause ? String(cause.stderr).trim() : String(cause);
+    throw new Error(`shim: ${purpose} failed: ${said || command}`, { cause });
+  }
+}
+
+function compiler(): string {
+  for (const name of process.env.CC ? [process.env.CC] : ['gcc', 'cc']) {
+    try {
+      execFileSync(name, ['--version'], { stdio: 'ignore' });
+      return name;
+    } catch {
+      /* the next name */
+    }
+  }
+  throw new Error('shim: no C compiler found (gcc or cc); install the package "gcc" and "libc6-dev", or set CC');
+}
+
+/** What would keep the object from loading under an older or another libc. */
+function portabilityFaults(file: string): string[] {
+  const faults: string[] = [];
+  for (const line of run('readelf', ['-W', '--dyn-syms', file], 'reading the symbols of the object').split('\n')) {
+    const [, , , , , , section, name] = line.trim().split(/\s+/);
+    if (section !== 'UND' || !name) continue;
+    if (name.includes('@')) faults.push(`${name} is asked for by version`);
+    else if (!FROM_LIBC.has(name)) faults.push(`${name} is not on the list of what every libc has`);
+  }
+  if (run('readelf', ['-W', '-d', file], 'reading the dynamic section').includes('(NEEDED)')) faults.push('a library is required by name');
+  return faults;
+}
+
+/**
+ * Compiles the shim for the machine this runs on and proves that the object is portable and loads.
+ * @throws Error saying what the compiler, the check or the trial run objected to.
+ */
+export function buildShim(outFile: string): void {
+  const out = resolve(outFile);
+  mkdirSync(dirname(out), { recursive: true });
+  const sources = readdirSync(SOURCES).filter((name) => /\.[cS]$/.test(name));
+  run(compiler(), [...FLAGS, ...sources.map((name) => join(SOURCES, name)), '-o', out], 'compiling');
+  const faults = portabilityFaults(out);
+  if (faults.length > 0) throw new Error(`shim: ${out} is not portable: ${faults.join('; ')}`);
+  const env = { ...process.env, LD_PRELOAD: out };
+  const said = execFileSync('/bin/sh', ['-c', 'echo loaded'], { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  if (said !== 'loaded\n') throw new Error(`shim: a shell under ${out} answered ${JSON.stringify(said)}`);
+}

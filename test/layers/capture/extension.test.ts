@@ -1,0 +1,416 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFailed } from 'vitest';
+import { buildLayer } from '../../../layers/build.ts';
+import type { AuditRecord } from '../../../layers/record/types.ts';
+import { type Bucket, chainProblems, startBucket } from './bucket.ts';
+import { exited, Instance, Platform } from './platform.ts';
+
+let layer: string;
+let bucket: Bucket;
+let platform: Platform;
+let instance: Instance;
+let dir: string;
+
+beforeAll(async () => {
+  layer = await buildLayer();
+});
+beforeEach(async () => {
+  bucket = await startBucket();
+  platform = new Platform();
+  await platform.start();
+  dir = mkdtempSync('/tmp/alastor-test-');
+  instance = new Instance(layer, {
+    PATH: `${dirname(process.execPath)}:/usr/bin:/bin`,
+    ALASTOR_DIR: join(dir, 'shared'),
+    ALASTOR_BUCKET: bucket.name,
+    AWS_ENDPOINT_URL: bucket.url,
+    AWS_REGION: 'eu-central-1',
+    AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
+    AWS_SECRET_ACCESS_KEY: 'secret',
+    AWS_LAMBDA_FUNCTION_NAME: 'purchase',
+    AWS_LAMBDA_FUNCTION_VERSION: '$LATEST',
+    AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '512',
+    AWS_LAMBDA_RUNTIME_API: platform.address,
+  });
+  onTestFailed(() => console.error(instance.stderr, platform.calls));
+});
+afterEach(async () => {
+  await instance.stop();
+  await platform.close();
+  await bucket.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+async function boot(extension: Record<string, string> = {}, runtime: Record<string, string> = {}): Promise<void> {
+  instance.startExtension(extension);
+  await platform.extensionWaits();
+  instance.startRuntime(runtime);
+}
+const shutDown = async (reason?: string): Promise<void> => {
+  await platform.shutdown(reason);
+  await exited(instance.children[0]!);
+};
+const of = <K extends AuditRecord['kind']>(kind: K) =>
+  bucket.records().filter((r): r is Extract<AuditRecord, { kind: K }> => r.kind === kind);
+
+/** Holds at the end of every test that lost nothing. */
+function expectWhole(): void {
+  expect(chainProblems(bucket)).toEqual([]);
+  expect(of('gap')).toEqual([]);
+  expect(bucket.records().map(({ seq }) => seq)).toEqual(bucket.records().map((_, i) => i));
+}
+
+describe('a request', () => {
+  it('is answered as without the extension, and recorded from begin to end before the environment may freeze', async () => {
+    await boot();
+    expect((await platform.invoke({ do: 'echo', value: 'ü' }, { reqId: 'req-1' })).body).toBe('{"got":"ü"}');
+    await platform.idle();
+    // Without SHUTDOWN: an instance may be killed at any time after this.
+    const records = bucket.records();
+    expect(records[0]).toMatchObject({
+      kind: 'init',
+      seq: 0,
+      fn: 'purchase',
+      phase: 'init',
+      memoryMb: 512,
+      caps: { shim: true },
+    });
+    expect(of('request-begin')).toMatchObject([
+      {
+        req: 'req-1',
+        phase: 'invoke',
+        fnArn: 'arn:aws:lambda:eu-central-1:123456789012:function:purchase',
+        event: { bytes: 28, sha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
+        trigger: { type: 'invoke' },
+        keys: expect.arrayContaining([
+          { key: 'lambda:req-1', sure: 'exact' },
+          { key: 'trace:1-5759e988-bd862e3fe1be46a994272793', sure: 'inferred' },
+        ]),
+      },
+    ]);
+    expect(of('request-end')).toMatchObject([{ req: 'req-1', status: 'ok', response: { bytes: 12 } }]);
+    await shutDown();
+    expect(bucket.records().at(-1)).toMatchObject({ kind: 'shutdown', reason: 'spindown' });
+    expectWhole();
+  });
+
+  it('separates what happened before, during and after it, and in the next one', async () => {
+    await boot();
+    const path = (name: string) => join(dir, name);
+    await platform.invoke({ do: 'write', path: path('one'), value: 'x', after: path('one-after') }, { reqId: 'A' });
+    await platform.invoke({ do: 'read', path: path('one') }, { reqId: 'B' });
+    await platform.idle();
+    await shutDown();
+    const place = (name: string) =>
+      of('file-open')
+        .filter((r) => r.path === path(name))
+        .map((r) => `${r.mode} ${r.req} ${r.phase}`);
+    expect(place('one')).toEqual(['w A invoke', 'r B invoke']);
+    expect(place('one-after')).toEqual(['w A after']);
+    expect(of('process-start').find((r) => r.how === 'runtime')).toMatchObject({ req: null, phase: 'init' });
+    expectWhole();
+  });
+
+  it('keeps a process that outlives it apart from the request during which it acts', async () => {
+    await boot();
+    await platform.invoke({ do: 'leave', path: join(dir, 'late') }, { reqId: 'A' });
+    await platform.invoke({ do: 'sleep', ms: 600 }, { reqId: 'B' });
+    await platform.idle();
+    await shutDown();
+    expect(of('process-exec').find((r) => r.argv.includes('-c'))).toMatchObject({ req: 'A' });
+    expect(of('file-open').find((r) => r.path === join(dir, 'late'))).toMatchObject({ req: 'B', mode: 'w' });
+  });
+
+  it.each([-30, 0, 30])('ends before the extension asks for more, when INVOKE comes %i ms after the request', async (lag) => {
+    platform.extensionLagMs = lag;
+    await boot();
+    const ends: number[] = [];
+    platform.onExtensionNext = () => ends.push(of('request-end').length);
+    for (let i = 0; i < 4; i++) await platform.invoke({ do: 'echo', value: i }, { reqId: `r${i}` });
+    await platform.idle();
+    expect(ends).toEqual([1, 2, 3, 4]);
+    await shutDown();
+    expectWhole();
+  });
+
+  it('may repeat an id, as asynchronous invocations that are tried again do', async () => {
+    await boot();
+    for (let i = 0; i < 3; i++) await platform.invoke({ do: 'fail' }, { reqId: 'same' });
+    await platform.idle();
+    expect(of('request-begin').map((r) => r.req)).toEqual(['same', 'same', 'same']);
+    expect(of('request-end')).toMatchObject([{ status: 'error' }, { status: 'error' }, { status: 'error' }]);
+    await shutDown();
+    expectWhole();
+  });
+
+  it('passes with an event and an answer of several megabytes', async () => {
+    await boot();
+    const { body } = await platform.invoke({ do: 'large', filler: 'x'.repeat(5_900_000) });
+    expect(body).toBe('{"bytes":5900000}');
+    await platform.idle();
+    expect(of('request-begin')[0]!.event).toMatchObject({ bytes: 5_900_026, sha256: expect.any(String) });
+    await shutDown();
+    expectWhole();
+  });
+
+  it('leaves during its run what would otherwise wait too long', async () => {
+    await boot();
+    const answer = platform.invoke({ do: 'sleep', ms: 2500 }, { reqId: 'long' });
+    let early: number | undefined;
+    void new Promise((resolve) => setTimeout(resolve, 2000)).then(() => {
+      early = of('request-begin').length;
+    });
+    await answer;
+    expect(early).toBe(1);
+    await platform.idle();
+    expect(of('request-end')).toHaveLength(1);
+  });
+
+  it('records thousands of events without losing one', async () => {
+    await boot();
+    await platform.invoke({ do: 'many', count: 3000, path: join(dir, 'log') });
+    await platform.idle();
+    await shutDown();
+    expect(of('file-open').filter((r) => r.path === join(dir, 'log'))).toHaveLength(3000);
+    expectWhole();
+  });
+});
+
+describe('an answer', () => {
+  it('that is streamed arrives piece by piece, with its headers', async () => {
+    await boot();
+    const answer = await platform.invoke({ do: 'stream' });
+    expect(answer.pieces).toEqual(['one', 'two', 'three']);
+    expect(answer.headers).toMatchObject({
+      'lambda-runtime-function-response-mode': 'streaming',
+      'content-type': 'application/vnd.awslambda.http-integration-response',
+      'transfer-encoding': 'chunked',
+    });
+    await platform.idle();
+    expect(of('request-end')).toMatchObject([{ status: 'ok', response: { bytes: 11 } }]);
+  });
+
+  it('that fails half-way keeps its trailers and is an error', async () => {
+    await boot();
+    const answer = await platform.invoke({ do: 'stream', broken: true });
+    expect(answer.trailers).toEqual({ 'lambda-runtime-function-error-type': 'Stream.Broken' });
+    await platform.idle();
+    expect(of('request-end')).toMatchObject([{ status: 'error', errorType: 'Stream.Broken' }]);
+  });
+
+  it('that reports an error is passed on and recorded as one', async () => {
+    await boot();
+    const answer = await platform.invoke({ do: 'fail' });
+    expect(answer).toMatchObject({
+      kind: 'error',
+      body: '{"errorMessage":"no"}',
+      headers: { 'lambda-runtime-function-error-type': 'Function.Broken' },
+    });
+    await platform.idle();
+    expect(of('request-end')).toMatchObject([{ status: 'error', errorType: 'Function.Broken' }]);
+  });
+});
+
+describe('a runtime', () => {
+  it('that cannot start is recorded with its error', async () => {
+    await boot({}, { FAIL_INIT: '1' });
+    await exited(instance.children[1]!);
+    await shutDown('failure');
+    expect(platform.calls).toContain('init error');
+    expect(of('request-end')).toMatchObject([{ req: null, phase: 'init', status: 'init-error', errorType: 'Init.Broken' }]);
+  });
+
+  it('that dies in a request ends it as a crash, long before its deadline', async () => {
+    await boot();
+    void platform.invoke({ do: 'crash' }, { reqId: 'doomed', deadlineMs: 60_000 });
+    await exited(instance.children[1]!);
+    await platform.extensionWaits();
+    expect(of('request-end')).toMatchObject([{ req: 'doomed', status: 'crash' }]);
+    await shutDown('failure');
+  });
+
+  it('that is started anew in the same environment goes on in the same record', async () => {
+    await boot();
+    void platform.invoke({ do: 'crash' }, { reqId: 'doomed' });
+    await exited(instance.children[1]!);
+    await platform.extensionWaits();
+    instance.startRuntime();
+    await platform.invoke({ do: 'echo', value: 1 }, { reqId: 'next' });
+    await platform.idle();
+    expect(of('request-end')).toMatchObject([
+      { req: 'doomed', status: 'crash' },
+      { req: 'next', status: 'ok' },
+    ]);
+    await shutDown();
+    expect(chainProblems(bucket)).toEqual([]);
+  });
+
+  it('that does not finish in time ends its request with the deadline', async () => {
+    await boot();
+    void platform.invoke({ do: 'sleep', ms: 60_000 }, { reqId: 'slow', deadlineMs: 500 });
+    await platform.extensionWaits();
+    while (of('request-end').length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(of('request-end')).toMatchObject([{ req: 'slow', status: 'timeout' }]);
+    await shutDown('timeout');
+  });
+
+  it('restored from a snapshot is another instance', async () => {
+    await boot({}, { RESTORE: '1' });
+    await platform.invoke({ do: 'echo', value: 1 });
+    await platform.idle();
+    const [restore] = of('restore');
+    const ids = new Set(bucket.segments().map(({ header }) => header.instanceId));
+    expect(ids.size).toBe(2);
+    expect(ids).toContain(restore!.previous);
+    expect(chainProblems(bucket)).toEqual([]);
+  });
+
+  it('that does not use the wrapper works, and the record says so', async () => {
+    instance.startExtension();
+    await platform.extensionWaits();
+    const runtime = new Instance(layer, {});
+    // Started without wrapper: straight against the platform.
+    const bare = instance.startRuntime({ ALASTOR_DIR: join(dir, 'nothing-here') });
+    expect(runtime.children).toEqual([]);
+    await platform.invoke({ do: 'echo', value: 1 }, { reqId: 'a' });
+    await platform.invoke({ do: 'echo', value: 2 }, { reqId: 'b' });
+    await platform.idle();
+    expect(bare.exitCode).toBeNull();
+    await shutDown();
+    expect(of('request-begin').map((r) => r.req)).toEqual(['a', 'b']);
+  });
+});
+
+describe('traffic of the function', () => {
+  let server: Server;
+  let url: string;
+  beforeEach(async () => {
+    server = createServer((_request, answer) => answer.end('hello'));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.2', resolve));
+    url = `http://127.0.0.2:${(server.address() as AddressInfo).port}/path?card=4111`;
+  });
+  afterEach(() => new Promise((resolve) => server.close(resolve)));
+
+  it('is recorded with the process and the request it came from', async () => {
+    await boot();
+    expect((await platform.invoke({ do: 'fetch', url }, { reqId: 'R' })).body).toBe('{"fetched":"hello"}');
+    await platform.idle();
+    await shutDown();
+    const runtime = of('process-start').find((r) => r.how === 'runtime')!.proc;
+    expect(of('socket-connect').find((r) => r.steered)).toMatchObject({ req: 'R', proc: runtime, peer: { addr: '127.0.0.2' } });
+    expect(of('exchange')).toMatchObject([
+      { req: 'R', proc: runtime, host: '127.0.0.2', path: '/path', query: ['card'], status: 200 },
+    ]);
+    expectWhole();
+  });
+});
+
+describe('secrets', () => {
+  it('planted in what the function runs never reach the bucket', async () => {
+    await boot();
+    const secret = 'pl4ntedS3cret';
+    await platform.invoke({
+      do: 'exec',
+      argv: ['true', '--password', secret, `TOKEN=${secret}`, `https://u:${secret}@h/?k=${secret}`],
+    });
+    await platform.invoke({ do: 'write', path: join(dir, `token=${secret}`), value: secret });
+    await platform.idle();
+    await shutDown();
+    expect(of('process-exec').some((r) => r.argv.includes('--password'))).toBe(true);
+    expect(JSON.stringify(bucket.records())).not.toContain(secret);
+    expectWhole();
+  });
+});
+
+describe('when S3 is down', () => {
+  it('requests are answered all the same, and what was kept arrives afterwards', async () => {
+    bucket.mood = () => 503;
+    await boot();
+    for (let i = 0; i < 3; i++) expect((await platform.invoke({ do: 'echo', value: i })).body).toBe(`{"got":${i}}`);
+    await platform.idle();
+    expect(bucket.objects.size).toBe(0);
+    bucket.mood = () => 'ok';
+    await platform.invoke({ do: 'echo', value: 3 });
+    await platform.idle();
+    await shutDown();
+    expect(of('request-end')).toHaveLength(4);
+    expectWhole();
+  });
+
+  it('what cannot be kept is counted', async () => {
+    bucket.mood = () => 503;
+    await boot();
+    await platform.invoke({ do: 'many', count: 40_000, path: join(dir, 'log') }, { deadlineMs: 60_000 });
+    await platform.idle();
+    bucket.mood = () => 'ok';
+    await platform.invoke({ do: 'echo', value: 1 }, { reqId: 'last' });
+    await platform.idle();
+    await shutDown();
+    const lost = of('gap').filter((r) => r.why === 'ship-failed' || r.why === 'buffer-full');
+    const opens = of('file-open').filter((r) => r.path === join(dir, 'log')).length;
+    const closes = of('file-close').filter((r) => r.path === join(dir, 'log')).length;
+    expect(lost.reduce((sum, r) => sum + r.lost, 0)).toBeGreaterThan(0);
+    expect(opens + closes + lost.reduce((sum, r) => sum + r.lost, 0)).toBeGreaterThanOrEqual(80_000);
+    // The boundaries of the flooded request and the one after it got through.
+    expect(of('request-end')).toHaveLength(2);
+    expect(chainProblems(bucket)).toEqual([]);
+  });
+});
+
+describe('the extension', () => {
+  it('has everything in place before it registers', async () => {
+    instance.startExtension();
+    await platform.extensionWaits();
+    expect(platform.registration).toMatchObject({
+      headers: { 'lambda-extension-name': 'alastor' },
+      body: { events: ['INVOKE', 'SHUTDOWN'] },
+    });
+    const shared = join(dir, 'shared');
+    expect(statSync(shared).mode & 0o777).toBe(0o700);
+    expect(readFileSync(join(shared, 'ports'), 'utf8')).toMatch(
+      new RegExp(`^ALASTOR_RUNTIME_PORT=\\d+\nALASTOR_PROXY_PORT=\\d+\nALASTOR_STEER=${bucket.url.slice(7)}\n$`),
+    );
+    expect(readFileSync(join(shared, 'ca.pem'), 'utf8').match(/BEGIN CERTIFICATE/g)!.length).toBeGreaterThan(50);
+    expect(existsSync(join(shared, 'ring'))).toBe(true);
+    await shutDown();
+  });
+
+  it('registers only SHUTDOWN where requests run concurrently, and ships without waiting to be asked', async () => {
+    await boot({ AWS_LAMBDA_INITIALIZATION_TYPE: 'lambda-managed-instances' });
+    expect(platform.registration!.body).toEqual({ events: ['SHUTDOWN'] });
+    await shutDown();
+    expect(of('init')).toMatchObject([{ initType: 'lambda-managed-instances' }]);
+  });
+
+  it('goes on where the shared directory cannot be made, and says so', async () => {
+    instance.startExtension({ ALASTOR_DIR: '/proc/alastor' });
+    await platform.extensionWaits();
+    instance.startRuntime({ ALASTOR_DIR: '/proc/alastor' });
+    expect((await platform.invoke({ do: 'echo', value: 1 })).body).toBe('{"got":1}');
+    await platform.idle();
+    await shutDown();
+    expect(
+      of('gap')
+        .map((r) => r.detail)
+        .join(),
+    ).toContain('shared directory');
+  });
+
+  it('starts afresh after a reset that leaves /tmp as it was', async () => {
+    await boot();
+    await platform.invoke({ do: 'echo', value: 1 });
+    await platform.idle();
+    await shutDown('failure');
+    await instance.stop();
+    instance.startExtension();
+    await platform.extensionWaits();
+    instance.startRuntime();
+    await platform.invoke({ do: 'echo', value: 2 });
+    await platform.idle();
+    expect(new Set(bucket.segments().map(({ header }) => header.instanceId)).size).toBe(2);
+    expect(chainProblems(bucket)).toEqual([]);
+  });
+});

@@ -1,0 +1,157 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type Batch, Recorder } from '../../../layers/capture/recorder.ts';
+import { Shipper } from '../../../layers/capture/shipper.ts';
+import { type WorkerStore, workerStore } from '../../../layers/capture/worker-store.ts';
+import { segmentKey } from '../../../layers/record/key.ts';
+import { type Bucket, chainProblems, startBucket } from './bucket.ts';
+
+const CAPS = { shim: true, runtimeProxy: true, networkProxy: true, ptrace: false, seccomp: false, userNamespaces: false };
+let bucket: Bucket;
+let store: WorkerStore;
+let recorder: Recorder;
+let shipper: Shipper;
+
+beforeEach(async () => {
+  bucket = await startBucket();
+  vi.stubEnv('AWS_ENDPOINT_URL', bucket.url);
+  vi.stubEnv('AWS_REGION', 'eu-central-1');
+  vi.stubEnv('AWS_ACCESS_KEY_ID', 'AKIDEXAMPLE');
+  vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'secret');
+  store = workerStore(bucket.name);
+  shipper = new Shipper({
+    store: async () => store,
+    fn: 'purchase',
+    version: '$LATEST',
+    caps: () => CAPS,
+    onLost: (why, lost, detail) => recorder.gap(why, lost, detail),
+  });
+  recorder = new Recorder({ sink: shipper });
+});
+afterEach(async () => {
+  await store.close();
+  await bucket.close();
+  vi.unstubAllEnvs();
+});
+
+const note = (detail: string) => recorder.observe({ kind: 'unobserved', t: 1, what: 'program', detail });
+const details = () => bucket.records().map((r) => (r.kind === 'unobserved' ? r.detail : r.kind));
+
+describe('segments', () => {
+  it('reach the bucket under their keys, chained, with nothing missing', async () => {
+    for (let i = 0; i < 5; i++) {
+      note(`n${i}`);
+      recorder.cut();
+      expect(await shipper.flush(5000)).toBe(true);
+    }
+    expect(details()).toEqual(['n0', 'n1', 'n2', 'n3', 'n4']);
+    expect(bucket.objects.size).toBe(5);
+    expect(chainProblems(bucket)).toEqual([]);
+    expect(bucket.segments()[0]!.header).toMatchObject({ fn: 'purchase', version: '$LATEST', prev: null, caps: CAPS });
+  });
+
+  it('are put together when several wait', async () => {
+    bucket.mood = () => 503;
+    note('a');
+    recorder.cut();
+    await shipper.flush(100);
+    for (const name of ['b', 'c', 'd']) {
+      note(name);
+      recorder.cut();
+    }
+    bucket.mood = () => 'ok';
+    expect(await shipper.flush(5000)).toBe(true);
+    expect(details()).toEqual(['a', 'b', 'c', 'd']);
+    expect(bucket.objects.size).toBe(2);
+    expect(chainProblems(bucket)).toEqual([]);
+  });
+
+  it('start a new chain after a restore', async () => {
+    note('a');
+    recorder.restored();
+    note('b');
+    recorder.cut();
+    await shipper.flush(5000);
+    expect(bucket.segments().map(({ header }) => [header.first, header.prev])).toEqual([
+      [0, null],
+      [0, null],
+    ]);
+    expect(chainProblems(bucket)).toEqual([]);
+  });
+});
+
+describe('when the bucket fails', () => {
+  it('tries again and stores once', async () => {
+    let failures = 2;
+    bucket.mood = () => (failures-- > 0 ? 500 : 'ok');
+    note('a');
+    recorder.cut();
+    expect(await shipper.flush(5000)).toBe(true);
+    expect(bucket.attempts).toHaveLength(3);
+    expect(details()).toEqual(['a']);
+  });
+
+  it('takes "exists already" for its own earlier attempt when that had no answer', async () => {
+    let first = true;
+    bucket.mood = () => {
+      const mood = first ? 'store-and-hang-up' : 'ok';
+      first = false;
+      return mood;
+    };
+    note('a');
+    recorder.cut();
+    expect(await shipper.flush(5000)).toBe(true);
+    note('b');
+    recorder.cut();
+    expect(await shipper.flush(5000)).toBe(true);
+    expect(details()).toEqual(['a', 'b']);
+    expect(chainProblems(bucket)).toEqual([]);
+  });
+
+  it('counts as lost what somebody else has taken the place of', async () => {
+    const key = segmentKey({ fn: 'purchase', instanceId: recorder.instanceId, first: 0, last: 0 });
+    bucket.objects.set(key, Buffer.from('forged'));
+    note('a');
+    recorder.cut();
+    expect(await shipper.flush(5000)).toBe(true);
+    note('b');
+    recorder.cut();
+    await shipper.flush(5000);
+    bucket.objects.delete(key);
+    expect(bucket.records()).toMatchObject([
+      { detail: 'b', seq: 1 },
+      { kind: 'gap', why: 'ship-failed', lost: 1 },
+    ]);
+  });
+
+  it('gives up in time, keeps what it has, and waits less the next time', async () => {
+    bucket.mood = () => 'hang';
+    const before = shipper.budgetMs;
+    note('a');
+    recorder.cut();
+    expect(await shipper.flush(50)).toBe(false);
+    expect(shipper.budgetMs).toBeLessThan(before);
+    bucket.mood = () => 'ok';
+    note('b');
+    recorder.cut();
+    expect(await shipper.flush(5000)).toBe(true);
+    expect(details()).toEqual(['a', 'b']);
+    expect(shipper.budgetMs).toBe(before);
+  });
+
+  it('does not insist on what is refused', async () => {
+    bucket.mood = () => 403;
+    note('a');
+    recorder.cut();
+    expect(await shipper.flush(2000)).toBe(false);
+    expect(bucket.attempts.length).toBeLessThan(6);
+  });
+});
+
+it('drops records that could not be encoded rather than stopping', async () => {
+  const batch: Batch = { instanceId: 'not an id', first: 0, lines: ['{}'], bytes: 3 };
+  shipper.enqueue(batch);
+  note('a');
+  recorder.cut();
+  expect(await shipper.flush(5000)).toBe(true);
+  expect(details()).toContain('a');
+});
