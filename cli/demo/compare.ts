@@ -41,6 +41,7 @@ export function compare(
 function matches({ match }: Step, node: PathStep, workflows: ReadonlyMap<string, ReadonlySet<string>>): boolean {
   if (match.kind !== node.kind) return false;
   if (match.function !== undefined && match.function !== node.function) return false;
-  if (match.entry !== undefined && !(node.requestId !== undefined && workflows.get(match.entry)?.has(node.requestId))) return false;
+  if (match.entry !== undefined && !(node.requestId !== undefined && workflows.get(match.entry)?.has(node.requestId)))
+    return false;
   return new RegExp(match.label).test(node.label);
 }

@@ -18,7 +18,9 @@ export class Progress {
     const start = performance.now();
     const tty = this.#out.isTTY === true;
     const line = (mark: string, text: string): void => {
-      this.#out.write(`${tty ? '\r\x1b[2K' : ''}${mark} ${name}${text === '' ? '' : `: ${text}`}${tty && mark === '…' ? '' : '\n'}`);
+      this.#out.write(
+        `${tty ? '\r\x1b[2K' : ''}${mark} ${name}${text === '' ? '' : `: ${text}`}${tty && mark === '…' ? '' : '\n'}`,
+      );
     };
     line('…', '');
     let last = '';

@@ -74,8 +74,8 @@ export const clientId = (sourceIp: string, userAgent: string) => id('client', pa
 export const gapId = (instance: InstanceId, seq: number) => id('gap', part(instance), String(seq));
 
 export const linkKey = (kind: string, ...parts: readonly string[]) => clean([kind, ...parts].join(':'), 600) as LinkKey;
-/** A join key as the record carries it. */
-export const joinLink = (key: string) => clean(key, 600) as LinkKey;
+/** A join key as the record carries it; under a name of its own, so that evidence cannot write into any other index. */
+export const joinLink = (key: string) => linkKey('join', key);
 
 /** Where a node's shard is; undefined for nodes that many shards share (files, endpoints, resources…). */
 export function shardOf(node: NodeId): { readonly instance: InstanceId; readonly partition: Partition } | undefined {

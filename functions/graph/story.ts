@@ -27,6 +27,8 @@ export interface Step {
   readonly evidence: readonly Evidence[];
   /** Index of the step that it explains, in this list; absent for the start. Printed by it, the steps are a tree. */
   readonly parent?: number;
+  /** All steps it explains, `parent` among them: one file may have been used, one client have called, more than once. */
+  readonly explains: readonly number[];
 }
 
 /** Something that one request left in an instance and another one used. */
@@ -61,6 +63,8 @@ interface Found {
   readonly touched: boolean;
   readonly reason: string;
   readonly order: number;
+  /** All it was reached from, shared by whatever replaces this entry. */
+  readonly explains: Set<NodeId>;
 }
 
 /**
@@ -76,7 +80,15 @@ export async function story(
   const expanded = new Map<string, number>();
   const frontier: Story['frontier'][number][] = [];
   const first: Found = {
-    ...{ id: start, because: 'start', at: options.at ?? LASTING, touched: false, reason: 'the node asked about', order: 0 },
+    ...{
+      id: start,
+      because: 'start',
+      at: options.at ?? LASTING,
+      touched: false,
+      reason: 'the node asked about',
+      order: 0,
+      explains: new Set(),
+    },
   };
   found.set(start, first);
   const queue: Found[] = [first];
@@ -91,10 +103,11 @@ export async function story(
         if (!frontier.some(({ node }) => node === next.id)) frontier.push({ node: next.id, why: 'limit' });
         continue;
       }
-      const step = toFound(lead, next.id, found.size);
+      const step = toFound(lead, next.id, known?.order ?? found.size, known?.explains ?? new Set());
+      step.explains.add(next.id);
       if (known === undefined) found.set(lead.to, step);
       // First reached as something merely touched, it may turn out to have carried the attack.
-      else if (known.touched && !step.touched) found.set(lead.to, { ...step, order: known.order });
+      else if (known.touched && !step.touched) found.set(lead.to, step);
       if (lead.follow) queue.push(step);
     }
   }
@@ -105,9 +118,9 @@ export async function story(
   };
 }
 
-function toFound(lead: Lead, parent: NodeId, order: number): Found {
+function toFound(lead: Lead, parent: NodeId, order: number, explains: Set<NodeId>): Found {
   const { to: id, because, at, edge, touched, reason } = lead;
-  return { id, because, at, edge, parent, touched, reason, order };
+  return { id, because, at, edge, parent, touched, reason, order, explains };
 }
 
 function toSteps(graph: Provenance, all: readonly Found[]): Pick<Story, 'steps' | 'requests' | 'instances'> {
@@ -136,9 +149,10 @@ function toSteps(graph: Provenance, all: readonly Found[]): Pick<Story, 'steps' 
       ...(one.edge === undefined ? {} : { via: one.edge.op }),
       ...(one.edge !== undefined && one.edge.bytes > 0 ? { bytes: one.edge.bytes } : {}),
       ...(parent === undefined ? {} : { parent }),
+      explains: [...one.explains].flatMap((id) => index.get(id) ?? []).sort((a, b) => a - b),
     };
   });
-  const entries = new Set(all.filter(({ id }) => id.startsWith('client:')).map(({ parent }) => parent));
+  const entries = new Set(all.flatMap(({ id, explains }) => (id.startsWith('client:') ? [...explains] : [])));
   const requests = steps.flatMap((step) => {
     const node = graph.nodes.get(step.node);
     if (node?.kind !== 'request') return [];

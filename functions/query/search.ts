@@ -58,7 +58,6 @@ function readings(q: string): readonly (readonly [LinkKey, Pick<Hit, 'node' | 'k
     [addressKey(host), undefined],
     [linkKey('path', q), undefined],
     [linkKey(resource.node), resource],
-    [linkKey(q), undefined],
     [joinLink(q), undefined],
     ...services.map((service) => [joinLink(`${service}:${q}`), undefined] as const),
   ];

@@ -81,8 +81,10 @@ export class Capture {
       }
     };
     const probing = probePlatform(join(options.home, 'probe'));
-    await attempt('the shared directory', () => prepareDir(settings.dir));
-    const ring = await attempt('the event ring', () => Ring.create(join(settings.dir, 'ring')));
+    const ring = await attempt('the event ring', () => {
+      prepareDir(settings.dir);
+      return Ring.create(join(settings.dir, 'ring'));
+    });
     const capture = new Capture(options, ring);
     const steer = (await attempt('endpoint overrides', () => steeredEndpoints(options.env))) ?? [];
     capture.#proxy = await attempt('the Runtime API proxy', () => startRuntimeProxy(settings.upstream, capture.invocations));

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 /**
  * Makes the directory the extension shares with wrapper and shim, empty. After a reset of the environment /tmp still holds
  * the old one, and whatever the function has made of it: nothing in it is used again.
+ * @throws the file system's error; the parent must exist
  */
 export function prepareDir(dir: string): void {
   rmSync(dir, { recursive: true, force: true });
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  mkdirSync(dir, { mode: 0o700 });
 }
 
 /** Writes a file so that a reader sees all of it or none. */

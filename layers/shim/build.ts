@@ -75,7 +75,8 @@ function portabilityFaults(file: string): string[] {
     if (name.includes('@')) faults.push(`${name} is asked for by version`);
     else if (!FROM_LIBC.has(name)) faults.push(`${name} is not on the list of what every libc has`);
   }
-  if (run('readelf', ['-W', '-d', file], 'reading the dynamic section').includes('(NEEDED)')) faults.push('a library is required by name');
+  if (run('readelf', ['-W', '-d', file], 'reading the dynamic section').includes('(NEEDED)'))
+    faults.push('a library is required by name');
   return faults;
 }
 

@@ -18,7 +18,6 @@
 #define MODE (uint64_t)(mode & 07777) + 1
 
 CHANGE(unlink, (const char *path), unlink(path), OP_UNLINK, 0, HERE, path, 0, NULL)
-CHANGE(remove, (const char *path), remove(path), OP_UNLINK, 0, HERE, path, 0, NULL)
 CHANGE(rmdir, (const char *path), rmdir(path), OP_RMDIR, 0, HERE, path, 0, NULL)
 CHANGE(unlinkat, (int dirfd, const char *path, int flags), unlinkat(dirfd, path, flags),
        flags & AT_REMOVEDIR ? OP_RMDIR : OP_UNLINK, 0, dirfd, path, 0, NULL)
@@ -56,6 +55,16 @@ HOOK int symlink(const char *says, const char *path) {
 HOOK int symlinkat(const char *says, int dirfd, const char *path) {
     shim_ready();
     return linked(real.symlinkat(says, dirfd, path), dirfd, path, says);
+}
+
+/* unlink or rmdir, whichever the name needs (remove(3)). */
+HOOK int remove(const char *path) {
+    struct stat info;
+    shim_ready();
+    int folder = ring_is_mapped() && RAW4(SYS_newfstatat, AT_FDCWD, path, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(info.st_mode);
+    int result = real.remove(path);
+    if (result == 0) emit_change(folder ? OP_RMDIR : OP_UNLINK, 0, AT_FDCWD, path, 0, NULL);
+    return result;
 }
 
 /* glibc before 2.28 has no such function, the kernel has the call since 3.15. */

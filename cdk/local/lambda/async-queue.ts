@@ -1,7 +1,7 @@
 /** Asynchronous invocations: accepted at once, tried up to three times with the same request id. */
 import { InvokeApiError } from './errors.ts';
-import type { FunctionPool } from './pool.ts';
 import { Invocation } from './invocation.ts';
+import type { FunctionPool } from './pool.ts';
 import type { AsyncOutcome, InvokeOptions, InvokeResult, LambdaOptions } from './types.ts';
 
 const RETRY_DELAYS_MS = [1000, 2000];

@@ -3,7 +3,7 @@ import { delimiter, join } from 'node:path';
 
 /** Path of the bubblewrap binary. Throws with what to install when there is none. */
 export function findBubblewrap(
-  path: string = process.env['PATH'] ?? '',
+  path: string = process.env.PATH ?? '',
   usual: readonly string[] = ['/usr/bin', '/usr/local/bin'],
 ): string {
   for (const dir of [...path.split(delimiter), ...usual]) {

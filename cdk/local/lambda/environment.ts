@@ -88,8 +88,7 @@ export function runtimeEnvironment(input: EnvironmentInput): Record<string, stri
     TZ: ':UTC',
     LANG: 'en_US.UTF-8',
     PATH: '/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin',
-    LD_LIBRARY_PATH:
-      '/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib',
+    LD_LIBRARY_PATH: '/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib',
     ...(managed ? { AWS_EXECUTION_ENV: `AWS_Lambda_${spec.runtime}` } : {}),
     ...(runtime.family === 'node' && input.extraCa ? { NODE_EXTRA_CA_CERTS: '/var/runtime/ca-cert.pem' } : {}),
     ...runtime.environment,

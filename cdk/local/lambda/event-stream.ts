@@ -25,5 +25,11 @@ export function eventFrame(type: string, contentType: string, payload: Buffer): 
 function stringHeader(name: string, value: string): Buffer {
   const length = Buffer.alloc(2);
   length.writeUInt16BE(Buffer.byteLength(value));
-  return Buffer.concat([Buffer.from([name.length]), Buffer.from(name), Buffer.from([STRING_HEADER]), length, Buffer.from(value)]);
+  return Buffer.concat([
+    Buffer.from([name.length]),
+    Buffer.from(name),
+    Buffer.from([STRING_HEADER]),
+    length,
+    Buffer.from(value),
+  ]);
 }

@@ -133,7 +133,9 @@ export class ExtensionsApi {
     }
     const extension: Extension = { name, id: randomUUID(), external, events, waiting: undefined, pending: undefined };
     this.#byId.set(extension.id, extension);
-    const wantsAccount = (header(req, 'lambda-extension-accept-feature') ?? '').split(',').some((f) => f.trim() === 'accountId');
+    const wantsAccount = (header(req, 'lambda-extension-accept-feature') ?? '')
+      .split(',')
+      .some((f) => f.trim() === 'accountId');
     sendJson(
       res,
       200,
@@ -172,7 +174,12 @@ export class ExtensionsApi {
   #caller(req: IncomingMessage, res: ServerResponse): Extension | undefined {
     const extension = this.find(header(req, 'lambda-extension-identifier'));
     if (extension === undefined) {
-      sendApiError(res, 403, 'Extension.UnknownExtensionIdentifier', 'Header Lambda-Extension-Identifier is missing or unknown');
+      sendApiError(
+        res,
+        403,
+        'Extension.UnknownExtensionIdentifier',
+        'Header Lambda-Extension-Identifier is missing or unknown',
+      );
     }
     return extension;
   }

@@ -231,7 +231,9 @@ export class Instance {
     const outcome = await this.#until(done, invocation.deadlineMs);
     this.#sandbox?.drainLogs();
     if (outcome === 'timeout') {
-      this.#log.write(`${new Date().toISOString()} ${invocation.requestId} Task timed out after ${(timeoutMs / 1000).toFixed(2)} seconds`);
+      this.#log.write(
+        `${new Date().toISOString()} ${invocation.requestId} Task timed out after ${(timeoutMs / 1000).toFixed(2)} seconds`,
+      );
       invocation.fail(timedOut(timeoutMs), 'timeout');
     } else if (outcome !== 'ok') {
       this.#log.write(`RequestId: ${invocation.requestId} ${outcome.message}`);
@@ -281,7 +283,7 @@ export class Instance {
 
   /** Custom runtimes start as they are; the others are started through the wrapper that the function names. */
   #runtimeCommand(environment: Readonly<Record<string, string>>): readonly string[] {
-    const wrapper = environment['AWS_LAMBDA_EXEC_WRAPPER'];
+    const wrapper = environment.AWS_LAMBDA_EXEC_WRAPPER;
     const { family, command } = this.#fn.runtime;
     return family === 'provided' || wrapper === undefined || wrapper === '' ? command : [wrapper, ...command];
   }

@@ -1,6 +1,7 @@
 /** The part of Lambda's REST API that applications call: Invoke, InvokeWithResponseStream, GetFunction. */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+
 import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { functionNotFound, InvokeApiError, payloadTooLarge } from './errors.ts';
 import { eventFrame } from './event-stream.ts';
 import { BodyTooLargeError, header, readBody, sendJson } from './http-replies.ts';

@@ -24,6 +24,8 @@ export function sandboxArguments(layout: SandboxLayout, fds: { jsonStatus: numbe
     ...['--ro-bind', '/usr', '/usr'],
     ...systemDirectories(),
     ...['--ro-bind', shared.etc, '/etc'],
+    // Where Debian's links such as /usr/bin/awk lead.
+    ...['--ro-bind-try', '/etc/alternatives', '/etc/alternatives'],
     ...['/var', '/var/lang', '/var/lang/bin', '/dev'].flatMap((dir) => ['--perms', '0755', '--dir', dir]),
     ...['--ro-bind', layout.codeDir, '/var/task'],
     ...(layout.optDir === undefined ? ['--dir', '/opt'] : ['--ro-bind', layout.optDir, '/opt']),

@@ -38,7 +38,13 @@ export class Sandbox {
   readonly #groups = new Map<string, number>();
   #closing = false;
 
-  private constructor(child: ChildProcess, pid: number, logs: readonly LineReader[], events: SandboxEvents, stderr: () => string) {
+  private constructor(
+    child: ChildProcess,
+    pid: number,
+    logs: readonly LineReader[],
+    events: SandboxEvents,
+    stderr: () => string,
+  ) {
     this.#child = child;
     this.pid = pid;
     this.#logs = logs;
@@ -67,7 +73,9 @@ export class Sandbox {
     const fifos = [join(dir, 'function'), join(dir, 'extension')];
     try {
       await run('mkfifo', ['-m', '600', ...fifos]);
-      const logs = fifos.map((fifo, i) => new LineReader(fifo, (line) => events.onLine(i === 0 ? 'function' : 'extension', line)));
+      const logs = fifos.map(
+        (fifo, i) => new LineReader(fifo, (line) => events.onLine(i === 0 ? 'function' : 'extension', line)),
+      );
       const child = withWriter(fifos, (fds) => spawnBubblewrap(layout, fds));
       const stderr = collect(child.stderr);
       try {
@@ -138,7 +146,8 @@ function childPid(child: ChildProcess): Promise<number> {
   return new Promise((resolve, reject) => {
     let text = '';
     child.once('error', reject);
-    child.once('exit', (code, signalName) => reject(new Error(`bwrap ended with ${code ?? signalName}`)));
+    // Not `exit`: by `close` its explanation on stderr has been read.
+    child.once('close', (code, signalName) => reject(new Error(`bwrap ended with ${code ?? signalName}`)));
     (child.stdio[FD.jsonStatus] as Readable).on('data', (data) => {
       text += String(data);
       const match = /"child-pid":\s*(\d+)/.exec(text);

@@ -30,7 +30,7 @@ export interface SharedFiles {
 
 const BOOTSTRAP = join(import.meta.dirname, 'bootstrap');
 /** Of the host's /etc only what loading libraries and finding programs, services and types needs. */
-const COPIED = ['ld.so.cache', 'ld.so.conf', 'ld.so.conf.d', 'alternatives', 'mime.types', 'protocols', 'services'];
+const COPIED = ['ld.so.cache', 'ld.so.conf', 'mime.types', 'protocols', 'services'];
 const ROOTS = ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt', '/etc/ssl/cert.pem'];
 
 export function prepareSharedFiles(options: LambdaOptions): SharedFiles {
@@ -51,8 +51,9 @@ function writeEtc(etc: string, options: LambdaOptions): void {
   mkdirSync(etc, { recursive: true });
   for (const name of COPIED) {
     const from = join('/etc', name);
-    if (existsSync(from)) cpSync(from, join(etc, name), { recursive: true, verbatimSymlinks: true });
+    if (existsSync(from)) copyFileSync(from, join(etc, name));
   }
+  mkdirSync(join(etc, 'alternatives')); // a mount point
   const write = (name: string, lines: readonly string[]) => writeFileSync(join(etc, name), `${lines.join('\n')}\n`);
   write('passwd', ['root:x:0:0:root:/root:/sbin/nologin', 'sbx_user1051:x:993:990::/home/sbx_user1051:/sbin/nologin']);
   write('group', ['root:x:0:', 'sbx_user1051:x:990:']);

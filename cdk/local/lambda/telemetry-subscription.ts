@@ -23,19 +23,19 @@ export function parseSubscription(body: Buffer): Subscription | string {
     return 'the body is not JSON';
   }
   const request = fields(value);
-  const buffering = fields(request['buffering']);
-  const types = request['types'];
+  const buffering = fields(request.buffering);
+  const types = request.types;
   if (!Array.isArray(types) || types.length === 0 || !types.every(isCategory)) {
     return 'types must be a list of platform, function and extension';
   }
-  const target = parseDestination(fields(request['destination']));
+  const target = parseDestination(fields(request.destination));
   if (typeof target === 'string') return target;
   return {
     types: new Set(types),
     ...target,
-    maxItems: bounded(buffering['maxItems'], 10_000, 1000, 10_000),
-    maxBytes: bounded(buffering['maxBytes'], 262_144, 262_144, 1_048_576),
-    timeoutMs: bounded(buffering['timeoutMs'], 1000, 25, 30_000),
+    maxItems: bounded(buffering.maxItems, 10_000, 1000, 10_000),
+    maxBytes: bounded(buffering.maxBytes, 262_144, 262_144, 1_048_576),
+    timeoutMs: bounded(buffering.timeoutMs, 1000, 25, 30_000),
   };
 }
 

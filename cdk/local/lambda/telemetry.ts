@@ -2,8 +2,9 @@
  * The Telemetry API: what the platform, the function and the extensions do, pushed to extensions that subscribed.
  * Source: "Telemetry API reference" and "Event schema reference" in the Lambda developer guide (schema 2022-12-13).
  */
-import { request } from 'node:http';
+
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import type { ExtensionsApi } from './extensions-api.ts';
 import { header, readBody, sendApiError, sendJson } from './http-replies.ts';
@@ -74,7 +75,12 @@ export class Telemetry {
     const extension = this.#extensions.find(header(req, 'lambda-extension-identifier'));
     const body = await readBody(req, 65_536).catch(() => undefined);
     if (extension === undefined) {
-      sendApiError(res, 403, 'Extension.UnknownExtensionIdentifier', 'Header Lambda-Extension-Identifier is missing or unknown');
+      sendApiError(
+        res,
+        403,
+        'Extension.UnknownExtensionIdentifier',
+        'Header Lambda-Extension-Identifier is missing or unknown',
+      );
       return;
     }
     if (!this.#recording) {

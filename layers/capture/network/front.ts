@@ -82,10 +82,14 @@ export async function startFront(options: FrontOptions): Promise<Front> {
   const sockets = new Set<net.Socket>();
   const steerExtra = new Set(options.steerExtra);
 
+  let stopped = false;
+  let started = false;
   const load = async (): Promise<Interceptor> => {
     await options.loadAfter;
     // Let those who waited for the port go first.
     await new Promise((resolve) => setImmediate(resolve));
+    if (stopped) throw new Error('the network proxy was stopped before it was loaded');
+    started = true;
     const { startInterceptor } = (await import(interceptorUrl)) as InterceptorModule;
     return startInterceptor({
       authority,
@@ -203,16 +207,21 @@ export async function startFront(options: FrontOptions): Promise<Front> {
   });
   const { port } = server.address() as net.AddressInfo;
   const loading = load();
-  loading.catch((error) => options.log(`network: HTTP cannot be intercepted, everything is passed through: ${error}`));
+  const ready = loading.then(() => undefined);
+  // Whether or not somebody waits for it, the application goes on.
+  ready.catch((error) => {
+    if (!stopped) options.log(`network: HTTP cannot be intercepted, everything is passed through: ${error}`);
+  });
 
   return {
     port,
     caPem: async () => `${[...roots, authority.cert.trim()].join('\n')}\n`,
-    ready: loading.then(() => undefined),
+    ready,
     async stop() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       for (const socket of sockets) socket.destroy();
-      const proxy = await loading.catch(() => undefined);
+      stopped = true;
+      const proxy = started ? await loading.catch(() => undefined) : undefined;
       await proxy?.stop();
       await closed;
     },

@@ -1,3 +1,4 @@
+import type http from 'node:http';
 import type net from 'node:net';
 import tls from 'node:tls';
 import { WildcardMatcher } from 'mockttp/dist/rules/matchers';
@@ -47,6 +48,15 @@ function innerServer(mockttp: MockttpServer): net.Server {
   return server;
 }
 
+/**
+ * A server of Node closes connections that are idle for 5 s. The origin would have decided otherwise; and after a frozen
+ * environment is thawed, the timer would fire at the moment at which the application sends its next request on them.
+ */
+function keepIdleConnections(server: net.Server): void {
+  const { _httpServer: inner } = server as { _httpServer?: http.Server };
+  if (inner !== undefined) inner.keepAliveTimeout = 0;
+}
+
 export async function startInterceptor(options: InterceptorOptions): Promise<Interceptor> {
   const { context, additional } = trust(options.roots);
   const trials = new TlsTrials(context);
@@ -81,6 +91,7 @@ export async function startInterceptor(options: InterceptorOptions): Promise<Int
   const server = innerServer(mockttp);
   // Accept nothing: 0 open connections are already too many.
   server.maxConnections = 0;
+  keepIdleConnections(server);
 
   const passThrough = { simulateConnectionErrors: true, trustAdditionalCAs: additional };
   await mockttp.addRequestRules({ matchers: [new EveryRequest()], steps: [new PassThroughStep(passThrough)] });

@@ -54,7 +54,8 @@ describe('files of Node', () => {
        fs.linkSync('d/y', 'd/z'); fs.symlinkSync('/etc/passwd', 'd/s'); fs.truncateSync('d/y', 1);
        fs.unlinkSync('d/s'); fs.rmSync('d', { recursive: true });`,
     ]);
-    expect(changes(run)).toEqual([
+    const seen = changes(run);
+    expect(seen.slice(0, 7)).toEqual([
       'mkdir d 777',
       'rename d/x d/y',
       'chmod d/y 700',
@@ -62,10 +63,8 @@ describe('files of Node', () => {
       'symlink /etc/passwd d/s',
       'truncate d/y',
       'unlink d/s',
-      'unlink d/y',
-      'unlink d/z',
-      'rmdir d',
     ]);
+    expect(seen.slice(7).sort()).toEqual(['rmdir d', 'unlink d/y', 'unlink d/z']);
   });
 });
 

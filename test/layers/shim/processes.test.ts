@@ -84,7 +84,14 @@ os.waitpid(forked, 0)
 os.execv('/bin/sh', ['sh', '-c', 'exit 6'])`);
     expect(run.status).toBe(6);
     expect(programs(run)).toEqual(
-      expect.arrayContaining(['echo one', 'sh -c echo two', 'sh -c true three', 'sh -c true four', 'true five', 'sh -c exit 6']),
+      expect.arrayContaining([
+        'echo one',
+        'sh -c echo two',
+        'sh -c true three',
+        'sh -c true four',
+        'true five',
+        'sh -c exit 6',
+      ]),
     );
     const main = run.of('process-start')[0]?.proc;
     expect(run.of('process-start').every((o) => o.proc === main || o.parent === main)).toBe(true);
@@ -136,13 +143,18 @@ subprocess.run([f'/proc/self/fd/{fd}'], pass_fds=[fd])
 print(subprocess.run(['./static']).returncode)`);
     expect(run.stdout).toBe('5\n');
     expect(run.of('process-exec')[0]?.path).toMatch(/^\/memfd:ghost/);
-    expect(run.of('unobserved')).toEqual([expect.objectContaining({ what: 'program', detail: expect.stringMatching(/static$/) })]);
+    expect(run.of('unobserved')).toEqual([
+      expect.objectContaining({ what: 'program', detail: expect.stringMatching(/static$/) }),
+    ]);
   });
 });
 
 describe('identity', () => {
   it('numbers the events of every process without a hole, over 200 short processes', async () => {
-    const run = await watched.run('/bin/bash', ['-c', 'for i in $(seq 200); do sh -c "cat /etc/hostname >/dev/null" & done; wait']);
+    const run = await watched.run('/bin/bash', [
+      '-c',
+      'for i in $(seq 200); do sh -c "cat /etc/hostname >/dev/null" & done; wait',
+    ]);
     expect(gaps(run)).toEqual([]);
     expect(run.of('process-exec').filter((o) => o.argv[0] === 'sh')).toHaveLength(200);
     expect(run.of('file-open').filter((o) => o.path === '/etc/hostname')).toHaveLength(200);

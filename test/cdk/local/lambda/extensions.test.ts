@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { SHELL_FUNCTION, startService, until } from './service.fixture.ts';
 
 /** An extension that logs every event. It runs on the node of the runtime. `plan` changes its behaviour. */
-const extension = (plan: { events?: string[]; busyMs?: number; onShutdownMs?: number; crashOn?: string } = {}) => `#!/var/lang/bin/node
+const extension = (
+  plan: { events?: string[]; busyMs?: number; onShutdownMs?: number; crashOn?: string } = {},
+) => `#!/var/lang/bin/node
 const plan = ${JSON.stringify({ events: ['INVOKE', 'SHUTDOWN'], ...plan })};
 const api = 'http://' + process.env.AWS_LAMBDA_RUNTIME_API + '/2020-01-01/extension';
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -30,12 +32,21 @@ const eventsIn = (lines: readonly string[]) =>
 describe('External extensions', () => {
   it('register before the runtime starts, and get INVOKE and SHUTDOWN', async () => {
     const { add, call, layer, lines, service } = startService();
-    await add('fn', SHELL_FUNCTION, { layerDirs: [layer('a', { 'extensions/watcher': extension() })], environment: { OWN: 'yes' } });
+    await add('fn', SHELL_FUNCTION, {
+      layerDirs: [layer('a', { 'extensions/watcher': extension() })],
+      environment: { OWN: 'yes' },
+    });
     await call('fn', { sh: 'true' });
     await until(() => service.idle(), 'the instance to be idle');
     const registered = lines.find((line) => line.startsWith('EXT registered'));
     expect(JSON.parse(registered?.slice('EXT registered '.length) ?? '')).toEqual({
-      functionName: 'fn', functionVersion: '$LATEST', handler: 'index.handler', accountId: '111122223333', cwd: '/', taskRoot: null, own: 'yes',
+      functionName: 'fn',
+      functionVersion: '$LATEST',
+      handler: 'index.handler',
+      accountId: '111122223333',
+      cwd: '/',
+      taskRoot: null,
+      own: 'yes',
     });
     const [invoke] = eventsIn(lines);
     expect(invoke).toEqual({
@@ -62,7 +73,9 @@ describe('External extensions', () => {
 
   it('are told about a timeout, and killed when they take longer than 2 s', async () => {
     const { add, call, layer, lines, service } = startService({ reuseWaitMs: 5000 });
-    const layerDirs = [layer('a', { 'extensions/quick': extension(), 'extensions/stuck': extension({ onShutdownMs: 60_000 }) })];
+    const layerDirs = [
+      layer('a', { 'extensions/quick': extension(), 'extensions/stuck': extension({ onShutdownMs: 60_000 }) }),
+    ];
     await add('fn', SHELL_FUNCTION, { layerDirs, timeoutMs: 500 });
     const { error } = await call('fn', { sh: 'sleep 30' });
     expect(error?.errorType).toBe('Sandbox.Timedout');
@@ -74,10 +87,17 @@ describe('External extensions', () => {
 
   it('are told about a crash of the runtime', async () => {
     const { add, call, layer, lines, service } = startService();
-    await add('fn', { 'index.mjs': 'export const handler = () => process.exit(9)' }, { layerDirs: [layer('a', { 'extensions/watcher': extension() })] });
+    await add(
+      'fn',
+      { 'index.mjs': 'export const handler = () => process.exit(9)' },
+      { layerDirs: [layer('a', { 'extensions/watcher': extension() })] },
+    );
     expect((await call('fn')).error?.errorType).toBe('Runtime.ExitError');
     await until(() => service.idle(), 'the reset to be over');
-    expect(eventsIn(lines).map(({ eventType, shutdownReason }) => [eventType, shutdownReason])).toEqual([['INVOKE', undefined], ['SHUTDOWN', 'failure']]);
+    expect(eventsIn(lines).map(({ eventType, shutdownReason }) => [eventType, shutdownReason])).toEqual([
+      ['INVOKE', undefined],
+      ['SHUTDOWN', 'failure'],
+    ]);
   });
 
   it('that crash fail the request', async () => {
@@ -91,7 +111,9 @@ describe('External extensions', () => {
 
   it('that subscribe to SHUTDOWN only are not waited for, and plain files are no extensions', async () => {
     const { add, call, layer, lines } = startService();
-    const layerDirs = [layer('a', { 'extensions/last': extension({ events: ['SHUTDOWN'] }), 'extensions/README': 'not executable' })];
+    const layerDirs = [
+      layer('a', { 'extensions/last': extension({ events: ['SHUTDOWN'] }), 'extensions/README': 'not executable' }),
+    ];
     await add('fn', SHELL_FUNCTION, { layerDirs });
     await call('fn', { sh: 'true' });
     expect((await call('fn', { sh: 'echo ok' })).value.stdout).toBe('ok\n');
@@ -110,7 +132,9 @@ describe('Runtime on shutdown', () => {
     const { add, call, layer, lines, service } = startService();
     await add(
       'fn',
-      { 'index.mjs': `process.on('SIGTERM', () => { console.log('TERM seen'); process.exit(0); }); export const handler = async () => 1;` },
+      {
+        'index.mjs': `process.on('SIGTERM', () => { console.log('TERM seen'); process.exit(0); }); export const handler = async () => 1;`,
+      },
       { layerDirs: [layer('a', { 'extensions/watcher': extension() })] },
     );
     await call('fn');

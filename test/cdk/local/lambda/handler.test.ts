@@ -15,7 +15,11 @@ describe('Node handlers', () => {
       });`,
     });
     const { value } = await call('fn', { a: 'ü' });
-    expect(value).toMatchObject({ event: { a: 'ü' }, arn: 'arn:aws:lambda:eu-central-1:111122223333:function:fn', cwd: '/var/task' });
+    expect(value).toMatchObject({
+      event: { a: 'ü' },
+      arn: 'arn:aws:lambda:eu-central-1:111122223333:function:fn',
+      cwd: '/var/task',
+    });
     expect(value.id).toMatch(/^[0-9a-f-]{36}$/);
     expect(value.remaining).toBeGreaterThan(5000);
     expect(value.remaining).toBeLessThanOrEqual(10_000);
@@ -52,7 +56,7 @@ describe('Node handlers', () => {
     const { value: pid } = await call('fn');
     const { error } = await call('fn', { bad: true });
     expect(error).toMatchObject({ errorType: 'CardRefused', errorMessage: 'no money' });
-    expect(error?.['trace'][0]).toContain('CardRefused: no money');
+    expect(error?.trace).toContain('CardRefused: no money');
     expect((await call('fn')).value).toBe(pid);
     expect(service.instances()).toHaveLength(1);
   });
@@ -74,7 +78,9 @@ describe('Node handlers', () => {
       'index.mjs': `import { S3Client } from '@aws-sdk/client-s3';
         export const handler = async () => ({ sdk: typeof S3Client, zod: await import('zod').catch((e) => e.code) });`,
     });
-    await add('cjs', { 'index.js': `const { S3Client } = require('@aws-sdk/client-s3'); exports.handler = async () => typeof S3Client;` });
+    await add('cjs', {
+      'index.js': `const { S3Client } = require('@aws-sdk/client-s3'); exports.handler = async () => typeof S3Client;`,
+    });
     expect(await call('esm')).toEqual({ value: { sdk: 'function', zod: 'ERR_MODULE_NOT_FOUND' } });
     expect(await call('cjs')).toEqual({ value: 'function' });
   });
@@ -111,7 +117,7 @@ def handler(event, context):
     await add('missing', { 'pkg/app.py': '' }, python);
     const { error } = await call('fn', { n: 0 });
     expect(error).toMatchObject({ errorType: 'ZeroDivisionError', errorMessage: 'division by zero' });
-    expect(error?.['stackTrace'].join('')).toContain('/var/task/pkg/app.py');
+    expect(JSON.stringify(error?.stackTrace)).toContain('/var/task/pkg/app.py');
     expect((await call('fn', { n: 2 })).value).toBe(0.5);
     expect((await call('gone')).error).toMatchObject({ errorType: 'Runtime.ImportModuleError' });
     expect((await call('missing')).error).toMatchObject({ errorType: 'Runtime.HandlerNotFound' });
@@ -129,23 +135,31 @@ while true; do
   curl -sS -o /dev/null -X POST "$api/$id/response" -d "{\\"echo\\": $body, \\"handler\\": \\"$_HANDLER\\"}"
 done
 `;
-    await add('fn', { bootstrap }, {
-      runtime: 'provided.al2023',
-      handler: 'any',
-      environment: { AWS_LAMBDA_EXEC_WRAPPER: '/does/not/exist' },
-    });
+    await add(
+      'fn',
+      { bootstrap },
+      {
+        runtime: 'provided.al2023',
+        handler: 'any',
+        environment: { AWS_LAMBDA_EXEC_WRAPPER: '/does/not/exist' },
+      },
+    );
     expect(await call('fn', { x: 1 })).toEqual({ value: { echo: { x: 1 }, handler: 'any' } });
   });
 });
 
 describe('Environment', () => {
   it("is Lambda's own plus the function's, whatever characters are in it", async () => {
-    process.env['ALASTOR_TEST_LEAK'] = 'must not be seen';
+    process.env.ALASTOR_TEST_LEAK = 'must not be seen';
     const { add, call } = startService();
     const odd = `line 1\nline 2 'quoted' "$HOME" \`id\` \\ ü`;
-    await add('fn', { 'index.mjs': 'export const handler = async () => process.env' }, { environment: { ODD: odd, TZ: 'Europe/Berlin' } });
+    await add(
+      'fn',
+      { 'index.mjs': 'export const handler = async () => process.env' },
+      { environment: { ODD: odd, TZ: 'Europe/Berlin' } },
+    );
     const { value } = await call('fn');
-    delete process.env['ALASTOR_TEST_LEAK'];
+    delete process.env.ALASTOR_TEST_LEAK;
     expect(value).toMatchObject({
       ODD: odd,
       TZ: 'Europe/Berlin',
@@ -168,10 +182,14 @@ describe('Environment', () => {
   it('starts managed runtimes through AWS_LAMBDA_EXEC_WRAPPER', async () => {
     const { add, call, layer } = startService();
     const wrapper = '#!/bin/bash\nexport WRAPPED="$*"\nexec "$@"\n';
-    await add('fn', { 'index.mjs': 'export const handler = async () => process.env.WRAPPED' }, {
-      layerDirs: [layer('a', { 'alastor/wrapper': wrapper })],
-      environment: { AWS_LAMBDA_EXEC_WRAPPER: '/opt/alastor/wrapper' },
-    });
+    await add(
+      'fn',
+      { 'index.mjs': 'export const handler = async () => process.env.WRAPPED' },
+      {
+        layerDirs: [layer('a', { 'alastor/wrapper': wrapper })],
+        environment: { AWS_LAMBDA_EXEC_WRAPPER: '/opt/alastor/wrapper' },
+      },
+    );
     expect((await call('fn')).value).toMatch(/^\/var\/lang\/bin\/node .*\/var\/runtime\/node\.mjs$/);
   });
 

@@ -51,7 +51,9 @@ describe('Invoke', () => {
       expect(answer.FunctionError).toBeUndefined();
       expect(answer.ExecutedVersion).toBe('$LATEST');
       expect(JSON.parse(answer.Payload?.transformToString() ?? '')).toEqual({
-        event: { a: 1 }, id: answer.$metadata.requestId, custom: { who: 'test' },
+        event: { a: 1 },
+        id: answer.$metadata.requestId,
+        custom: { who: 'test' },
       });
     }
   });
@@ -71,21 +73,33 @@ describe('Invoke', () => {
     const fixture = startService();
     await fixture.add('fn', ECHO);
     const client = await clientOf(fixture);
-    await expect(client.send(new InvokeCommand({ FunctionName: 'nobody' }))).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
+    await expect(client.send(new InvokeCommand({ FunctionName: 'nobody' }))).rejects.toMatchObject({
+      name: 'ResourceNotFoundException',
+    });
     await expect(client.send(new InvokeCommand({ FunctionName: 'fn', Payload: '{no json' }))).rejects.toMatchObject({
       name: 'InvalidRequestContentException',
     });
-    await expect(client.send(new InvokeCommand({ FunctionName: 'fn', Payload: `"${'x'.repeat(6_400_000)}"` }))).rejects.toMatchObject({
+    await expect(
+      client.send(new InvokeCommand({ FunctionName: 'fn', Payload: `"${'x'.repeat(6_400_000)}"` })),
+    ).rejects.toMatchObject({
       name: 'RequestTooLargeException',
     });
-    await expect(client.send(new InvokeCommand({ FunctionName: 'fn', InvocationType: 'DryRun' }))).resolves.toMatchObject({ StatusCode: 204 });
+    await expect(client.send(new InvokeCommand({ FunctionName: 'fn', InvocationType: 'DryRun' }))).resolves.toMatchObject({
+      StatusCode: 204,
+    });
   });
 
   it('describes functions', async () => {
     const fixture = startService();
     await fixture.add('fn', ECHO, { environment: { A: 'b' } });
     const client = await clientOf(fixture);
-    const expected = { FunctionName: 'fn', Runtime: 'nodejs24.x', MemorySize: 256, Timeout: 10, Environment: { Variables: { A: 'b' } } };
+    const expected = {
+      FunctionName: 'fn',
+      Runtime: 'nodejs24.x',
+      MemorySize: 256,
+      Timeout: 10,
+      Environment: { Variables: { A: 'b' } },
+    };
     expect(await client.send(new GetFunctionConfigurationCommand({ FunctionName: 'fn' }))).toMatchObject(expected);
     expect((await client.send(new GetFunctionCommand({ FunctionName: 'fn' }))).Configuration).toMatchObject(expected);
   });
@@ -110,9 +124,14 @@ describe('Asynchronous invocation', () => {
     const outcomes: AsyncOutcome[] = [];
     const { add, service } = startService({ onAsyncResult: (outcome) => outcomes.push(outcome) });
     await add('fn', SHELL_FUNCTION);
-    await service.invoke('fn', Buffer.from('{"sh":"echo hi"}'), { type: 'Event', requestId: '0b8a3f5e-0000-4000-8000-000000000001' });
+    await service.invoke('fn', Buffer.from('{"sh":"echo hi"}'), {
+      type: 'Event',
+      requestId: '0b8a3f5e-0000-4000-8000-000000000001',
+    });
     await until(() => service.idle(), 'the event to be handled');
-    expect(outcomes).toMatchObject([{ condition: 'Success', attempts: 1, result: { requestId: '0b8a3f5e-0000-4000-8000-000000000001' } }]);
+    expect(outcomes).toMatchObject([
+      { condition: 'Success', attempts: 1, result: { requestId: '0b8a3f5e-0000-4000-8000-000000000001' } },
+    ]);
   });
 });
 
@@ -151,7 +170,9 @@ describe('Response streaming', () => {
     await fixture.add('fn', STREAMING);
     const client = await clientOf(fixture);
     const collect = async (event: unknown) => {
-      const answer = await client.send(new InvokeWithResponseStreamCommand({ FunctionName: 'fn', Payload: JSON.stringify(event) }));
+      const answer = await client.send(
+        new InvokeWithResponseStreamCommand({ FunctionName: 'fn', Payload: JSON.stringify(event) }),
+      );
       let text = '';
       let error: string | undefined;
       for await (const part of answer.EventStream ?? []) {

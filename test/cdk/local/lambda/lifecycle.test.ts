@@ -85,7 +85,9 @@ describe('Failures', () => {
     ['process.kill(process.pid, "SIGKILL")', 'Error: Runtime exited with error: signal: killed'],
   ])('reports a runtime that ended by %s', async (code, message) => {
     const { add, call } = startService();
-    await add('fn', { 'index.mjs': `export const handler = async ({ ok }) => { if (ok) return 'fine'; ${code}; await new Promise(() => {}); };` });
+    await add('fn', {
+      'index.mjs': `export const handler = async ({ ok }) => { if (ok) return 'fine'; ${code}; await new Promise(() => {}); };`,
+    });
     const { error } = await call('fn');
     expect(error?.errorType).toBe('Runtime.ExitError');
     expect(error?.errorMessage.replace(/^RequestId: \S+ /, '')).toBe(message);
@@ -94,7 +96,9 @@ describe('Failures', () => {
 
   it('reports an error that nobody caught', async () => {
     const { add, call } = startService();
-    await add('fn', { 'index.mjs': `export const handler = async () => { setTimeout(() => { throw new RangeError('late') }, 5); await new Promise(() => {}); };` });
+    await add('fn', {
+      'index.mjs': `export const handler = async () => { setTimeout(() => { throw new RangeError('late') }, 5); await new Promise(() => {}); };`,
+    });
     expect((await call('fn')).error).toMatchObject({ errorType: 'RangeError', errorMessage: 'late' });
   });
 
@@ -109,15 +113,23 @@ describe('Logs', () => {
   it('keeps what runtime and children write, line by line, between START and END', async () => {
     const { add, call, lines, service, dir } = startService();
     const logDir = join(dir, 'logs');
-    await add('fn', {
-      'index.mjs': `import { spawnSync } from 'node:child_process';
+    await add(
+      'fn',
+      {
+        'index.mjs': `import { spawnSync } from 'node:child_process';
         export const handler = async () => { console.log('from\\nnode'); spawnSync('sh', ['-c', 'echo from sh; echo again >&2'], { stdio: 'inherit' }); };`,
-    }, { logDir });
+      },
+      { logDir },
+    );
     await call('fn');
     await until(() => service.idle(), 'the instance to be idle');
     const plain = lines.map((line) => line.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, 'ID').replace(/^\S+Z\t/, ''));
     expect(plain.slice(0, 5)).toEqual([
-      'INIT_START Runtime Version: nodejs24.x (local engine)', 'START RequestId: ID Version: $LATEST', 'ID\tINFO\tfrom\rnode', 'from sh', 'again',
+      'INIT_START Runtime Version: nodejs24.x (local engine)',
+      'START RequestId: ID Version: $LATEST',
+      'ID\tINFO\tfrom\rnode',
+      'from sh',
+      'again',
     ]);
     expect(plain[5]).toBe('END RequestId: ID');
     expect(plain[6]).toMatch(/^REPORT RequestId: ID\tDuration: /);

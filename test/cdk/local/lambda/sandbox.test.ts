@@ -62,16 +62,26 @@ describe('Sandbox', () => {
   it("runs as Lambda's user, without capabilities and with no_new_privs", async () => {
     const { add, call } = startService();
     await add('fn', SHELL_FUNCTION);
-    const { value } = await call('fn', { sh: 'id -u; id -g; id -un; grep -E "^(CapEff|CapBnd|NoNewPrivs|Seccomp):" /proc/self/status | tr "\\t" " "' });
+    const { value } = await call('fn', {
+      sh: 'id -u; id -g; id -un; grep -E "^(CapEff|CapBnd|NoNewPrivs|Seccomp):" /proc/self/status | tr "\\t" " "',
+    });
     expect(value.stdout.split('\n')).toEqual([
-      '993', '990', 'sbx_user1051', 'CapEff: 0000000000000000', 'CapBnd: 0000000000000000', 'NoNewPrivs: 1', 'Seccomp: 2', '',
+      '993',
+      '990',
+      'sbx_user1051',
+      'CapEff: 0000000000000000',
+      'CapBnd: 0000000000000000',
+      'NoNewPrivs: 1',
+      'Seccomp: 2',
+      '',
     ]);
   });
 
   it('can write to /tmp only', async () => {
     const { add, call } = startService();
     await add('fn', SHELL_FUNCTION);
-    const sh = 'for d in / /var /var/task /opt /var/runtime /var/lang /usr /etc /dev; do touch $d/x 2>/dev/null && echo "$d writable"; done; touch /tmp/x && echo fine';
+    const sh =
+      'for d in / /var /var/task /opt /var/runtime /var/lang /usr /etc /dev; do touch $d/x 2>/dev/null && echo "$d writable"; done; touch /tmp/x && echo fine';
     expect((await call('fn', { sh })).value.stdout).toBe('fine\n');
   });
 
@@ -96,8 +106,13 @@ describe('Sandbox', () => {
     const trustedCaPem = '-----BEGIN CERTIFICATE-----\nTEST\n-----END CERTIFICATE-----\n';
     const { add, call } = startService({ hosts: { 'evil.example': '127.66.6.6' }, trustedCaPem });
     await add('fn', SHELL_FUNCTION);
-    await add('py', { 'app.py': 'import os\ndef handler(e, c):\n    return os.environ["SSL_CERT_FILE"]\n' }, { runtime: 'python3.12', handler: 'app.handler' });
-    const sh = 'getent hosts evil.example; tail -n 3 /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt "$NODE_EXTRA_CA_CERTS" | grep -c TEST; grep -c BEGIN /etc/pki/tls/certs/ca-bundle.crt';
+    await add(
+      'py',
+      { 'app.py': 'import os\ndef handler(e, c):\n    return os.environ["SSL_CERT_FILE"]\n' },
+      { runtime: 'python3.12', handler: 'app.handler' },
+    );
+    const sh =
+      'getent hosts evil.example; tail -n 3 /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt "$NODE_EXTRA_CA_CERTS" | grep -c TEST; grep -c BEGIN /etc/pki/tls/certs/ca-bundle.crt';
     const [host, copies, certificates] = (await call('fn', { sh })).value.stdout.split('\n');
     expect(host).toMatch(/^127\.66\.6\.6\s+evil\.example$/);
     expect(copies).toBe('3');
@@ -107,12 +122,15 @@ describe('Sandbox', () => {
 });
 
 describe('Seccomp program', () => {
-  it.each(['x64', 'arm64'])('is an array of 8-byte instructions that starts with the check of the architecture (%s)', (arch) => {
-    const program = lambdaSeccompProgram(arch);
-    expect(program.length % 8).toBe(0);
-    expect(program.readUInt32LE(4)).toBe(4);
-    expect(program.readUInt32LE(12)).toBe(arch === 'x64' ? 0xc000003e : 0xc00000b7);
-  });
+  it.each(['x64', 'arm64'])(
+    'is an array of 8-byte instructions that starts with the check of the architecture (%s)',
+    (arch) => {
+      const program = lambdaSeccompProgram(arch);
+      expect(program.length % 8).toBe(0);
+      expect(program.readUInt32LE(4)).toBe(4);
+      expect(program.readUInt32LE(12)).toBe(arch === 'x64' ? 0xc000003e : 0xc00000b7);
+    },
+  );
 
   it('is refused for other processors', () => {
     expect(() => lambdaSeccompProgram('mips')).toThrow('CPU "mips"');

@@ -2,10 +2,19 @@
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { onTestFinished, vi } from 'vitest';
 import { type FunctionSpec, type LambdaOptions, LambdaService } from '../../../../cdk/local/lambda/index.ts';
 
+// Real processes on a machine that may be busy with other things.
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 });
+
 export type Files = Readonly<Record<string, string>>;
+
+export interface Answer {
+  // biome-ignore lint/suspicious/noExplicitAny: its shape is what each test's function makes it
+  readonly value?: any;
+  readonly error?: { readonly errorType: string; readonly errorMessage: string; readonly [field: string]: unknown };
+}
 
 export interface Fixture {
   readonly service: LambdaService;
@@ -16,7 +25,7 @@ export interface Fixture {
   add(name: string, files: Files, spec?: Partial<FunctionSpec>): Promise<void>;
   layer(name: string, files: Files): string;
   /** Invokes and parses; `error` is the function error's payload. */
-  call(name: string, event?: unknown): Promise<{ value?: any; error?: { errorType: string; errorMessage: string } & Record<string, any> }>;
+  call(name: string, event?: unknown): Promise<Answer>;
 }
 
 export function startService(options: Partial<LambdaOptions> = {}): Fixture {

@@ -36,7 +36,9 @@ it('tells a subscriber what platform and function do, from the start of the init
   const { add, call, layer, lines, service } = startService({ reuseWaitMs: 5000 });
   await add(
     'fn',
-    { 'index.mjs': `export const handler = async ({ bad }) => { console.log('said'); if (bad) throw new TypeError('bad'); return 'ok'; };` },
+    {
+      'index.mjs': `export const handler = async ({ bad }) => { console.log('said'); if (bad) throw new TypeError('bad'); return 'ok'; };`,
+    },
     { layerDirs: [layer('a', { 'extensions/subscriber': SUBSCRIBER })] },
   );
   await call('fn');
@@ -46,20 +48,36 @@ it('tells a subscriber what platform and function do, from the start of the init
   await until(() => events().filter(({ type }) => type === 'platform.report').length >= 2, 'two reports');
   expect(lines).toContain('SUB 200 "OK"');
   expect(lines).toContain('WRONG 400 destination.protocol must be HTTP or TCP');
-  expect(events().map(({ type }) => type).slice(0, 9)).toEqual([
-    'platform.initStart', 'platform.telemetrySubscription', 'platform.initRuntimeDone', 'platform.initReport', 'platform.start', 'function',
-    'platform.runtimeDone', 'platform.report', 'platform.start',
+  expect(
+    events()
+      .map(({ type }) => type)
+      .slice(0, 9),
+  ).toEqual([
+    'platform.initStart',
+    'platform.telemetrySubscription',
+    'platform.initRuntimeDone',
+    'platform.initReport',
+    'platform.start',
+    'function',
+    'platform.runtimeDone',
+    'platform.report',
+    'platform.start',
   ]);
   const [initStart] = events();
   expect(initStart).toMatchObject({
     time: expect.stringMatching(/^\d{4}-.*Z$/),
     record: { initializationType: 'on-demand', phase: 'init', functionName: 'fn', functionVersion: '$LATEST' },
   });
-  const done = events().filter(({ type }) => type === 'platform.runtimeDone').map(({ record }) => record);
+  const done = events()
+    .filter(({ type }) => type === 'platform.runtimeDone')
+    .map(({ record }) => record);
   expect(done[0]).toMatchObject({ status: 'success', metrics: { producedBytes: 4 }, spans: [{ name: 'responseLatency' }] });
   expect(done[1]).toMatchObject({ status: 'error', errorType: 'TypeError' });
   const report = events().find(({ type }) => type === 'platform.report').record;
-  expect(report).toMatchObject({ requestId: done[0].requestId, metrics: { memorySizeMB: 256, initDurationMs: expect.any(Number) } });
+  expect(report).toMatchObject({
+    requestId: done[0].requestId,
+    metrics: { memorySizeMB: 256, initDurationMs: expect.any(Number) },
+  });
   expect(events().find(({ type }) => type === 'function').record).toContain('said');
   await service.stop();
 });

@@ -6,13 +6,13 @@ export const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
 /** Between the JSON that describes an HTTP response and its body. */
 const PRELUDE_END = Buffer.alloc(8);
 
-class HttpResponseStream {
-  static from(stream, metadata) {
+const HttpResponseStream = {
+  from(stream, metadata) {
     stream.setContentType('application/vnd.awslambda.http-integration-response');
     stream.setPrelude(Buffer.concat([Buffer.from(JSON.stringify(metadata)), PRELUDE_END]));
     return stream;
-  }
-}
+  },
+};
 
 globalThis.awslambda = {
   HttpResponseStream,

@@ -65,7 +65,8 @@ export class RuntimeClient {
 
   #send(method, path, body, headers = {}) {
     return new Promise((resolve, reject) => {
-      const length = body === undefined ? {} : { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) };
+      const length =
+        body === undefined ? {} : { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) };
       const req = this.#request(method, path, { ...length, ...headers });
       req.on('error', reject);
       req.on('response', (res) => {

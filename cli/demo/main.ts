@@ -1,0 +1,214 @@
+/** `alastor demo`: the whole system end to end on one machine. */
+import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Engine, startEngine } from '../../cdk/local/engine.ts';
+import { synthesise } from '../../cdk/local/synth.ts';
+import * as attack1 from '../../examples/hello-retail/attack/attack1.ts';
+import * as attack2 from '../../examples/hello-retail/attack/attack2.ts';
+import type { GroundTruth } from '../../examples/hello-retail/attack/ground-truth.ts';
+import { type Internet, startInternet } from '../../examples/hello-retail/attack/hosts.ts';
+import { type Random, seededRandom } from '../../examples/hello-retail/attack/random.ts';
+import type { ShopAnswer } from '../../examples/hello-retail/attack/shop.ts';
+import { sendTraffic, visitors } from '../../examples/hello-retail/attack/traffic.ts';
+import { seed } from '../../examples/hello-retail/seed.ts';
+import { Api, type Stats } from './api.ts';
+import { type Explained, explain, type GraphSize, graphSizes } from './ask.ts';
+import { type DemoOptions, HELP, readOptions } from './options.ts';
+import { Progress } from './progress.ts';
+import { attackReport, keepReport, sizesReport, totalsReport } from './report.ts';
+
+interface Result {
+  readonly stats: Stats;
+  readonly attacks: readonly Explained[];
+  readonly graphs: readonly GraphSize[];
+}
+
+/** Exit code as in `HELP`. */
+export async function runDemo(argv: string[]): Promise<number> {
+  let options: DemoOptions | undefined;
+  try {
+    options = readOptions(argv);
+  } catch (error) {
+    process.stderr.write(`alastor demo: ${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
+    return 2;
+  }
+  if (options === undefined) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  return new Demo(options).run();
+}
+
+class Demo {
+  readonly #options: DemoOptions;
+  readonly #progress = new Progress();
+  readonly #random: Random;
+  readonly #stop = new AbortController();
+  readonly #folder = mkdtempSync(join(tmpdir(), 'alastor-demo-'));
+  #engine: Engine | undefined;
+  #internet: Internet | undefined;
+
+  constructor(options: DemoOptions) {
+    this.#options = options;
+    this.#random = seededRandom(options.seed);
+  }
+
+  async run(): Promise<number> {
+    const interrupted = () => {
+      this.#stop.abort();
+      // Requests under way fail at once, so that the stages end and the clean-up below runs.
+      void this.#engine?.stop();
+    };
+    process.on('SIGINT', interrupted).on('SIGTERM', interrupted);
+    try {
+      const { engine, internet } = await this.#start();
+      const { truths, benign } = await this.#traffic(engine, internet);
+      const api = new Api(engine.apiUrl('AlastorApiUrl'));
+      const result = await this.#ask(engine, api, truths, benign);
+      process.stdout.write(this.#options.json ? `${JSON.stringify(this.#json(result))}\n` : this.#report(result));
+      if (this.#options.keep) await this.#keep(api, result);
+      return complete(result) ? 0 : 1;
+    } catch (error) {
+      if (this.#stop.signal.aborted) return 130;
+      throw error;
+    } finally {
+      await this.#engine?.stop();
+      await this.#internet?.stop();
+      rmSync(this.#folder, { recursive: true, force: true });
+      process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
+    }
+  }
+
+  async #start(): Promise<{ engine: Engine; internet: Internet }> {
+    const { signal } = this.#stop;
+    const assembly = join(this.#folder, 'cdk.out');
+    await this.#progress.stage('synthesise the sample with Alastor', () =>
+      synthesise(`${JSON.stringify(process.execPath)} examples/hello-retail/app.ts`, assembly, signal),
+    );
+    return this.#progress.stage('deploy on this machine', async (note) => {
+      const internet = await startInternet(this.#random);
+      this.#internet = internet;
+      const { log, disorder } = this.#options;
+      const file = log === undefined ? undefined : createWriteStream(log);
+      const engine = await startEngine({
+        assembly,
+        hosts: internet.hosts,
+        trustedCaPem: internet.caPem,
+        stateDir: join(this.#folder, 'engine'),
+        log: (line) => void file?.write(`${line}\n`),
+        ...(disorder && {
+          notifications: { duplicate: 0.5, delayMs: [0, 2000], reorder: true, seed: this.#options.seed },
+        }),
+      });
+      this.#engine = engine;
+      signal.throwIfAborted();
+      await seed({
+        endpoint: engine.endpoint,
+        region: engine.region,
+        credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+      });
+      note(engine.endpoint);
+      return { engine, internet };
+    });
+  }
+
+  /** Ordinary visitors before, between and after the attacks, which come in random order. */
+  async #traffic(engine: Engine, internet: Internet): Promise<{ truths: GroundTruth[]; benign: string }> {
+    const apiUrl = engine.apiUrl('ApiUrl');
+    return this.#progress.stage('send visitors and attacks', async (note) => {
+      const all = visitors(this.#random, this.#options.visitors);
+      const third = Math.ceil(all.length / 3);
+      const answers: ShopAnswer[] = [];
+      const visit = async (from: number) =>
+        void answers.push(...(await sendTraffic(apiUrl, all.slice(from, from + third), (line) => note(line))));
+      const truths: GroundTruth[] = [];
+      await visit(0);
+      for (const attack of this.#random.shuffle([attack1, attack2])) {
+        const context = { apiUrl, attacker: internet.attacker, random: this.#random, log: (line: string) => note(line) };
+        truths.push(await attack.run(context));
+        await visit(third * truths.length);
+      }
+      note(`${all.length} visitors, ${truths.length} attacks`);
+      const bought = answers.find(({ status }) => status === 201);
+      if (bought === undefined) throw new Error('No visitor bought anything: there is no benign purchase to show.');
+      return { truths: truths.sort((a, b) => (a.name < b.name ? -1 : 1)), benign: bought.requestId };
+    });
+  }
+
+  async #ask(engine: Engine, api: Api, truths: readonly GroundTruth[], benign: string): Promise<Result> {
+    await this.#progress.stage('stitch what is left', async () => engine.idle(120_000));
+    return this.#progress.stage('ask', async (note) => {
+      const attacks: Explained[] = [];
+      for (const truth of truths) {
+        note(truth.name);
+        attacks.push(await explain(api, truth));
+      }
+      const graphs = await graphSizes(api, 'benign', [await api.entryRequest(benign)]);
+      for (const [index, { entries }] of attacks.entries())
+        graphs.push(...(await graphSizes(api, `attack ${index + 1}`, entries)));
+      note('');
+      return { stats: await api.get<Stats>('stats'), attacks, graphs };
+    });
+  }
+
+  #report({ stats, attacks, graphs }: Result): string {
+    return `\n${attacks.map(attackReport).join('\n')}\n${sizesReport(graphs)}\n${totalsReport(stats, this.#progress.times, this.#options.seed)}`;
+  }
+
+  #json({ stats, attacks, graphs }: Result): object {
+    const { requests, records, segments, gaps } = stats;
+    return {
+      ...{ requests, records, segments, gaps },
+      attacks: attacks.map(({ truth, entries, paths }) => ({
+        name: truth.name,
+        entryRequestId: entries[0],
+        entryRequestIds: entries,
+        path: paths.flatMap(({ answer }) =>
+          answer.steps.map(({ node, kind, label, requestId, instanceId, at }) => ({
+            node,
+            kind,
+            label,
+            requestId,
+            instanceId,
+            at,
+          })),
+        ),
+        groundTruth: {
+          steps: sum(paths.map(({ verdict }) => verdict.steps)),
+          found: sum(paths.map(({ verdict }) => verdict.found)),
+          missed: sum(paths.map(({ verdict }) => verdict.missed.length)),
+          extra: sum(paths.map(({ verdict }) => verdict.extra.length)),
+        },
+      })),
+      graphs,
+      stages: this.#progress.times,
+      seed: this.#options.seed,
+    };
+  }
+
+  async #keep(api: Api, { attacks }: Result): Promise<void> {
+    const node = attacks[0]?.paths[0]?.node ?? '';
+    const entry = attacks[0]?.entries[0] ?? '';
+    const asked = [
+      api.address('stats'),
+      api.address('search', { q: attacks[0]?.paths[0]?.host ?? '' }),
+      api.address('path', { node }),
+      api.address('trace', { node, direction: 'backward' }),
+      api.address(`requests/${entry}/graph`),
+      api.address(`requests/${entry}/workflow`),
+    ];
+    process.stderr.write(`\n${keepReport(asked.map((address) => `curl -s '${address}'`))}`);
+    const { signal } = this.#stop;
+    if (!signal.aborted) await new Promise<void>((done) => signal.addEventListener('abort', () => done(), { once: true }));
+  }
+}
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0);
+
+function complete({ stats, attacks }: Result): boolean {
+  return (
+    stats.gaps === 0 &&
+    attacks.every(({ paths }) => paths.every(({ verdict }) => verdict.missed.length === 0 && verdict.extra.length === 0))
+  );
+}
