@@ -1,6 +1,28 @@
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+
+function contextOf(file: string, read: (content: Record<string, unknown>) => unknown): Record<string, unknown> {
+  if (!existsSync(file)) return {};
+  try {
+    return (read(JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>) ?? {}) as Record<string, unknown>;
+  } catch (cause) {
+    throw new Error(`Cannot read ${file}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
+
+/**
+ * The context the CDK command line would give the app: that of cdk.json (feature flags!) and cdk.context.json of the working
+ * directory, which what is deployed depends on, and construct paths in the template, which errors name.
+ */
+function context(): Record<string, unknown> {
+  return {
+    ...contextOf('cdk.json', (content) => content.context),
+    ...contextOf('cdk.context.json', (content) => content),
+    'aws:cdk:enable-path-metadata': true,
+    'aws:cdk:enable-asset-metadata': true,
+  };
+}
 
 /**
  * Runs a CDK app (a shell command such as `node app.ts`) so that it writes its cloud assembly into `directory`. Neither the CDK
@@ -10,6 +32,7 @@ export async function synthesise(app: string, directory: string, signal: AbortSi
   const env = {
     ...process.env,
     CDK_OUTDIR: directory,
+    CDK_CONTEXT_JSON: JSON.stringify(context()),
     CDK_DEFAULT_ACCOUNT: process.env.CDK_DEFAULT_ACCOUNT ?? '123456789012',
     CDK_DEFAULT_REGION: process.env.CDK_DEFAULT_REGION ?? 'us-east-1',
   };

@@ -64,7 +64,7 @@ class Demo {
     try {
       const { engine, internet } = await this.#start();
       const { truths, benign } = await this.#traffic(engine, internet);
-      const api = new Api(engine.apiUrl('AlastorApiUrl'));
+      const api = new Api(engine.apiUrl('AlastorQueryUrl'));
       const result = await this.#ask(engine, api, truths, benign);
       process.stdout.write(this.#options.json ? `${JSON.stringify(this.#json(result))}\n` : this.#report(result));
       if (this.#options.keep) await this.#keep(api, result);

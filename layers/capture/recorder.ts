@@ -168,7 +168,7 @@ export class Recorder {
     this.#lost.clear();
     for (const [why, { lost: count, detail }] of lost) {
       const gap: Observation = { kind: 'gap', t: nowMicros(), why, lost: count, ...(detail === undefined ? {} : { detail }) };
-      if (!this.#write(gap, ...this.#placeOf(gap), true)) this.gap(why, count, detail);
+      this.#write(gap, ...this.#placeOf(gap), true);
     }
     this.#hand();
   }
@@ -202,18 +202,18 @@ export class Recorder {
     return [null, t < this.#firstBegun ? 'init' : 'idle'];
   }
 
-  /** False when it was dropped for want of room. */
-  #write(observation: Observation, req: RequestId | null, phase: Phase, reserved = false): boolean {
+  #write(observation: Observation, req: RequestId | null, phase: Phase, reserved = false): void {
     const { sink } = this.#options;
     if (this.#bytes + sink.backlogBytes > BUFFER_BYTES + (reserved ? RESERVE_BYTES : 0)) {
-      if (observation.kind !== 'gap') this.gap(sink.failing ? 'ship-failed' : 'buffer-full', 1);
-      return false;
+      if (observation.kind === 'gap') this.gap(observation.why, observation.lost, observation.detail);
+      else this.gap(sink.failing ? 'ship-failed' : 'buffer-full', 1);
+      return;
     }
     const record: AuditRecord = { seq: this.#seq, req, phase, ...redactObservation(observation) };
     const fitted = fitRecord(record);
     if (fitted.line === undefined) {
       this.gap('oversize', 1, fitted.problem);
-      return true;
+      return;
     }
     if (fitted.shortened) this.gap('oversize', 0, `${observation.kind} record shortened`);
     if (this.#lines.length === 0) this.#oldest = Date.now();
@@ -222,6 +222,5 @@ export class Recorder {
     // Counted in UTF-16 units: what memory holds, and near enough to the bytes that are stored.
     this.#bytes += fitted.line.length + 1;
     if (this.#bytes >= BATCH_BYTES) this.#hand();
-    return true;
   }
 }

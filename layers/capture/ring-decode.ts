@@ -100,11 +100,13 @@ function decodeFile(e: RingEvent): Said | undefined {
   if (e.type === 5) return { kind: 'file-close', path: name, fd: first, read: second, written: third };
   const op = CHANGES[first - 1];
   if (op === undefined) return undefined;
+  const to = e.strings.length > 1 ? path(e.strings[1]) : undefined;
   return {
     kind: 'file-change',
     op,
-    path: name,
-    ...(e.strings.length > 1 ? { to: path(e.strings[1]) } : {}),
+    /* The text of a symbolic link counts from the folder of the link. */
+    path: op === 'symlink' && to?.startsWith('/') ? posix.resolve(posix.dirname(to), name) : name,
+    ...(to === undefined ? {} : { to }),
     ...(second > 0 ? { mode: second - 1 } : {}),
   };
 }

@@ -12,6 +12,8 @@ parentPort?.on('message', (order: Order) => {
   else void put(order).then((answer) => parentPort?.postMessage(answer));
 });
 
+parentPort?.postMessage('ready');
+
 async function put({ id, bucket, key, bytes }: Extract<Order, { do: 'put' }>): Promise<Answer> {
   const controller = new AbortController();
   underWay.set(id, controller);

@@ -146,14 +146,14 @@ export class Shipper implements BatchSink {
 
   /** One attempt. `done`: stored, or given up for good and counted. */
   async #try(segment: Segment): Promise<'done' | 'failed' | 'refused'> {
-    this.#attempt = new AbortController();
-    const timer = setTimeout(
-      () => this.#attempt?.abort(new Error('no answer in time')),
-      Math.max(1, Math.min(ATTEMPT_MS, this.#deadline - Date.now())),
-    );
+    const attempt = new AbortController();
+    this.#attempt = attempt;
+    let timer: NodeJS.Timeout | undefined;
     try {
-      const store = await this.#loadStore();
-      const result = await store.putNew(segment.key, segment.bytes, this.#attempt.signal);
+      const store = await orAborted(this.#loadStore(), attempt.signal);
+      const limit = Math.max(1, Math.min(ATTEMPT_MS, this.#deadline - Date.now()));
+      timer = setTimeout(() => attempt.abort(new Error('no answer in time')), limit);
+      const result = await store.putNew(segment.key, segment.bytes, attempt.signal);
       // Taken after an attempt without answer: that was us. Otherwise someone else wrote it, with this function's rights.
       if (result === 'taken' && !segment.unanswered) {
         log(`segment ${segment.key} exists already and is not ours`);
@@ -214,4 +214,14 @@ export class Shipper implements BatchSink {
     });
     return this.#store;
   }
+}
+
+/** Settles like the promise, or rejects as soon as the signal is given. */
+function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
 }

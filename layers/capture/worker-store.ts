@@ -17,20 +17,27 @@ export interface WorkerStore extends SegmentStore {
   close(): Promise<void>;
 }
 
-/** S3 as a {@link SegmentStore}, reached through a thread of its own. @throws Error when the thread cannot be started */
-export function workerStore(bucket: string): WorkerStore {
+/**
+ * S3 as a {@link SegmentStore}, reached through a thread of its own; settled when the thread has loaded its client.
+ * @throws Error when the thread cannot be started
+ */
+export async function workerStore(bucket: string): Promise<WorkerStore> {
   const waiting = new Map<number, PromiseWithResolvers<'stored' | 'taken'>>();
   let last = 0;
   let worker: Worker | undefined;
 
+  const ready = Promise.withResolvers<void>();
+
   const lose = (error: Error): void => {
     worker = undefined;
+    ready.reject(error);
     for (const wait of waiting.values()) wait.reject(error);
     waiting.clear();
   };
   const start = (): Worker => {
     const started = new Worker(WORKER, { execArgv: [], stdout: false, name: 's3' });
-    started.on('message', (answer: Answer) => {
+    started.on('message', (answer: Answer | 'ready') => {
+      if (answer === 'ready') return ready.resolve();
       const wait = waiting.get(answer.id);
       waiting.delete(answer.id);
       if (answer.error === undefined) wait?.resolve(answer.result);
@@ -41,6 +48,7 @@ export function workerStore(bucket: string): WorkerStore {
     return started;
   };
   worker = start();
+  await ready.promise;
 
   return {
     putNew(key, bytes, signal) {

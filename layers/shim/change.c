@@ -43,9 +43,8 @@ CHANGE(truncate64, (const char *path, off64_t size), truncate(path, size), OP_TR
 CHANGE(ftruncate, (int fd, off_t size), ftruncate(fd, size), OP_TRUNCATE, 0, fd, "", 0, NULL)
 CHANGE(ftruncate64, (int fd, off64_t size), ftruncate(fd, size), OP_TRUNCATE, 0, fd, "", 0, NULL)
 
-/* The text of a symbolic link counts from its own directory; approximated by the caller's, which is right for most. */
 static int linked(int result, int dirfd, const char *path, const char *says) {
-    if (result == 0 && says) emit_change(OP_SYMLINK, 0, says[0] == '/' ? AT_FDCWD : dirfd, says, dirfd, path);
+    if (result == 0 && says) emit_change(OP_SYMLINK, 0, dirfd, says, dirfd, path);
     return result;
 }
 HOOK int symlink(const char *says, const char *path) {

@@ -7,10 +7,6 @@
 #include "sys.h"
 #include "table.h"
 
-#ifndef O_TMPFILE
-#define O_TMPFILE 020200000
-#endif
-
 uint32_t path_of_descriptor(int fd, char *out, uint32_t room) {
     char link[40] = "/proc/self/fd/";
     print_number(link + 14, (uint64_t)fd);
@@ -57,7 +53,10 @@ static void change(int op, uint64_t mode, const struct piece *from, unsigned fro
 static SLOW void change_relative(int op, uint64_t mode, int dirfd, const char *path, int to_dirfd, const char *to) {
     char room[TEXT_MAX], to_room[TEXT_MAX];
     struct piece from_pieces[PATH_PIECES], to_pieces[PATH_PIECES];
-    unsigned from_count = path_pieces(dirfd, path, room, from_pieces);
+    unsigned from_count = 1;
+    /* The text of a symbolic link counts from the link's own folder; the reader, who has that, puts them together. */
+    if (op == OP_SYMLINK) from_pieces[0] = piece_of(path, (uint32_t)text_length(path, TEXT_MAX));
+    else from_count = path_pieces(dirfd, path, room, from_pieces);
     change(op, mode, from_pieces, from_count, to_pieces, to ? path_pieces(to_dirfd, to, to_room, to_pieces) : 0);
 }
 
@@ -83,8 +82,7 @@ static void opened(int fd, const struct piece *pieces, unsigned count, int flags
         }
     }
     /* Directories and bare handles are no flow of information by themselves; what is done through them is reported. */
-    if (flags & (O_DIRECTORY & ~O_TMPFILE) && (flags & O_TMPFILE) != O_TMPFILE) return;
-    if (flags & O_PATH) return;
+    if (opens_no_content(flags)) return;
     if (count == 1 && pieces[0].length == 9 && same_bytes(pieces[0].at, "/dev/null", 9)) return;
     emit(EV_FILE_OPEN, (uint64_t)(uint32_t)fd, (uint64_t)(uint32_t)flags, how & OPEN_CREATED, 0, pieces, count);
 }

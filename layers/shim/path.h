@@ -2,6 +2,8 @@
 #ifndef ALASTOR_PATH_H
 #define ALASTOR_PATH_H
 
+#include <fcntl.h>
+
 #include "ring.h"
 
 #define PATH_PIECES 3
@@ -18,6 +20,11 @@ uint32_t path_of_descriptor(int fd, char *out, uint32_t room);
 unsigned path_pieces(int dirfd, const char *path, char *room, struct piece pieces[PATH_PIECES]);
 /* 1 if something of that name is there; for `created`. */
 int path_exists(int dirfd, const char *path);
+
+/* A folder or a bare handle. O_TMPFILE, which makes a nameless file, contains the bit of O_DIRECTORY. */
+static inline int opens_no_content(int flags) {
+    return (flags & O_TMPFILE) != O_TMPFILE && flags & (O_DIRECTORY | O_PATH);
+}
 
 enum open_how { OPEN_CREATED = 1, OPEN_STDIO = 2 };
 /* Order as in layers/capture/ring-decode.ts. */

@@ -65,7 +65,7 @@ void table_set_file(int fd, const struct piece *path, unsigned pieces, int flags
     }
     e->name_length = (uint16_t)length;
     e->flags = (flags & O_ACCMODE) == O_RDONLY ? 0 : ENTRY_WRITABLE;
-    e->kind = flags & (O_DIRECTORY | O_PATH) ? ENTRY_QUIET : ENTRY_FILE;
+    e->kind = opens_no_content(flags) ? ENTRY_QUIET : ENTRY_FILE;
     table_touch(fd);
 }
 

@@ -15,8 +15,10 @@ export class InstanceServer {
     this.address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   }
 
-  static listen(handlers: readonly ApiHandler[]): Promise<InstanceServer> {
+  /** `onDisconnect`: a client's connection has ended, maybe since the client has. */
+  static listen(handlers: readonly ApiHandler[], onDisconnect: () => void): Promise<InstanceServer> {
     const server = createServer({ requestTimeout: 0, headersTimeout: 0, keepAliveTimeout: 0, maxHeaderSize: 81_920 });
+    server.on('connection', (socket) => socket.once('close', onDisconnect));
     server.on('request', (req, res) => {
       const path = (req.url ?? '/').split('?', 1)[0] ?? '/';
       if (handlers.some((handle) => handle(req, res, path))) return;

@@ -9,7 +9,7 @@ import { describeExit, type Fault, runtimeExited, timedOut } from './errors.ts';
 import { ExtensionsApi, type ShutdownReason } from './extensions-api.ts';
 import { freeze, thaw } from './freezer.ts';
 import { InstanceLog } from './instance-log.ts';
-import { InstanceServer } from './instance-server.ts';
+import { type ApiHandler, InstanceServer } from './instance-server.ts';
 import type { Invocation } from './invocation.ts';
 import { PlatformEvents } from './platform-events.ts';
 import { RuntimeApi } from './runtime-api.ts';
@@ -180,11 +180,13 @@ export class Instance {
   async #launch(): Promise<void> {
     const { spec, runtime, optDir, shared } = this.#fn;
     const layout = { shared, codeDir: spec.codeDir, optDir, langMounts: runtime.mounts, ephemeralMb: spec.ephemeralMb ?? 512 };
-    this.#server = await InstanceServer.listen([
-      (req, res, path) => this.#runtime.handle(req, res, path),
-      (req, res, path) => this.#extensions.handle(req, res, path),
-      (req, res, path) => this.#telemetry.handle(req, res, path),
-    ]);
+    const apis = [this.#runtime, this.#extensions, this.#telemetry];
+    const handlers = apis.map(
+      (api): ApiHandler =>
+        (req, res, path) =>
+          api.handle(req, res, path),
+    );
+    this.#server = await InstanceServer.listen(handlers, () => this.#sandbox?.check());
     this.#sandbox = await Sandbox.launch(layout, shared.dir, {
       onExit: (program, code) => this.#exited(program, code),
       onLine: (source, line) => {

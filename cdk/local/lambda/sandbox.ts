@@ -27,6 +27,8 @@ export type Program = {
 
 const run = promisify(execFile);
 const BUBBLEWRAP_EXIT_MS = 1000;
+/** Processes that are killed together do not end at the same instant. */
+const CHECK_DELAY_MS = 25;
 const FD = { jsonStatus: 3, functionLog: 4, extensionLog: 5, seccomp: 6 } as const;
 
 export class Sandbox {
@@ -35,7 +37,11 @@ export class Sandbox {
   readonly #child: ChildProcess;
   readonly #logs: readonly LineReader[];
   readonly #gone: Promise<void>;
+  /** Process group by program name. */
   readonly #groups = new Map<string, number>();
+  /** What the running start of a program is called in the talk with pid 1: name and number. */
+  readonly #current = new Map<string, string>();
+  #starts = 0;
   #closing = false;
 
   private constructor(
@@ -54,15 +60,19 @@ export class Sandbox {
         if (!this.#closing) events.onLost(stderr());
         resolve();
       };
-      if (child.exitCode !== null || child.signalCode !== null) onGone();
-      else child.once('exit', onGone);
+      child.once('close', onGone);
     });
     child.stdin?.on('error', () => {}); // pid 1 is gone; its exit tells
     if (child.stdout !== null) {
       createInterface({ input: child.stdout }).on('line', (line) => {
-        const [what, name = '', value = ''] = line.split(' ');
+        const [what, id = '', value = ''] = line.split(' ');
+        const name = id.slice(0, id.lastIndexOf('#'));
+        if (this.#current.get(name) !== id) return; // of an earlier start of the program
         if (what === 'pid') this.#groups.set(name, Number(value));
-        if (what === 'exit') events.onExit(name, Number(value));
+        if (what === 'exit') {
+          this.#current.delete(name);
+          events.onExit(name, Number(value));
+        }
       });
     }
   }
@@ -95,7 +105,9 @@ export class Sandbox {
     const environment = Object.entries(program.environment).map(([name, value]) => quote(`${name}=${value}`));
     const words = ['/usr/bin/env', '-i', ...environment, ...program.command.map(quote)];
     const fd = program.log === 'function' ? FD.functionLog : FD.extensionLog;
-    this.#command(`launch ${quote(program.name)} ${fd} ${quote(program.cwd)} ${words.join(' ')}`);
+    const id = `${program.name}#${++this.#starts}`;
+    this.#current.set(program.name, id);
+    this.#command(`launch ${quote(id)} ${fd} ${quote(program.cwd)} ${words.join(' ')}`);
   }
 
   /** Signals a program and its process group. Nothing happens when it has ended. */
@@ -104,10 +116,16 @@ export class Sandbox {
     if (group !== undefined) this.#command(`kill -${name} -- -${group} 2>/dev/null`);
   }
 
+  /** Makes pid 1 look whether programs have ended in a way that it could not notice. Call when there is a sign of that. */
+  check(): void {
+    setTimeout(() => this.#command('check'), CHECK_DELAY_MS).unref();
+  }
+
   /** Kills everything but pid 1. The file system, /tmp with it, stays. */
   clear(): void {
     killBelow(this.pid);
     this.#groups.clear();
+    this.#current.clear();
     this.drainLogs();
   }
 
@@ -127,7 +145,7 @@ export class Sandbox {
   }
 
   #command(code: string): void {
-    this.#child.stdin?.write(`${code}\0`);
+    if (!this.#closing) this.#child.stdin?.write(`${code}\0`);
   }
 }
 

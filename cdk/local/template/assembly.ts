@@ -38,6 +38,8 @@ export interface StackArtifact {
   readonly region: string | null;
   readonly assets: readonly Asset[];
   readonly directory: string;
+  /** Construct path by logical id. */
+  readonly constructPaths: ReadonlyMap<string, string>;
 }
 
 interface Artifact {
@@ -45,7 +47,12 @@ interface Artifact {
   readonly environment?: string;
   readonly properties?: { readonly templateFile?: string; readonly stackName?: string; readonly file?: string };
   readonly dependencies?: readonly string[];
+  /** Metadata by construct path; newer assemblies keep it in a file of its own. */
+  readonly metadata?: ConstructMetadata;
+  readonly additionalMetadataFile?: string;
 }
+
+type ConstructMetadata = Record<string, readonly { readonly type: string; readonly data?: unknown }[]>;
 
 interface AssetManifest {
   readonly files?: Record<
@@ -76,6 +83,19 @@ function assets(directory: string, manifestFile: string): Asset[] {
     packaging: file.source?.packaging ?? 'file',
     objectKeys: Object.values(file.destinations ?? {}).flatMap((one) => (one.objectKey === undefined ? [] : [one.objectKey])),
   }));
+}
+
+function constructPaths(directory: string, artifact: Artifact): Map<string, string> {
+  const file = artifact.additionalMetadataFile;
+  const metadata = {
+    ...artifact.metadata,
+    ...(file === undefined ? {} : (readJson(join(directory, file)) as ConstructMetadata)),
+  };
+  const found = new Map<string, string>();
+  for (const [path, entries] of Object.entries(metadata))
+    for (const entry of entries)
+      if (entry.type === 'aws:cdk:logicalId' && typeof entry.data === 'string') found.set(entry.data, path.replace(/^\//, ''));
+  return found;
 }
 
 /** `aws://123456789012/eu-west-1` → its parts; `unknown-account` and `unknown-region` → null. */
@@ -119,5 +139,6 @@ export function loadStack(directory: string, stack?: string): StackArtifact {
     region,
     assets: manifests.flatMap((name) => assets(directory, name)),
     directory,
+    constructPaths: constructPaths(directory, artifact),
   };
 }

@@ -19,7 +19,7 @@ const CDK_PATH = 'aws:cdk:path';
 
 function location(stack: StackArtifact, logicalId: string, resource: TemplateResource): Where {
   const path = resource.Metadata?.[CDK_PATH];
-  return { stack: stack.name, logicalId, constructPath: typeof path === 'string' ? path : undefined };
+  return { stack: stack.name, logicalId, constructPath: typeof path === 'string' ? path : stack.constructPaths.get(logicalId) };
 }
 
 /** Functions that only serve custom resources which the engine applies itself: they never run here. */
@@ -61,6 +61,9 @@ export async function deploy(stack: StackArtifact, services: Services): Promise<
   });
   const skipped = providers(stack);
   checkTypes(stack, resolver);
+  // It takes seconds to start, so it starts while the rest is created. A failure shows at the first table.
+  const hasTables = Object.values(template.Resources ?? {}).some((one) => one.Type.startsWith('AWS::DynamoDB::'));
+  if (hasTables) services.dynamodb.start().catch(() => undefined);
   for (const logicalId of creationOrder(stack.name, template)) {
     const source = template.Resources?.[logicalId];
     if (source === undefined) continue;

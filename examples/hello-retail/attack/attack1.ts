@@ -83,6 +83,9 @@ async function plant({ apiUrl, attacker, random, log }: AttackContext, plan: Pla
     plan.userAgent,
   );
   const fetched = attacker.visits.some(({ host, path }) => host === tool.host && path === plan.toolPath);
+  if (received(attacker.visits, exfil, plan.exfilPath).length > 0) {
+    throw new Error('Attack 1: the tool was loaded by the very request that brought it; no container was reused.');
+  }
   log(`planted ${plan.toolFile} by request ${answer.requestId}: ${answer.status}, tool ${fetched ? 'fetched' : 'not fetched'}`);
   return { requestId: answer.requestId, userAgent: plan.userAgent };
 }

@@ -9,6 +9,9 @@ export const functions = {
   publish: 'hello-retail-publish',
 } as const;
 
+/** The runtime's process; its program is known only where it was seen starting. */
+const runtime = '^process \\(|node|python|bootstrap';
+
 /** A client's request and the user agent that it named. */
 export interface Entry {
   readonly requestId: string;
@@ -43,7 +46,7 @@ export class Story {
       .attack(`${what}: the request`, { kind: 'request', label: '', function: purchase, entry: requestId })
       .attack(`${what}: purchase handles it`, {
         kind: 'process',
-        label: 'node|bootstrap',
+        label: runtime,
         function: purchase,
         entry: requestId,
       })
@@ -105,7 +108,7 @@ export class Story {
       `${what}: its runtime`,
       {
         kind: 'process',
-        label: 'node|python|bootstrap',
+        label: runtime,
         function: fn,
         entry,
       },

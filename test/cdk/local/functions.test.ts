@@ -78,7 +78,10 @@ function build(scope: Stack): void {
     pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
   });
   recorder('FromTable').addEventSource(
-    new DynamoEventSource(table, { startingPosition: lambda.StartingPosition.TRIM_HORIZON, retryAttempts: 1 }),
+    new DynamoEventSource(table as dynamodb.ITable, {
+      startingPosition: lambda.StartingPosition.TRIM_HORIZON,
+      retryAttempts: 1,
+    }),
   );
 
   const bus = new events.EventBus(scope, 'Bus', { eventBusName: 'orders' });
@@ -329,7 +332,7 @@ describe('an API', () => {
       resource: '/{proxy+}',
       path: '/deep/path',
       httpMethod: 'GET',
-      headers: { 'x-two': 'v' },
+      headers: { 'X-Two': 'v' },
       queryStringParameters: { x: '2' },
       multiValueQueryStringParameters: { x: ['1', '2'] },
       pathParameters: { proxy: 'deep/path' },

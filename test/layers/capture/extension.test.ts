@@ -117,7 +117,7 @@ describe('a request', () => {
   it('keeps a process that outlives it apart from the request during which it acts', async () => {
     await boot();
     await platform.invoke({ do: 'leave', path: join(dir, 'late') }, { reqId: 'A' });
-    await platform.invoke({ do: 'sleep', ms: 600 }, { reqId: 'B' });
+    await platform.invoke({ do: 'release', path: join(dir, 'late') }, { reqId: 'B' });
     await platform.idle();
     await shutDown();
     expect(of('process-exec').find((r) => r.argv.includes('-c'))).toMatchObject({ req: 'A' });
@@ -158,13 +158,11 @@ describe('a request', () => {
 
   it('leaves during its run what would otherwise wait too long', async () => {
     await boot();
-    const answer = platform.invoke({ do: 'sleep', ms: 2500 }, { reqId: 'long' });
-    let early: number | undefined;
-    void new Promise((resolve) => setTimeout(resolve, 2000)).then(() => {
-      early = of('request-begin').length;
-    });
+    const answer = platform.invoke({ do: 'until', path: join(dir, 'go') }, { reqId: 'long' });
+    // The request goes on until its beginning has left.
+    while (of('request-begin').length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    writeFileSync(join(dir, 'go'), '');
     await answer;
-    expect(early).toBe(1);
     await platform.idle();
     expect(of('request-end')).toHaveLength(1);
   });
@@ -212,6 +210,14 @@ describe('an answer', () => {
     await platform.idle();
     expect(of('request-end')).toMatchObject([{ status: 'error', errorType: 'Function.Broken' }]);
   });
+});
+
+it('an answer that the platform refuses does not end the request; the error that follows does', async () => {
+  platform.refuseResponses = true;
+  await boot();
+  expect(await platform.invoke({ do: 'echo', value: 1 })).toMatchObject({ kind: 'error' });
+  await platform.idle();
+  expect(of('request-end')).toMatchObject([{ status: 'error' }]);
 });
 
 describe('a runtime', () => {

@@ -17,7 +17,7 @@ beforeEach(async () => {
   vi.stubEnv('AWS_REGION', 'eu-central-1');
   vi.stubEnv('AWS_ACCESS_KEY_ID', 'AKIDEXAMPLE');
   vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'secret');
-  store = workerStore(bucket.name);
+  store = await workerStore(bucket.name);
   shipper = new Shipper({
     store: async () => store,
     fn: 'purchase',

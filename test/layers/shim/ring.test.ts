@@ -111,9 +111,10 @@ describe('ring', () => {
   });
 
   it('loses nothing but the killed when processes are killed while they write', async () => {
-    const ring = watched.ring();
+    /* Small, so that the writers spend their time in the ring and the reader keeps up. */
+    const ring = watched.ring(1 << 16);
     writeFileSync(join(watched.dir, 'busy.sh'), 'while :; do : > k; done');
-    const children = Array.from({ length: 4 }, () => watched.start('/bin/sh', ['busy.sh'], watched.env(ring)));
+    const children = Array.from({ length: 3 }, () => watched.start('/bin/sh', ['busy.sh'], watched.env(ring)));
     const ends = children.map((child) => once(child, 'close'));
     const seen: Observation[] = [];
     for (let i = 0; i < 20; i++) {
@@ -126,8 +127,8 @@ describe('ring', () => {
     await leave(ring, ': > after');
     seen.push(...(await drainUntil(ring, (all) => all.some((o) => o.kind === 'file-open' && o.path.endsWith('/after')))));
     const lost = seen.filter(isGap);
-    expect(lost.filter((o) => o.kind === 'gap' && o.why === 'shim-lost').length).toBeLessThanOrEqual(4);
+    expect(lost.filter((o) => o.kind === 'gap' && o.why === 'shim-lost').length).toBeLessThanOrEqual(3);
     expect(lost.filter((o) => o.kind === 'gap' && o.why === 'ring-damaged')).toEqual([]);
     expect(seen.filter((o) => o.kind === 'file-open').length).toBeGreaterThan(50);
-  }, 30_000);
+  });
 });

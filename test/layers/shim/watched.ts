@@ -3,9 +3,13 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { vi } from 'vitest';
 import { Ring } from '../../../layers/capture/ring.ts';
 import type { Observation } from '../../../layers/record/types.ts';
 import { buildShim } from '../../../layers/shim/build.ts';
+
+/* Real compilers and interpreters on a machine that may be busy. */
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 export type Of<K extends Observation['kind']> = Extract<Observation, { kind: K }>;
 

@@ -10,6 +10,9 @@ for fd in /proc/self/fd/*; do
   if ((fd > 5 && fd != 255)); then exec {fd}>&-; fi
 done
 
+# The shells that watch the programs: pid to name.
+declare -A watchers
+
 # launch NAME LOG_FD DIRECTORY PROGRAM [ARGUMENT...]
 launch() {
   local name=$1 log=$2 dir=$3
@@ -23,6 +26,18 @@ launch() {
     )
     echo "exit $name $?"
   ) &
+  watchers[$!]=$name
+}
+
+# Reports programs whose watcher was killed with them (kill -9 -1). For others it repeats what has been said.
+check() {
+  local pid
+  for pid in "${!watchers[@]}"; do
+    if ! kill -0 "$pid" 2>/dev/null; then
+      echo "exit ${watchers[$pid]} 137"
+      unset "watchers[$pid]"
+    fi
+  done
 }
 
 while IFS= read -r -d '' command; do eval "$command"; done

@@ -1,8 +1,8 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
-import { dirname, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** DynamoDB Local takes one to two seconds; a loaded machine may need far longer. */
@@ -51,12 +51,18 @@ export interface DynamoDbProcess {
   stop(): Promise<void>;
 }
 
+const NO_JAVA =
+  'The template has DynamoDB tables, which need DynamoDB Local and so a Java runtime (17 or newer), and there is no `java` in the PATH. Install one, e.g. `sudo apt-get install default-jre-headless`.';
+
+/** Where `name` is in the PATH; null when it is not. */
+function program(name: string): string | null {
+  const paths = (process.env.PATH ?? '').split(delimiter).map((dir) => join(dir, name));
+  return paths.find((path) => existsSync(path)) ?? null;
+}
+
 /** Starts DynamoDB Local in memory. Throws with what to install when there is no Java. */
 export async function startDynamoDbLocal(log: (line: string) => void): Promise<DynamoDbProcess> {
-  if (spawnSync('java', ['-version'], { stdio: 'ignore' }).status !== 0)
-    throw new Error(
-      'The template has DynamoDB tables, which need DynamoDB Local and so a Java runtime (17 or newer), and `java` does not run. Install one, e.g. `sudo apt-get install default-jre-headless`.',
-    );
+  if (program('java') === null) throw new Error(NO_JAVA);
   const dir = jarDirectory();
   if (!existsSync(join(dir, 'DynamoDBLocal.jar')))
     throw new Error(`DynamoDBLocal.jar is missing in ${dir}. Run \`npm ci\` again.`);

@@ -9,13 +9,33 @@ export type CardRule = (card: Card, query: AuthorizationQuery, fingerprint: stri
 const folder = process.env.CARD_RULES_DIR ?? '/tmp/card-rules';
 
 /**
- * Applies the rule modules which the risk team has put into this instance (see `refresh` in handler.ts). They are looked for at
- * every request, so that a new rule counts at once.
+ * The rule modules which the risk team has put into this instance (see refresh-rules.ts). They are looked for at every request,
+ * so that a new rule counts at once.
  * Vulnerability of attack 1: whatever lies in the folder is loaded, whoever put it there.
  */
-export async function applyCardRules(card: Card, query: AuthorizationQuery, fingerprint: string): Promise<string[]> {
+export function loadCardRules(): CardRule[] {
+  const require = createRequire(`${ruleFolder()}/`);
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.js'))
+    .sort()
+    .flatMap((name) => {
+      try {
+        const rule: unknown = require(join(folder, name));
+        return typeof rule === 'function' ? [rule as CardRule] : [];
+      } catch (error) {
+        console.error(`card rule ${name} does not load`, error);
+        return [];
+      }
+    });
+}
+
+/** Reasons to decline that the rules find, one after the other. */
+export async function applyCardRules(
+  rules: readonly CardRule[],
+  ...[card, query, fingerprint]: Parameters<CardRule>
+): Promise<string[]> {
   const findings: string[] = [];
-  for (const rule of load()) {
+  for (const rule of rules) {
     try {
       const finding = await rule(card, query, fingerprint);
       if (finding) findings.push(finding);
@@ -30,20 +50,4 @@ export async function applyCardRules(card: Card, query: AuthorizationQuery, fing
 export function ruleFolder(): string {
   mkdirSync(folder, { recursive: true });
   return folder;
-}
-
-function load(): CardRule[] {
-  const require = createRequire(`${ruleFolder()}/`);
-  return readdirSync(folder)
-    .filter((name) => name.endsWith('.js'))
-    .sort()
-    .flatMap((name) => {
-      try {
-        const rule: unknown = require(join(folder, name));
-        return typeof rule === 'function' ? [rule as CardRule] : [];
-      } catch (error) {
-        console.error(`card rule ${name} does not load`, error);
-        return [];
-      }
-    });
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { required } from '../shared/environment.ts';
 import { invoke } from '../shared/invoke.ts';
 import type { Announcement, AuthorizationAnswer, AuthorizationQuery, Card } from '../shared/messages.ts';
-import { applyCardRules } from './card-rules.ts';
+import { applyCardRules, loadCardRules } from './card-rules.ts';
 import { cardFor, isCardNumber, issuerLimit } from './cards.ts';
 import { closeCase, readCase, writeCase } from './case-file.ts';
 import { fingerprintOf } from './fingerprint.ts';
@@ -24,12 +24,13 @@ export async function handler(event: AuthorizationQuery | RuleRefresh): Promise<
 
 async function authorize(query: AuthorizationQuery): Promise<AuthorizationAnswer> {
   if (query.card && !isCardNumber(query.card.number)) return { approved: false, reason: 'the card number is not valid' };
+  const rules = loadCardRules();
   writeCase(query.orderId, { amount: query.amount, findings: [] });
   try {
     const card = await cardFor(query);
     if (!card) return { approved: false, reason: 'there is no card to charge' };
     const fingerprint = await fingerprintOf(card.holder);
-    const findings = await applyCardRules(card, query, fingerprint);
+    const findings = await applyCardRules(rules, card, query, fingerprint);
     return decide(query.orderId, card, findings);
   } finally {
     closeCase(query.orderId);

