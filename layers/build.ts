@@ -49,7 +49,7 @@ export async function buildLayer(options: LayerOptions = {}): Promise<string> {
   try {
     await Promise.all([bundle(home), buildShim(join(home, 'libalastor.so'))]);
     compileProbe(join(home, 'probe'));
-    copyFileSync(join(LAYERS, 'wrapper'), join(home, 'wrapper'));
+    for (const script of ['wrapper', 'standby']) copyFileSync(join(LAYERS, script), join(home, script));
     copyFileSync(join(LAYERS, 'launcher'), join(making, 'extensions/alastor'));
     if (withNode) linkOrCopy(NODE, join(home, 'node'));
     writeFileSync(join(making, STAMP), `${stamp}\n`);
@@ -112,7 +112,7 @@ function compileProbe(out: string): void {
 function sourceDigest(withNode: boolean): string {
   const hash = createHash('sha256').update(`${esbuildVersion} ${process.arch} ${withNode}\n`);
   const files = readdirSync(LAYERS, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && /\.(ts|c|h|map|S)$|^(wrapper|launcher)$/.test(entry.name))
+    .filter((entry) => entry.isFile() && /\.(ts|c|h|map|S)$|^(wrapper|launcher|standby)$/.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name))
     .sort();
   for (const file of [...files, join(ROOT, 'package-lock.json')]) {

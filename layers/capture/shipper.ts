@@ -149,10 +149,12 @@ export class Shipper implements BatchSink {
     const attempt = new AbortController();
     this.#attempt = attempt;
     let timer: NodeJS.Timeout | undefined;
+    let sent = false;
     try {
       const store = await orAborted(this.#loadStore(), attempt.signal);
       const limit = Math.max(1, Math.min(ATTEMPT_MS, this.#deadline - Date.now()));
       timer = setTimeout(() => attempt.abort(new Error('no answer in time')), limit);
+      sent = true;
       const result = await store.putNew(segment.key, segment.bytes, attempt.signal);
       // Taken after an attempt without answer: that was us. Otherwise someone else wrote it, with this function's rights.
       if (result === 'taken' && !segment.unanswered) {
@@ -169,7 +171,7 @@ export class Shipper implements BatchSink {
       if (!this.#failing) log(`storing segment ${segment.key} failed; will try again`, error);
       this.#failing = true;
       if (error instanceof StoreRefusal) return 'refused';
-      segment.unanswered = true;
+      segment.unanswered ||= sent;
       return 'failed';
     } finally {
       clearTimeout(timer);

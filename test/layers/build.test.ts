@@ -34,6 +34,7 @@ it('builds what the platform expects under /opt, the same bytes from the same so
     'alastor/probe',
     'alastor/recorder.mjs',
     'alastor/s3.mjs',
+    'alastor/standby',
     'alastor/wrapper',
     'extensions/alastor',
   ]);

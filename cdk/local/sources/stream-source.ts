@@ -100,10 +100,7 @@ export class StreamSource implements Worker {
     let found = false;
     for (const [shardId, iterator] of this.#iterators) {
       if (iterator === null || signal.aborted) continue;
-      const output = await this.#dynamodb.call(`${STREAMS}.GetRecords`, {
-        ShardIterator: iterator,
-        Limit: Math.min(this.#mapping.batchSize, 1000),
-      });
+      const output = await this.#getRecords(shardId, iterator);
       const records = (output.Records ?? []) as StreamRecord[];
       if (records.length > 0) {
         found = true;
@@ -116,6 +113,24 @@ export class StreamSource implements Worker {
     return found;
   }
 
+  async #getRecords(shardId: string, iterator: string): Promise<Record<string, unknown>> {
+    const Limit = Math.min(this.#mapping.batchSize, 1000);
+    try {
+      return await this.#dynamodb.call(`${STREAMS}.GetRecords`, { ShardIterator: iterator, Limit });
+    } catch (cause) {
+      if (!(cause instanceof Error && cause.name === 'TrimmedDataAccessException')) throw cause;
+      // DynamoDB Local numbers the records of all tables in one row. An iterator of a shard without records points at the
+      // number that came next when it was made, which may belong to another table, and then counts as trimmed.
+      const renewed = await this.#iterator(shardId, 'TRIM_HORIZON');
+      return this.#dynamodb.call(`${STREAMS}.GetRecords`, { ShardIterator: renewed, Limit });
+    }
+  }
+
+  async #iterator(ShardId: string, ShardIteratorType: 'TRIM_HORIZON' | 'LATEST'): Promise<string> {
+    const input = { StreamArn: this.#mapping.streamArn, ShardId, ShardIteratorType };
+    return String((await this.#dynamodb.call(`${STREAMS}.GetShardIterator`, input)).ShardIterator);
+  }
+
   async #findShards(): Promise<void> {
     const { streamArn, startingPosition } = this.#mapping;
     const output = await this.#dynamodb.call(`${STREAMS}.DescribeStream`, { StreamArn: streamArn });
@@ -126,13 +141,7 @@ export class StreamSource implements Worker {
     for (const ShardId of shards) {
       if (this.#iterators.has(ShardId)) continue;
       // Shards that appear later are read from their start, or records written before they were seen would be lost.
-      const ShardIteratorType = first ? startingPosition : 'TRIM_HORIZON';
-      const iterator = await this.#dynamodb.call(`${STREAMS}.GetShardIterator`, {
-        StreamArn: streamArn,
-        ShardId,
-        ShardIteratorType,
-      });
-      this.#iterators.set(ShardId, String(iterator.ShardIterator));
+      this.#iterators.set(ShardId, await this.#iterator(ShardId, first ? startingPosition : 'TRIM_HORIZON'));
     }
   }
 

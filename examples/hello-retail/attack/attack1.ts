@@ -9,7 +9,7 @@
 import { readFileSync } from 'node:fs';
 import { customers, products } from '../catalog.ts';
 import type { AttackerHost, Visit } from './attacker.ts';
-import { type AttackContext, exactly, type GroundTruth, literally } from './ground-truth.ts';
+import { type AttackContext, exactly, type GroundTruth, letInstanceRest, literally } from './ground-truth.ts';
 import { hostFor } from './hosts.ts';
 import { browser, buy } from './shop.ts';
 import { cardsTable, type Entry, functions, invokes, Story } from './steps.ts';
@@ -35,6 +35,7 @@ export async function run(context: AttackContext): Promise<GroundTruth> {
   for (let round = 1; round <= mostRounds; round++) {
     const plan = makePlan(context);
     const planted = await plant(context, plan);
+    await letInstanceRest(round);
     const trigger = await waitForCustomer(context, plan);
     if (trigger) return groundTruth(plan, planted, trigger, round);
     context.log(`round ${round}: the tool was not loaded; once more`);

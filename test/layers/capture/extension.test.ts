@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
@@ -277,10 +277,8 @@ describe('a runtime', () => {
   it('that does not use the wrapper works, and the record says so', async () => {
     instance.startExtension();
     await platform.extensionWaits();
-    const runtime = new Instance(layer, {});
-    // Started without wrapper: straight against the platform.
+    // A wrapper that finds nothing leaves the runtime as it is: straight against the platform.
     const bare = instance.startRuntime({ ALASTOR_DIR: join(dir, 'nothing-here') });
-    expect(runtime.children).toEqual([]);
     await platform.invoke({ do: 'echo', value: 1 }, { reqId: 'a' });
     await platform.invoke({ do: 'echo', value: 2 }, { reqId: 'b' });
     await platform.idle();
@@ -405,6 +403,19 @@ describe('the extension', () => {
         .map((r) => r.detail)
         .join(),
     ).toContain('event ring');
+  });
+
+  it('lets the function run unobserved where there is no Node for it', async () => {
+    mkdirSync(join(dir, 'bin'));
+    symlinkSync('/bin/bash', join(dir, 'bin/bash'));
+    const extension = instance.startExtension({ PATH: join(dir, 'bin') });
+    await platform.extensionWaits();
+    instance.startRuntime();
+    // It has asked for no events, and waits: the request goes to the runtime alone.
+    expect((await platform.invoke({ do: 'echo', value: 1 })).body).toBe('{"got":1}');
+    expect(platform.registration!.body).toEqual({ events: [] });
+    expect(extension.exitCode).toBeNull();
+    expect(instance.stderr).toContain('no Node');
   });
 
   it('starts afresh after a reset that leaves /tmp as it was', async () => {

@@ -34,8 +34,7 @@ async function freePort(): Promise<number> {
  * waits for the end of its standard input, which the kernel closes when this process is gone.
  */
 function tied(command: readonly string[]): readonly string[] {
-  if (spawnSync('setpriv', ['--version'], { stdio: 'ignore' }).status === 0)
-    return ['setpriv', '--pdeathsig', 'KILL', ...command];
+  if (program('setpriv') !== null) return ['setpriv', '--pdeathsig', 'KILL', ...command];
   return [
     'sh',
     '-c',

@@ -62,7 +62,12 @@ export class DynamoDbService implements Worker {
     const text = this.#fromLocal((await readBody(answer)).toString('utf8'));
     const output = JSON.parse(text) as Record<string, unknown>;
     if (answer.statusCode !== 200)
-      throw new Error(`DynamoDB ${target}: ${String(output.message ?? output.Message ?? output.__type ?? text)}`);
+      throw Object.assign(
+        new Error(`DynamoDB ${target}: ${String(output.message ?? output.Message ?? output.__type ?? text)}`),
+        {
+          name: String(output.__type ?? 'Error').replace(/^.*#/, ''),
+        },
+      );
     return output;
   }
 
