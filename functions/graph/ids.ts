@@ -28,6 +28,12 @@ export function clean(text: string, longest: number = LONGEST): string {
   return `${safe.slice(0, longest - 18).replace(/[\ud800-\udbff]$/, '')}…%${digest}`;
 }
 
+/** Text from evidence for people: what could not be seen or would draw over other text is escaped, the rest left as it is. */
+export function shown(text: string, longest: number): string {
+  const safe = text.replace(UNSAFE, (char) => (char === '%' ? char : percent(char)));
+  return safe.length <= longest ? safe : `${safe.slice(0, longest - 1).replace(/[\ud800-\udbff]$/, '')}…`;
+}
+
 function percent(char: string): string {
   const code = char.codePointAt(0) ?? 0;
   return code < 0x80 ? `%${code.toString(16).padStart(2, '0').toUpperCase()}` : `%u${code.toString(16).padStart(4, '0')}`;

@@ -1,9 +1,9 @@
-import { clean } from './ids.ts';
+import { shown } from './ids.ts';
 import type { Node } from './model.ts';
 
-/** One line for people, safe to print, at most about 160 characters. */
+/** One line for people, safe to print, at most 200 characters. */
 export function label(node: Node): string {
-  return clean(text(node), 160);
+  return shown(text(node), 200);
 }
 
 function text(node: Node): string {

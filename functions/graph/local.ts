@@ -73,12 +73,24 @@ function mergeEdge(a: Edge, b: Edge): Edge {
 }
 
 /** Processes that serve the instance as such, because they started during init; undefined when that was not recorded. */
-export type RuntimeProcesses = ReadonlySet<ProcessId> | undefined;
+export type RuntimeProcesses = ReadonlyMap<ProcessId, Program> | undefined;
+/** What a process runs, which is only said when it starts. */
+export type Program = Partial<Pick<ProcessNode, 'exe' | 'argv' | 'cwd'>>;
+
+export function programOf({ exe, argv, cwd }: ProcessNode): Program {
+  return {
+    ...(exe === undefined ? {} : { exe }),
+    ...(argv === undefined ? {} : { argv }),
+    ...(cwd === undefined ? {} : { cwd }),
+  };
+}
 
 export function runtimeProcesses(init: readonly Shard[]): RuntimeProcesses {
-  const found = new Set<ProcessId>();
-  for (const { nodes } of init) {
-    for (const node of nodes) if (node.kind === 'process' && node.started !== undefined) found.add(node.proc);
+  const union = new Graph();
+  for (const { nodes } of inOrder(init)) for (const node of nodes) union.addNode(node);
+  const found = new Map<ProcessId, Program>();
+  for (const node of union.nodes.values()) {
+    if (node.kind === 'process' && node.started !== undefined) found.set(node.proc, programOf(node));
   }
   return found.size === 0 ? undefined : found;
 }
@@ -89,8 +101,7 @@ export function runtimeProcesses(init: readonly Shard[]): RuntimeProcesses {
  */
 export function localGraph(shards: readonly Shard[], runtime: RuntimeProcesses): Graph {
   const union = new Graph();
-  const ordered = [...shards].sort((a, b) => a.first - b.first || a.last - b.last || (a.segment < b.segment ? -1 : 1));
-  for (const shard of ordered) {
+  for (const shard of inOrder(shards)) {
     for (const node of shard.nodes) union.addNode(node);
     for (const edge of shard.edges) union.addEdge(toEdge(edge, shard));
   }
@@ -98,6 +109,11 @@ export function localGraph(shards: readonly Shard[], runtime: RuntimeProcesses):
   const clear = withoutShadows(graph);
   addLineage(clear, runtime);
   return clear;
+}
+
+/** Later facts win: the order of records is that of their numbers. */
+function inOrder(shards: readonly Shard[]): readonly Shard[] {
+  return [...shards].sort((a, b) => a.first - b.first || a.last - b.last || (a.segment < b.segment ? -1 : 1));
 }
 
 function toEdge({ seqs, ...edge }: ShardEdge, { segment, partition }: Shard): Edge {
@@ -221,6 +237,8 @@ function addLineage(graph: Graph, runtime: RuntimeProcesses): void {
       });
     }
     const serving = runtime === undefined ? starts.length === 0 && !isUnnamed(node.proc) : runtime.has(node.proc);
+    const program = runtime?.get(node.proc);
+    if (program !== undefined) graph.nodes.set(node.id, { ...node, ...program, ...programOf(node) });
     if (request === undefined || !serving) continue;
     const sure = runtime === undefined ? 'inferred' : 'exact';
     const base = { sure, bytes: 0, count: 1, partition: node.partition, evidence: began?.evidence ?? [] } as const;

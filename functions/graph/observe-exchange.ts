@@ -57,8 +57,11 @@ export function observeExchange(draft: Draft, record: AuditRecord & ExchangeObse
     else draft.edge(record, { from: exchange, to: node, op: access, start, end, bytes: sent });
     draft.link('resource', record, { key: linkKey(node), direction: access === 'read' ? 'in' : 'out', node, t: start });
   }
+  // What only reads (an object, an item, messages of a queue) is an effect of whoever wrote it.
+  const reads = record.resources.length > 0 && record.resources.every(({ access }) => access === 'read');
   for (const { key, sure: how } of record.keys) {
-    draft.link('join', record, { key: joinLink(key), direction: 'out', node: exchange, t: start, sure: how });
+    const direction = reads ? 'in' : 'out';
+    draft.link('join', record, { key: joinLink(key), direction, node: exchange, t: reads ? back : start, sure: how });
   }
 }
 

@@ -6,7 +6,7 @@ import type {
   ProcessStartObservation,
 } from '../../layers/record/types.ts';
 import type { Draft } from './draft.ts';
-import { fileId, linkKey, type NodeId, partitionOf, treeId } from './ids.ts';
+import { fileId, INIT, linkKey, type NodeId, partitionOf, treeId } from './ids.ts';
 import { classify } from './paths.ts';
 
 /** A child known by its pid only, as its parent names it; given its full id once both ends are there (see `local.ts`). */
@@ -16,7 +16,9 @@ export const isUnnamed = (proc: ProcessId) => proc.endsWith('@?');
 export function observeStart(draft: Draft, record: AuditRecord & ProcessStartObservation): void {
   if (record.proc === undefined) return;
   const unit = draft.unit(record, record.proc, { exe: record.exe, started: record.t });
-  if (record.parent !== null && record.parent !== record.proc && record.how !== 'runtime') {
+  // During init the parent is what launched the runtime. Later, `runtime` is said of a process whose parent is not known.
+  const launched = record.how === 'runtime' && partitionOf(record) === INIT;
+  if (record.parent !== null && record.parent !== record.proc && !launched) {
     // A process that takes on a new image reports a start too, with its parent, perhaps requests after the parent made it.
     const op = record.how === 'exec' ? 'image' : 'start';
     draft.edge(record, { from: draft.unit(record, record.parent), to: unit, op, start: record.t });

@@ -1,8 +1,8 @@
-import type { InstanceId } from '../../layers/record/types.ts';
+import type { InstanceId, JoinKey } from '../../layers/record/types.ts';
 import { processKey } from './build.ts';
 import { INIT, instanceOf, isRequest, joinLink, linkKey, type NodeId, type Partition, processId, shardOf } from './ids.ts';
 import { type Graph, localGraph, type RuntimeProcesses, runtimeProcesses } from './local.ts';
-import { type Edge, LASTING, type Node, type ProcessNode } from './model.ts';
+import { type Edge, type ExchangeNode, LASTING, type Node, type ProcessNode } from './model.ts';
 import { addressKey, hostKey } from './observe-network.ts';
 import { isUnnamed } from './observe-process.ts';
 import type { Link } from './shard.ts';
@@ -87,7 +87,7 @@ export class Provenance {
     const edges = graph.into(id);
     const node = graph.nodes.get(id);
     if (node?.kind === 'request') return [...edges, ...(await this.#invokers(id, node.keys ?? [], node.begin ?? node.first))];
-    if (node?.kind === 'exchange') return [...edges, ...(await this.#answers(id, node.keys, node.last))];
+    if (node?.kind === 'exchange') return [...edges, ...(await this.#answers(node)), ...(await this.#senders(node))];
     if (node?.kind === 'process') return this.#lineage(node, edges, at);
     return edges;
   }
@@ -149,14 +149,10 @@ export class Provenance {
   }
 
   /** Who caused a request: every exact match; without one the latest inferred match before it. */
-  async #invokers(
-    id: NodeId,
-    keys: readonly { readonly key: string; readonly sure: string }[],
-    begin: number,
-  ): Promise<readonly Edge[]> {
+  async #invokers(id: NodeId, keys: readonly JoinKey[], begin: number): Promise<readonly Edge[]> {
     const exact: Edge[] = [];
     const inferred: Edge[] = [];
-    for (const key of keys.filter(joins)) {
+    for (const key of mostTelling(keys)) {
       const window = { before: begin, after: Math.max(0, begin - INFERRED_WINDOW), limit: 8 };
       const range = key.sure === 'exact' ? { limit: this.#budget.linksPerKey } : window;
       for (const link of await this.links(joinLink(key.key), range, id)) {
@@ -171,59 +167,63 @@ export class Provenance {
     return unique(exact.length > 0 ? exact : latest);
   }
 
-  async #invoked(
-    id: NodeId,
-    keys: readonly { readonly key: string; readonly sure: string }[],
-    sent: number,
-  ): Promise<readonly Edge[]> {
+  async #invoked(id: NodeId, keys: readonly JoinKey[], sent: number): Promise<readonly Edge[]> {
     const edges: Edge[] = [];
-    for (const key of keys.filter(joins)) {
+    for (const key of mostTelling(keys)) {
       const window = { after: sent, before: sent + INFERRED_WINDOW, order: 'oldest', limit: 8 } as const;
       const range = key.sure === 'exact' ? { limit: this.#budget.linksPerKey } : window;
       const effects = (await this.links(joinLink(key.key), range, id)).filter(({ direction }) => direction === 'in');
       for (const link of key.sure === 'exact' ? effects : effects.slice(0, 1)) {
         const sure = key.sure === 'exact' && link.sure === 'exact' ? 'exact' : 'inferred';
-        edges.push(joinEdge(id, link.node, 'invoke', sure, sent, link.t, link));
+        // A poll takes part too: what was sent is read by it.
+        edges.push(joinEdge(id, link.node, link.kind === 'exchange' ? 'read' : 'invoke', sure, sent, link.t, link));
       }
     }
     return unique(edges);
   }
 
-  /** What the request that an exchange caused answered it, when it ended before the exchange did: a synchronous call. */
-  async #answers(
-    id: NodeId,
-    keys: readonly { readonly key: string; readonly sure: string }[],
-    ended: number,
-  ): Promise<readonly Edge[]> {
+  /** What the request that a synchronous call caused answered it. */
+  async #answers(exchange: ExchangeNode): Promise<readonly Edge[]> {
     const edges: Edge[] = [];
-    for (const key of keys.filter(({ sure }) => sure === 'exact')) {
-      for (const link of await this.links(joinLink(key.key), { limit: this.#budget.linksPerKey }, id)) {
-        const place = link.direction === 'in' ? shardOf(link.node) : undefined;
-        const graph = place && (await this.local(place.instance, place.partition, id));
-        const request = graph?.nodes.get(link.node);
-        if (request?.kind !== 'request' || request.end === undefined || request.end > ended) continue;
-        edges.push(joinEdge(link.node, id, 'reply', 'exact', request.end, ended, link));
+    for (const { key } of isSynchronous(exchange) ? exchange.keys.filter(calls) : []) {
+      for (const link of await this.links(joinLink(key), { limit: this.#budget.linksPerKey }, exchange.id)) {
+        const request = link.direction === 'in' ? await this.#nodeAt(link.node, exchange.id) : undefined;
+        if (request?.kind !== 'request' || request.end === undefined) continue;
+        edges.push(joinEdge(link.node, exchange.id, 'reply', 'exact', request.end, exchange.last, link));
       }
     }
     return unique(edges);
   }
 
-  async #answered(
-    id: NodeId,
-    keys: readonly { readonly key: string; readonly sure: string }[],
-    end: number,
-  ): Promise<readonly Edge[]> {
+  async #answered(id: NodeId, keys: readonly JoinKey[], end: number): Promise<readonly Edge[]> {
     const edges: Edge[] = [];
-    for (const key of keys.filter(({ sure }) => sure === 'exact')) {
-      for (const link of await this.links(joinLink(key.key), { limit: this.#budget.linksPerKey }, id)) {
-        const place = link.direction === 'out' ? shardOf(link.node) : undefined;
-        const graph = place && (await this.local(place.instance, place.partition, id));
-        const exchange = graph?.nodes.get(link.node);
-        if (exchange?.kind !== 'exchange' || exchange.last < end) continue;
+    for (const { key } of keys.filter(calls)) {
+      for (const link of await this.links(joinLink(key), { limit: this.#budget.linksPerKey }, id)) {
+        const exchange = link.direction === 'out' ? await this.#nodeAt(link.node, id) : undefined;
+        if (exchange?.kind !== 'exchange' || !isSynchronous(exchange)) continue;
         edges.push(joinEdge(id, link.node, 'reply', 'exact', end, exchange.last, link));
       }
     }
     return unique(edges);
+  }
+
+  /** Whose message a poll received. (Objects and items are found through their resource nodes.) */
+  async #senders({ id, keys, last }: ExchangeNode): Promise<readonly Edge[]> {
+    const edges: Edge[] = [];
+    for (const { key } of keys.filter((one) => one.sure === 'exact' && /^(?:sqs|kinesis):/.test(one.key))) {
+      const links = await this.links(joinLink(key), { limit: this.#budget.linksPerKey }, id);
+      if (!links.some(({ node, direction }) => node === id && direction === 'in')) continue;
+      for (const link of links) {
+        if (link.direction === 'out' && link.node !== id)
+          edges.push(joinEdge(link.node, id, 'read', 'exact', link.t, last, link));
+      }
+    }
+    return unique(edges);
+  }
+
+  async #nodeAt(id: NodeId, asker: NodeId): Promise<Node | undefined> {
+    const place = shardOf(id);
+    return place && (await this.local(place.instance, place.partition, asker))?.nodes.get(id);
   }
 
   /** What a unit continues: its start here, or its own unit in the partition before, or (start not recorded) the request. */
@@ -231,8 +231,8 @@ export class Provenance {
     const runtime = await this.runtime(node.instance);
     const startedHere = edges.some(({ op }) => op === 'start');
     if (isUnnamed(node.proc) || runtime?.has(node.proc) || startedHere || node.partition === INIT) return edges;
-    const before = isRequest(node.partition) ? node.first - 1 : at;
-    const range = { before: Math.max(0, before), limit: this.#budget.linksPerKey };
+    const latest = isRequest(node.partition) ? node.first - 1 : at;
+    const range = { before: Math.max(0, latest), limit: this.#budget.linksPerKey };
     const earlier = (await this.links(processKey(node.instance, node.proc), range, node.id)).find(
       (link) => link.instance === node.instance && link.partition !== node.partition,
     );
@@ -271,10 +271,20 @@ export class Provenance {
   }
 }
 
-/** All requests of a trace share its root: it ranks candidates, it joins nothing. */
-function joins({ key }: { readonly key: string }): boolean {
-  return !key.startsWith('trace:');
+/**
+ * The keys that can join. All requests of a trace share its root: it ranks candidates, it joins nothing. The same content
+ * stored again under the same name has the same `s3:` key, so the id of the write itself is preferred.
+ */
+function mostTelling(keys: readonly JoinKey[]): readonly JoinKey[] {
+  const written = keys.some(({ key }) => key.startsWith('s3req:'));
+  return keys.filter(({ key }) => !key.startsWith('trace:') && !(written && key.startsWith('s3:')));
 }
+
+/** Keys of hand-overs that are answered. */
+const calls = ({ key }: JoinKey) => /^(?:lambda|url|apigw|call):/.test(key);
+
+/** An asynchronous invocation is accepted with 202, before the function has run. */
+const isSynchronous = ({ aws, status }: ExchangeNode) => !(aws?.service === 'lambda' && status === 202);
 
 function requestOf(node: ProcessNode): NodeId {
   return `request:${node.id.split(':').slice(1, 3).join(':')}` as NodeId;

@@ -45,7 +45,7 @@ export async function leadsOf(
     case 'resource':
       return writers(causes, because, id);
     case 'exchange':
-      return because === 'answered' ? answers(causes, inputs) : senders(causes);
+      return because === 'answered' ? await answers(graph, causes, inputs) : senders(causes);
     case 'process':
       return (await Promise.all(causes.map((cause) => unitInput(graph, cause, because, inputs)))).flat();
     case 'file':
@@ -89,14 +89,54 @@ function senders(causes: readonly Cause[]): readonly Lead[] {
   return causes.flatMap((cause) => (cause.edge.op === 'request' ? lead(cause, 'made the call', 'acted') : []));
 }
 
-function answers(causes: readonly Cause[], inputs: Inputs): readonly Lead[] {
-  return causes.flatMap((cause) => {
-    const { op, arrive } = cause.edge;
-    if (op === 'reply' && arrive !== undefined) return inputs === 'all' ? lead(cause, 'answered the call', 'start') : [];
-    if (op === 'reply') return lead(cause, 'the answer came from there', 'leaf');
-    if (op !== 'read') return [];
-    return lead(cause, 'was read', isExactObject(cause.edge.from) ? 'held' : 'leaf', true);
-  });
+async function answers(graph: Provenance, causes: readonly Cause[], inputs: Inputs): Promise<readonly Lead[]> {
+  const leads: Lead[] = [];
+  for (const cause of causes) {
+    const { op, arrive, from } = cause.edge;
+    if (op === 'reply' && arrive !== undefined) {
+      const counts = inputs === 'all' || (inputs === 'data' && (await isInfluenced(graph, from)));
+      if (counts) leads.push(...lead(cause, 'answered the call', 'start'));
+    } else if (op === 'reply') leads.push(...lead(cause, 'the answer came from there', 'leaf'));
+    else if (op === 'read' && arrive !== undefined) leads.push(...lead(cause, 'sent what was received', 'sent'));
+    else if (op === 'read') leads.push(...lead(cause, 'was read', isExactObject(from) ? 'held' : 'leaf', true));
+  }
+  return leads;
+}
+
+/** Steps that the question below may take; a request under influence shows it within its own few units and files. */
+const INFLUENCE_STEPS = 300;
+const influenced = new WeakMap<Provenance, Map<NodeId, boolean>>();
+
+/**
+ * Whether what a request answered came about under the influence of another one: through a file or a process left in its
+ * instance, or through a call whose answer did. Otherwise the function only did what it was asked.
+ */
+async function isInfluenced(graph: Provenance, request: NodeId): Promise<boolean> {
+  const known = influenced.get(graph) ?? new Map<NodeId, boolean>();
+  influenced.set(graph, known);
+  const before = known.get(request);
+  if (before !== undefined) return before;
+  // Calls in a circle: a request does not come under influence by waiting for itself.
+  known.set(request, false);
+  const home = shardOf(request);
+  const queue: Pick<Lead, 'to' | 'because' | 'at'>[] = [...(await outcome(graph, request, LASTING))];
+  const seen = new Set<string>();
+  for (let next = queue.shift(); next !== undefined && seen.size < INFLUENCE_STEPS; next = queue.shift()) {
+    const name = `${next.to}\n${next.because}`;
+    if (seen.has(name)) continue;
+    seen.add(name);
+    for (const one of await leadsOf(graph, next.to, next.because, next.at, 'data')) {
+      const place = shardOf(one.to);
+      if (one.to === request) continue;
+      const elsewhere = place !== undefined && (place.instance !== home?.instance || place.partition !== home.partition);
+      if (elsewhere || one.edge.op === 'survive') {
+        known.set(request, true);
+        return true;
+      }
+      if (one.follow) queue.push(one);
+    }
+  }
+  return false;
 }
 
 /** A unit's own start, and what reached it before it acted. */

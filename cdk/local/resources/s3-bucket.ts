@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { BUCKET_NAME } from '../services/s3/buckets.ts';
 import type { NotificationConfig, NotificationTarget } from '../services/s3/notification-config.ts';
+import { TemplateError } from '../template/problem.ts';
 import { object, objects, type ResourceType } from '../template/resource-type.ts';
 import { ENCRYPTION, NO_AUTHORISATION, NO_METRICS, SHORT_LIVED, TAGS } from './reasons.ts';
 
@@ -59,6 +61,7 @@ export const bucket: ResourceType = {
   create(resource) {
     const { properties, services } = resource;
     const name = resource.name(properties.BucketName, 63).toLowerCase();
+    if (!BUCKET_NAME.test(name)) throw new TemplateError(resource.at('BucketName'), `${name} is not a valid bucket name.`);
     const created = services.s3.buckets.create(name);
     const status = object(properties.VersioningConfiguration).Status;
     if (status === 'Enabled' || status === 'Suspended') created.versioning = status;

@@ -76,7 +76,7 @@ export class SqsSource implements Worker {
     for (const message of received) if (!wanted.includes(message)) queue.delete(message.receiptHandle ?? '');
     if (wanted.length === 0) return;
     const records = wanted.map((message) => this.#record(message));
-    // Handles as received: one that was received again meanwhile (visibility timeout too short) stays in the queue.
+    // Handles as received: another receive, after a visibility timeout that was too short, changes that of the message.
     const handles = new Map(wanted.map((message) => [message.id, message.receiptHandle ?? '']));
     for (let wait = FIRST_BACKOFF_MS; !signal.aborted; wait = Math.min(wait * 2, MAX_BACKOFF_MS)) {
       const outcome = await invokeBatch(this.#context, this.#mapping, records);

@@ -290,6 +290,28 @@ new CfnOutput(stack, 'Url', { value: fn.addFunctionUrl({ authType: lambda.Functi
 `;
 
 describe('alastor local', () => {
+  it('prints what of CloudFormation runs, and what of it without effect', async () => {
+    const child = spawn(process.execPath, [join(import.meta.dirname, '../../../cli/alastor.ts'), 'local', '--supported']);
+    let out = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      out += chunk.toString();
+    });
+    expect(await new Promise((resolve) => child.once('close', resolve))).toBe(0);
+    expect(out).toContain('### AWS::Lambda::Function');
+    expect(out).toMatch(/\| AWS::IAM::\* \| nothing is authorised locally/);
+  }, 30_000);
+
+  it.each([[[]], [['--app', 'x', '--assembly', 'y']], [['--nonsense']], [['--assembly', 'x', '--port', '70000']]])(
+    'refuses the arguments %j',
+    async (args) => {
+      const child = spawn(process.execPath, [join(import.meta.dirname, '../../../cli/alastor.ts'), 'local', ...args], {
+        stdio: 'ignore',
+      });
+      expect(await new Promise((resolve) => child.once('close', resolve))).toBe(2);
+    },
+    30_000,
+  );
+
   const CLI = join(import.meta.dirname, '../../../cli/alastor.ts');
 
   it.each(['SIGINT', 'SIGTERM', 'SIGKILL'] as const)(

@@ -132,6 +132,15 @@ describe('objects', () => {
     });
   });
 
+  it('reads an object to its end although it is replaced meanwhile', async () => {
+    const first = randomBytes(8 * 1024 * 1024);
+    await s3.send(new PutObjectCommand({ Bucket, Key: 'replaced', Body: first }));
+    const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key: 'replaced' }));
+    await s3.send(new PutObjectCommand({ Bucket, Key: 'replaced', Body: 'second' }));
+    expect(first.equals((await Body?.transformToByteArray()) ?? Buffer.alloc(0))).toBe(true);
+    expect((await content('replaced')).toString()).toBe('second');
+  });
+
   it('copies', async () => {
     await s3.send(new PutObjectCommand({ Bucket, Key: 'from ü', Body: 'copied', Metadata: { a: 'b' } }));
     await s3.send(new CopyObjectCommand({ Bucket, Key: 'to', CopySource: encodeURI(`${Bucket}/from ü`) }));

@@ -35,13 +35,7 @@ async function freePort(): Promise<number> {
  */
 function tied(command: readonly string[]): readonly string[] {
   if (program('setpriv') !== null) return ['setpriv', '--pdeathsig', 'KILL', ...command];
-  return [
-    'sh',
-    '-c',
-    '"$@" </dev/null & child=$!; trap "kill -9 $child" TERM; cat >/dev/null; kill -9 $child',
-    'sh',
-    ...command,
-  ];
+  return ['sh', '-c', '"$@" </dev/null & child=$!; cat >/dev/null; kill -9 $child', 'sh', ...command];
 }
 
 /** A running DynamoDB Local. */
@@ -112,8 +106,8 @@ async function answering(child: ChildProcess, port: number, complaints: readonly
 async function stopped(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  // Everything is in memory: there is nothing to flush. The shell variant kills its child itself when its input ends.
   child.stdin?.end();
-  // Everything is in memory: there is nothing to flush. The shell variant must get TERM to take its child along.
-  child.kill(child.spawnfile === 'sh' ? 'SIGTERM' : 'SIGKILL');
+  if (child.spawnfile !== 'sh') child.kill('SIGKILL');
   await ended;
 }

@@ -5,7 +5,7 @@ import { invalid } from './errors.ts';
 import { type BucketRequest, reply, type S3Request } from './request.ts';
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html */
-const BUCKET_NAME = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
+export const BUCKET_NAME = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
 
 export async function createBucket(request: S3Request): Promise<void> {
   await readBody(request.req);

@@ -7,7 +7,7 @@ import { readBody } from '../../http/exchange.ts';
 import { children, parseXml } from '../../http/xml.ts';
 import { type ChecksumName, checksum, checksumName } from './checksums.ts';
 import { invalid, noSuchUpload } from './errors.ts';
-import { copySource } from './objects.ts';
+import { copySource, openObject } from './objects.ts';
 import { parseRange } from './range.ts';
 import { type Received, receive, store } from './receive.ts';
 import {
@@ -193,7 +193,7 @@ async function copyPart(request: BucketRequest, name: ChecksumName): Promise<Rec
   const source = copySource(request);
   const range = parseRange(header(request.req, 'x-amz-copy-source-range'), source.size);
   const file = join(request.bucket.dir, randomUUID());
-  const from = createReadStream(source.file, range === null ? {} : { start: range.start, end: range.end });
+  const from = openObject(source.file, range);
   const stored = await store(from, file, name);
   return { file, size: stored.size, md5: stored.md5, checksum: { name, value: stored.checksum } };
 }

@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { copyFile } from 'node:fs/promises';
+import { copyFileSync, createReadStream, openSync, type ReadStream } from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { readBody } from '../../http/exchange.ts';
 import { children, parseXml } from '../../http/xml.ts';
 import { invalid, noSuchKey, notHere, preconditionFailed } from './errors.ts';
-import { parseRange } from './range.ts';
+import { type ByteRange, parseRange } from './range.ts';
 import { receive } from './receive.ts';
 import {
   type BucketRequest,
@@ -68,6 +67,11 @@ function notModified(request: BucketRequest, object: ObjectVersion): boolean {
   return ifModified !== undefined && seconds <= Date.parse(ifModified);
 }
 
+/** Opens before anything else can replace the object and remove its file: whoever began to read reads to the end. */
+export function openObject(file: string, range: ByteRange | null): ReadStream {
+  return createReadStream('', { fd: openSync(file, 'r'), ...(range === null ? {} : { start: range.start, end: range.end }) });
+}
+
 const OVERRIDES = ['content-type', 'content-language', 'expires', 'cache-control', 'content-disposition', 'content-encoding'];
 
 export async function getObject(request: BucketRequest, withBody: boolean): Promise<void> {
@@ -89,14 +93,12 @@ export async function getObject(request: BucketRequest, withBody: boolean): Prom
     if (value !== null) headers[name] = value;
   }
   if (object.parts !== undefined && query.has('partNumber')) headers['x-amz-mp-parts-count'] = object.parts.length;
+  const content = withBody && object.size > 0 ? openObject(object.file, range) : null;
   res.writeHead(range === null ? 200 : 206, headers as Record<string, string>);
-  if (!withBody || object.size === 0) return void res.end();
-  // The descriptor is opened before anything else can remove the object, so a read never sees half of it.
-  await pipeline(createReadStream(object.file, range === null ? {} : { start: range.start, end: range.end }), res).catch(
-    (cause: NodeJS.ErrnoException) => {
-      if (cause.code !== 'ERR_STREAM_PREMATURE_CLOSE') throw cause;
-    },
-  );
+  if (content === null) return void res.end();
+  await pipeline(content, res).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code !== 'ERR_STREAM_PREMATURE_CLOSE') throw cause;
+  });
 }
 
 /** Deletes one key (or one version of it) and says what came of it. */
@@ -164,7 +166,8 @@ export async function copyObject(request: BucketRequest): Promise<void> {
   const source = copySource(request);
   if (request.query.has('tagging')) throw notHere('object tags');
   const file = join(request.bucket.dir, randomUUID());
-  await copyFile(source.file, file);
+  // Synchronously, because the source may be replaced, and its file removed, whenever this waits.
+  copyFileSync(source.file, file);
   const replace = header(request.req, 'x-amz-metadata-directive')?.toUpperCase() === 'REPLACE';
   const object = request.bucket.commit(
     {
