@@ -14,7 +14,8 @@ export function observeExchange(draft: Draft, record: AuditRecord & ExchangeObse
   const { from: start, status } = record;
   const end = Math.max(start, record.to);
   // What came back cannot have caused what was sent, even when both bear the same microsecond.
-  const back = Math.max(end, start + 1);
+  const back = Math.max(Math.min(record.answered ?? end, end), start + 1);
+  const returned = Math.max(back, end);
   const partition = partitionOf(record);
   const exchange = draft.node(partition, {
     ...{ kind: 'exchange', id: exchangeId(draft.instance, partition, record.id), instance: draft.instance, partition },
@@ -40,12 +41,14 @@ export function observeExchange(draft: Draft, record: AuditRecord & ExchangeObse
     bytes: sent,
     sure,
   });
-  if (status !== undefined) draft.edge(record, { from: exchange, to: actor, op: 'response', start: back, bytes: got, sure });
+  if (status !== undefined)
+    draft.edge(record, { from: exchange, to: actor, op: 'response', start: back, end: returned, bytes: got, sure });
 
   if (!isKnownService(record)) {
     const peer = endpointHost(draft, record, record.host, record.port, record.addr);
     draft.edge(record, { from: exchange, to: peer, op: 'send', start, end, bytes: sent });
-    if (status !== undefined) draft.edge(record, { from: peer, to: exchange, op: 'reply', start: back, bytes: got });
+    if (status !== undefined)
+      draft.edge(record, { from: peer, to: exchange, op: 'reply', start: back, end: returned, bytes: got });
     draft.link('endpoint', record, { key: hostKey(record.host), direction: 'at', node: exchange, t: start });
     if (record.addr !== undefined) linkAddress(draft, record, record.addr, exchange, start);
   }
@@ -53,7 +56,7 @@ export function observeExchange(draft: Draft, record: AuditRecord & ExchangeObse
     const node = draft.node(partition, {
       ...{ kind: 'resource', id: resourceId(id), type, resource: id, first: start, last: end },
     });
-    if (access === 'read') draft.edge(record, { from: node, to: exchange, op: 'read', start: back, bytes: got });
+    if (access === 'read') draft.edge(record, { from: node, to: exchange, op: 'read', start: back, end: returned, bytes: got });
     else draft.edge(record, { from: exchange, to: node, op: access, start, end, bytes: sent });
     draft.link('resource', record, { key: linkKey(node), direction: access === 'read' ? 'in' : 'out', node, t: start });
   }
@@ -61,7 +64,7 @@ export function observeExchange(draft: Draft, record: AuditRecord & ExchangeObse
   const reads = record.resources.length > 0 && record.resources.every(({ access }) => access === 'read');
   for (const { key, sure: how } of record.keys) {
     const direction = reads ? 'in' : 'out';
-    draft.link('join', record, { key: joinLink(key), direction, node: exchange, t: reads ? back : start, sure: how });
+    draft.link('join', record, { key: joinLink(key), direction, node: exchange, t: reads ? returned : start, sure: how });
   }
 }
 

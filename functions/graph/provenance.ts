@@ -1,11 +1,12 @@
 import type { InstanceId, JoinKey } from '../../layers/record/types.ts';
 import { processKey } from './build.ts';
-import { INIT, instanceOf, isRequest, joinLink, linkKey, type NodeId, type Partition, processId, shardOf } from './ids.ts';
-import { type Graph, localGraph, type RuntimeProcesses, runtimeProcesses } from './local.ts';
-import { type Edge, type ExchangeNode, LASTING, type Node, type ProcessNode } from './model.ts';
-import { addressKey, hostKey } from './observe-network.ts';
+import { INIT, instanceOf, isRequest, joinLink, type NodeId, type Partition, processId, shardOf } from './ids.ts';
+import { calls, INFERRED_WINDOW, isSynchronous, joinEdge, mostTelling, requestOf, surviveEdge, unique } from './joins.ts';
+import { type Graph, localGraph, programOf, type RuntimeProcesses, runtimeProcesses } from './local.ts';
+import type { Edge, ExchangeNode, Node, ProcessNode } from './model.ts';
 import { isUnnamed } from './observe-process.ts';
 import type { Link } from './shard.ts';
+import { retarget, sameNodes, sharedKeys, sinceFresh } from './shared.ts';
 import type { GraphSource, LinkRange } from './source.ts';
 
 /** What a walk may load. Reaching a limit never fails: what was left is named in `cuts`. */
@@ -22,8 +23,6 @@ export interface Cut {
 
 /** Lambda lets a request run for 15 minutes: an entry that old may still stand for something that went on until now. */
 const LONGEST_REQUEST = 900_000_000;
-/** A join by content or time must lie this close, µs: the longest that a stream or queue is expected to hold a message back. */
-const INFERRED_WINDOW = 3600_000_000;
 
 /** The global graph, loaded as it is walked: local graphs of partitions, and the edges between them through links. */
 export class Provenance {
@@ -248,10 +247,19 @@ export class Provenance {
     }
     // With no record of init, what came before may as well be the runtime: then nothing is chained, its requests are independent.
     if (runtime === undefined && edges.some(({ op }) => op === 'event')) return edges;
-    return [
-      ...own,
-      surviveEdge(processId(node.instance, earlier.partition, node.proc), node.id, Math.max(node.first, earlier.t), earlier),
-    ];
+    const before = processId(node.instance, earlier.partition, node.proc);
+    await this.#inherit(node, before, earlier.partition);
+    return [...own, surviveEdge(before, node.id, Math.max(node.first, earlier.t), earlier)];
+  }
+
+  /** What a process runs was said in the partition where it started, perhaps several before this one. */
+  async #inherit(node: ProcessNode, before: NodeId, partition: Partition): Promise<void> {
+    if (node.exe !== undefined) return;
+    const older = (await this.local(node.instance, partition, node.id))?.nodes.get(before);
+    if (older?.kind !== 'process') return;
+    if (older.exe === undefined) await this.causesOf(before, older.last);
+    const known = this.nodes.get(before);
+    if (known?.kind === 'process') this.nodes.set(node.id, { ...node, ...programOf(known) });
   }
 
   async #successors(node: ProcessNode): Promise<readonly Edge[]> {
@@ -269,76 +277,4 @@ export class Provenance {
   #cut(node: NodeId, why: Cut['why']): void {
     if (!this.cuts.some((cut) => cut.node === node && cut.why === why)) this.cuts.push({ node, why });
   }
-}
-
-/**
- * The keys that can join. All requests of a trace share its root: it ranks candidates, it joins nothing. The same content
- * stored again under the same name has the same `s3:` key, so the id of the write itself is preferred.
- */
-function mostTelling(keys: readonly JoinKey[]): readonly JoinKey[] {
-  const written = keys.some(({ key }) => key.startsWith('s3req:'));
-  return keys.filter(({ key }) => !key.startsWith('trace:') && !(written && key.startsWith('s3:')));
-}
-
-/** Keys of hand-overs that are answered. */
-const calls = ({ key }: JoinKey) => /^(?:lambda|url|apigw|call):/.test(key);
-
-/** An asynchronous invocation is accepted with 202, before the function has run. */
-const isSynchronous = ({ aws, status }: ExchangeNode) => !(aws?.service === 'lambda' && status === 202);
-
-function requestOf(node: ProcessNode): NodeId {
-  return `request:${node.id.split(':').slice(1, 3).join(':')}` as NodeId;
-}
-
-function surviveEdge(from: NodeId, to: NodeId, at: number, link: Link): Edge {
-  return { from, to, op: 'survive', sure: 'exact', start: at, end: at, bytes: 0, count: 1, evidence: [link.evidence] };
-}
-
-function joinEdge(
-  from: NodeId,
-  to: NodeId,
-  op: 'invoke' | 'reply',
-  sure: Edge['sure'],
-  at: number,
-  arrive: number,
-  link: Link,
-): Edge {
-  return { from, to, op, sure, start: at, end: at, arrive, bytes: 0, count: 1, evidence: [link.evidence] };
-}
-
-function unique(edges: readonly Edge[]): readonly Edge[] {
-  const found = new Map<string, Edge>();
-  for (const edge of edges) {
-    const key = `${edge.from}\n${edge.to}`;
-    if (found.get(key)?.sure !== 'exact') found.set(key, edge);
-  }
-  return [...found.values()];
-}
-
-function sharedKeys(id: NodeId) {
-  if (!id.startsWith('endpoint:')) return [linkKey(id)];
-  const name = id.slice('endpoint:'.length);
-  const address = /^(.*):\d+$/.exec(name)?.[1];
-  return [hostKey(name), ...(address === undefined ? [addressKey(name)] : [addressKey(address), linkKey(id)])];
-}
-
-/** An address may go by a name in some partitions. */
-function sameNodes(graph: Graph, id: NodeId, known: ReadonlyMap<NodeId, Node>): readonly NodeId[] {
-  if (graph.nodes.has(id)) return [id];
-  const node = known.get(id);
-  const [, addr, port] = /^endpoint:(.*):(\d+)$/.exec(id) ?? [];
-  if (!id.startsWith('endpoint:') || (node?.kind === 'endpoint' && node.local !== undefined)) return [];
-  return [...graph.nodes.values()]
-    .filter((one) => one.kind === 'endpoint' && one.addr === addr && one.port === Number(port))
-    .map((one) => one.id);
-}
-
-function retarget(edges: readonly Edge[], end: 'from' | 'to', id: NodeId): readonly Edge[] {
-  return edges.map((edge) => (edge[end] === id ? edge : { ...edge, [end]: id }));
-}
-
-/** What was in a file before it was last created, truncated or replaced does not reach a later reader. */
-function sinceFresh(edges: readonly Edge[], at: number): readonly Edge[] {
-  const fresh = Math.max(-1, ...edges.map((edge) => (edge.fresh !== undefined && edge.fresh <= at ? edge.fresh : -1)));
-  return edges.filter((edge) => edge.end >= fresh || edge.end === LASTING);
 }

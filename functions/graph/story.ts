@@ -91,6 +91,7 @@ export async function story(
     },
   };
   found.set(start, first);
+  const edges: Edge[] = [];
   const queue: Found[] = [first];
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
     const key = `${next.id}\n${next.because}`;
@@ -106,14 +107,15 @@ export async function story(
       const step = toFound(lead, next.id, known?.order ?? found.size, known?.explains ?? new Set());
       step.explains.add(next.id);
       if (known === undefined) found.set(lead.to, step);
-      // First reached as something merely touched, it may turn out to have carried the attack.
-      else if (known.touched && !step.touched) found.set(lead.to, step);
+      // First reached as something merely touched, it may turn out to have carried the attack. It keeps its place in the tree.
+      else if (known.touched && !step.touched) found.set(lead.to, { ...known, touched: false });
+      edges.push(lead.edge);
       if (lead.follow) queue.push(step);
     }
   }
   return {
     ...toSteps(graph, [...found.values()]),
-    reused: reuses(graph, [...found.values()]),
+    reused: reuses(graph, edges),
     frontier: [...frontier, ...graph.cuts],
   };
 }
@@ -196,25 +198,24 @@ function fnOf(graph: Provenance, place: { instance: InstanceId; partition?: Part
   return {};
 }
 
-function reuses(graph: Provenance, all: readonly Found[]): readonly Reuse[] {
+function reuses(graph: Provenance, edges: readonly Edge[]): readonly Reuse[] {
   const reused = new Map<string, Reuse>();
   const add = (what: Reuse['what'], id: NodeId, instanceId: InstanceId, from: Partition, to: Partition) => {
     const node = graph.nodes.get(id);
     if (from === to || node === undefined) return;
     reused.set(`${id}\n${from}\n${to}`, { what, node: id, label: label(node), instanceId, from, to });
   };
-  for (const { id, edge } of all) {
-    const writer = shardOf(id);
-    if (edge === undefined || writer === undefined) continue;
-    if (edge.op === 'survive') {
-      const later = shardOf(edge.to);
-      if (later !== undefined) add('process', id, writer.instance, writer.partition, later.partition);
-    }
-    if (!edge.to.startsWith('file:')) continue;
-    for (const reader of all) {
-      const used = reader.edge?.from === edge.to ? shardOf(reader.edge.to) : undefined;
-      if (used !== undefined) add('file', edge.to, writer.instance, writer.partition, used.partition);
-    }
+  const users = new Map<NodeId, Partition[]>();
+  for (const { from, to } of edges) {
+    const reader = from.startsWith('file:') ? shardOf(to) : undefined;
+    if (reader !== undefined) users.set(from, [...(users.get(from) ?? []), reader.partition]);
+  }
+  for (const { from, to, op } of edges) {
+    const before = shardOf(from);
+    if (before === undefined) continue;
+    const later = op === 'survive' ? shardOf(to) : undefined;
+    if (later !== undefined) add('process', from, before.instance, before.partition, later.partition);
+    for (const user of users.get(to) ?? []) add('file', to, before.instance, before.partition, user);
   }
   return [...reused.values()];
 }

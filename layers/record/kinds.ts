@@ -110,6 +110,7 @@ const OWN: { readonly [K in Kind]: Shape<Own<K>> } = {
     id,
     from: count,
     to: count,
+    answered: optional(count),
     method: text,
     scheme: oneOf('http', 'https'),
     host: text,

@@ -208,12 +208,16 @@ export interface DnsObservation {
   readonly addrs: readonly string[];
 }
 
-/** One HTTP request and its response, seen by the network proxy; written when it ends or fails. `from`, `to`: µs since 1970. */
+/**
+ * One HTTP request and its response, seen by the network proxy; written when it ends or fails. `from`, `to`: µs since 1970.
+ * `answered`: when the head of the response was passed on, before which nothing of it can have had an effect.
+ */
 export interface ExchangeObservation {
   readonly kind: 'exchange';
   readonly id: string;
   readonly from: number;
   readonly to: number;
+  readonly answered?: number;
   readonly method: string;
   readonly scheme: 'http' | 'https';
   readonly host: string;

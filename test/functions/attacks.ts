@@ -117,3 +117,63 @@ export function handOver(carrier: Carrier) {
   b.end();
   return { instances: [a, b, other], a, b, other };
 }
+
+/** A process left by one order changes the case of the next one, whose unpaid delivery is then announced to the attacker. */
+export function tamperedAnswer() {
+  const clock = new Clock();
+  const purchase = new Recorded('purchase', clock);
+  const price = new Recorded('get-price', clock);
+  const authorize = new Recorded('authorize-cc', clock);
+  const publish = new Recorded('publish', clock);
+  const invoke = (from: Recorded, to: Recorded, req: string, act: () => void) => {
+    const start = clock.tick();
+    to.begin(req);
+    act();
+    to.end();
+    const resource = { type: 'function', id: `lambda:${to.fn}`, access: 'call' } as const;
+    const aws = { service: 'lambda', operation: 'Invoke' };
+    const keys = [{ key: `lambda:${req}`, sure: 'exact' as const }];
+    from.exchange(from.runtime, {
+      from: start,
+      to: clock.tick(),
+      host: 'lambda.eu-west-1.amazonaws.com',
+      aws,
+      keys,
+      resources: [resource],
+    });
+  };
+  const getPrice = () =>
+    price.aws(price.runtime, 'dynamodb', 'GetItem', [], [{ type: 'table-item', id: 'ddb:prices/1', access: 'read' }]);
+
+  purchase.begin('buy-1', API);
+  invoke(purchase, price, 'price-1', getPrice);
+  let daemon = authorize.runtime;
+  invoke(purchase, authorize, 'auth-1', () => {
+    const sh = authorize.spawn(authorize.runtime, 60, ['sh', '-c', 'printf x; setsid sh -c while &']);
+    daemon = authorize.spawn(sh, 61, ['sh', '-c', 'while']);
+    authorize.exit(sh);
+  });
+  purchase.end();
+
+  purchase.begin('buy-2', API);
+  invoke(purchase, price, 'price-2', getPrice);
+  invoke(purchase, authorize, 'auth-2', () => {
+    authorize.write(authorize.runtime, '/tmp/cases/2.json');
+    authorize.write(daemon, '/tmp/cases/2.json');
+    authorize.read(authorize.runtime, '/tmp/cases/2.json');
+    authorize.add(authorize.runtime, { kind: 'file-change', op: 'unlink', path: '/tmp/cases/2.json' });
+  });
+  purchase.aws(purchase.runtime, 'dynamodb', 'PutItem', [], [{ type: 'table-item', id: 'ddb:orders/2', access: 'write' }]);
+  invoke(purchase, publish, 'publish-2', () => {
+    publish.aws(
+      publish.runtime,
+      'events',
+      'PutEvents',
+      ['event:e2'],
+      [{ type: 'event-bus', id: 'events:default', access: 'write' }],
+    );
+    publish.exchange(publish.runtime, { host: 'fence.evil', method: 'POST', request: { bytes: 300 }, response: { bytes: 0 } });
+  });
+  purchase.end();
+  return { instances: [purchase, price, authorize, publish], purchase, price, authorize, publish, daemon };
+}

@@ -132,6 +132,7 @@ function groundTruth(plan: Plan, planted: Entry, trigger: Entry, rounds: number)
   story.upstreamOf = [exfil.host];
   story
     .context('publish had answered before', invokes(authorizeCc, trigger.requestId))
+    .runs('publish, which had answered', functions.publish, trigger.requestId, 'context')
     .attack('the tool sends cards itself', {
       kind: 'exchange',
       label: `^POST https://${literally(exfil.host + plan.exfilPath)}`,

@@ -14,6 +14,7 @@ export interface ShopAnswer {
   readonly status: number;
   /** Response header `apigw-requestid`: the id of the entry request. */
   readonly requestId: string;
+  readonly headers: Readonly<Record<string, string>>;
   readonly body: Readonly<Record<string, unknown>>;
 }
 
@@ -44,7 +45,8 @@ export async function call(apiUrl: string, method: string, path: string, options
   const text = await response.text();
   try {
     const requestId = response.headers.get('apigw-requestid') ?? '';
-    return { status: response.status, requestId, body: JSON.parse(text) as Record<string, unknown> };
+    const headers = Object.fromEntries(response.headers);
+    return { status: response.status, requestId, headers, body: JSON.parse(text) as Record<string, unknown> };
   } catch (cause) {
     throw new Error(`${method} ${path}: the shop answered ${response.status} with ${text.slice(0, 200)}`, { cause });
   }

@@ -1,5 +1,6 @@
 import type { MockttpServer } from 'mockttp/dist/server/mockttp-server';
 import type { Peer } from '../../record/types.ts';
+import { nowMicros } from '../clock.ts';
 import { Exchange } from './exchanges.ts';
 import type { InterceptorOptions } from './interception.ts';
 import type { Connection } from './tunnel.ts';
@@ -17,6 +18,11 @@ const LAST_PIECE_MS = 40;
 
 /** What mockttp writes into a response whose client has gone; nobody receives it. */
 const ABORT_TEXT = Buffer.from('Error: aborted');
+
+/** mockttp's timestamps are of performance.now(); events come a turn of the loop after what they tell of. */
+function realTime(timestamp: number = performance.now()): number {
+  return nowMicros() - Math.max(0, Math.round((performance.now() - timestamp) * 1000));
+}
 
 export interface ExchangeWatch {
   /** Reports what is still under way as cut short. */
@@ -40,7 +46,7 @@ export function watchExchanges(mockttp: MockttpServer, options: WatchOptions): E
   const begin = (
     request: { id: string; method: string; path: string; protocol: string; remotePort?: number } & {
       headers: Record<string, string | string[] | undefined>;
-      timingEvents: { startTime: number };
+      timingEvents: { startTimestamp: number };
     },
     upgrade = false,
   ): Exchange | undefined => {
@@ -56,7 +62,7 @@ export function watchExchanges(mockttp: MockttpServer, options: WatchOptions): E
       scheme,
       target,
       headers,
-      from: Math.round(timingEvents.startTime * 1000),
+      from: realTime(timingEvents.startTimestamp),
       upgrade,
     });
     underWay.set(request.id, exchange);
@@ -69,7 +75,9 @@ export function watchExchanges(mockttp: MockttpServer, options: WatchOptions): E
     body?.add(content);
     if (body) body.complete = isEnded;
   });
-  mockttp.on('response-initiated', ({ id, statusCode, headers }) => underWay.get(id)?.answered(statusCode, headers));
+  mockttp.on('response-initiated', ({ id, statusCode, headers, timingEvents }) =>
+    underWay.get(id)?.answered(statusCode, headers, realTime(timingEvents.headersSentTimestamp)),
+  );
   mockttp.on('response-body-data', ({ id, content, isEnded }) => {
     const exchange = underWay.get(id);
     if (exchange === undefined) return;
@@ -96,7 +104,9 @@ export function watchExchanges(mockttp: MockttpServer, options: WatchOptions): E
     const exchange = begin(request, true);
     if (exchange !== undefined) exchange.request.complete = true;
   });
-  mockttp.on('websocket-accepted', ({ id, statusCode, headers }) => underWay.get(id)?.answered(statusCode, headers));
+  mockttp.on('websocket-accepted', ({ id, statusCode, headers }) =>
+    underWay.get(id)?.answered(statusCode, headers, nowMicros()),
+  );
   // Named from the server's side: what it received is what the application sent.
   mockttp.on('websocket-message-received', ({ streamId, content }) => underWay.get(streamId)?.request.add(content));
   mockttp.on('websocket-message-sent', ({ streamId, content }) => underWay.get(streamId)?.response.add(content));
@@ -109,7 +119,7 @@ export function watchExchanges(mockttp: MockttpServer, options: WatchOptions): E
   mockttp.on('response', ({ id, statusCode, headers }) => {
     const exchange = underWay.get(id);
     if (!exchange?.head.upgrade) return;
-    exchange.answered(statusCode, headers);
+    exchange.answered(statusCode, headers, nowMicros());
     finish(id);
   });
 

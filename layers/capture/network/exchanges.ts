@@ -1,7 +1,8 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { ExchangeObservation, Observation } from '../../record/types.ts';
+import { nowMicros } from '../clock.ts';
 import { readExchange } from '../handover/index.ts';
-import { type Connection, nowMicros } from './tunnel.ts';
+import type { Connection } from './tunnel.ts';
 
 /** How much of a body is looked at for identifiers. It is never stored, and never leaves this process. */
 const MAX_LOOKED_AT = 1 << 20;
@@ -79,6 +80,7 @@ export class Exchange {
   readonly head: RequestHead;
   private status: number | undefined;
   private responseHeaders: Headers = {};
+  private answeredAt: number | undefined;
 
   constructor(id: string, connection: Connection, head: RequestHead) {
     this.id = id;
@@ -86,8 +88,10 @@ export class Exchange {
     this.head = head;
   }
 
-  answered(status: number, headers: Headers): void {
+  /** `at`: µs since 1970, when the head of the response was passed on. */
+  answered(status: number, headers: Headers, at: number): void {
     this.status = status;
+    this.answeredAt = at;
     this.responseHeaders = headers;
   }
 
@@ -121,6 +125,7 @@ export class Exchange {
       id: this.id,
       from: head.from,
       to,
+      ...(this.answeredAt === undefined ? {} : { answered: this.answeredAt }),
       method: head.method,
       scheme: head.scheme,
       host,

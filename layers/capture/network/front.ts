@@ -1,12 +1,13 @@
 import net from 'node:net';
 import type { Observation, Peer, ProcessId, TunnelObservation } from '../../record/types.ts';
+import { nowMicros } from '../clock.ts';
 import { createAuthority } from './authority.ts';
 import { type ClientHello, readClientHello } from './client-hello.ts';
 import { awaitReadable, firstToSpeak, readOpening } from './first-bytes.ts';
 import type { Interceptor, InterceptorModule } from './interception.ts';
 import { trustedRoots } from './roots.ts';
 import type { Opening } from './sniff.ts';
-import { type Connection, dial, nowMicros, reset, tunnel } from './tunnel.ts';
+import { type Connection, dial, reset, tunnel } from './tunnel.ts';
 
 export interface FrontOptions {
   /** `addr:port` of local addresses that are steered all the same: AWS endpoint overrides. */

@@ -1,5 +1,6 @@
 import net from 'node:net';
 import type { Observation, Peer, ProcessId, TunnelObservation } from '../../record/types.ts';
+import { nowMicros } from '../clock.ts';
 
 /** A connection of the audited function, as the front knows it. */
 export interface Connection {
@@ -11,8 +12,6 @@ export interface Connection {
   readonly from: number;
   readonly sni?: string;
 }
-
-export const nowMicros = (): number => Math.round((performance.timeOrigin + performance.now()) * 1000);
 
 /** Opens the connection the application asked for. Both directions can be closed separately, as the application may do. */
 export const dial = (peer: Peer): net.Socket =>

@@ -279,16 +279,6 @@ function descendants(root: number): number[] {
   return found.slice(1);
 }
 
-const app = `
-import { App, CfnOutput, Stack } from 'aws-cdk-lib';
-import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
-import * as lambda from 'aws-cdk-lib/aws-lambda';
-const stack = new Stack(new App(), 'FromApp');
-new dynamodb.Table(stack, 'Table', { partitionKey: { name: 'id', type: dynamodb.AttributeType.STRING } });
-const fn = new lambda.Function(stack, 'Fn', { functionName: 'fn', runtime: lambda.Runtime.NODEJS_22_X, handler: 'index.handler', code: lambda.Code.fromInline('exports.handler = async () => 1') });
-new CfnOutput(stack, 'Url', { value: fn.addFunctionUrl({ authType: lambda.FunctionUrlAuthType.NONE }).url });
-`;
-
 describe('alastor local', () => {
   it('prints what of CloudFormation runs, and what of it without effect', async () => {
     const child = spawn(process.execPath, [join(import.meta.dirname, '../../../cli/alastor.ts'), 'local', '--supported']);
@@ -317,9 +307,7 @@ describe('alastor local', () => {
   it.each(['SIGINT', 'SIGTERM', 'SIGKILL'] as const)(
     'runs an app until %s and leaves no process and no port',
     async (signal) => {
-      const source = join(import.meta.dirname, `app-${process.pid}-${signal}.mjs`);
-      writeFileSync(source, app);
-      cleanUp.push(() => rmSync(source));
+      const source = join(import.meta.dirname, 'sample-app.ts');
       const temporary = mkdtempSync(join(tmpdir(), 'alastor-test-tmp-'));
       cleanUp.push(() => rmSync(temporary, { recursive: true, force: true }));
       const child = spawn(process.execPath, [CLI, 'local', '--app', `${process.execPath} ${source}`], {

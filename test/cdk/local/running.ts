@@ -2,7 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App, Stack } from 'aws-cdk-lib';
+import { vi } from 'vitest';
 import { type Engine, type EngineOptions, startEngine } from '../../../cdk/local/engine.ts';
+
+// Loading the CDK and starting Java take many seconds on a busy machine; nothing here is about time.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 /** Credentials that every client of a test uses; the engine checks none. */
 export const credentials = { accessKeyId: 'AKIAEXAMPLE', secretAccessKey: 'secret' };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { addressId, fileId, hostId, processId, requestId, requestPartition, resourceId } from '../../../functions/graph/ids.ts';
 import { story } from '../../../functions/graph/story.ts';
-import { type Carrier, containerReuse, handOver, survivingProcess } from '../attacks.ts';
+import { type Carrier, containerReuse, handOver, survivingProcess, tamperedAnswer } from '../attacks.ts';
 import { provenanceOf } from '../memory-source.ts';
 
 const OPTIONS = { limit: 500, inputs: 'data' } as const;
@@ -119,6 +119,32 @@ describe('story of a process that outlives its request', () => {
     const split = await story(provenanceOf(instances, cuts), resourceId('ddb:orders/77'), OPTIONS);
     expect(split.steps.map(({ node }) => node)).toEqual(whole.steps.map(({ node }) => node));
     expect(split.reused).toEqual(whole.reused);
+  });
+});
+
+describe('story that leads through the answer of a call', () => {
+  it('follows the function that was under the influence of an earlier request, and not the one that only did what it was asked', async () => {
+    const { instances, authorize, daemon } = tamperedAnswer();
+    const told = await story(provenanceOf(instances), hostId('fence.evil'), OPTIONS);
+    const requests = told.requests.map(({ requestId: id }) => id).sort();
+    expect(requests).toEqual(['auth-1', 'auth-2', 'buy-1', 'buy-2', 'publish-2']);
+    expect(told.reused).toEqual([
+      expect.objectContaining({ what: 'process', from: 'auth-1', to: 'auth-2', instanceId: authorize.id }),
+    ]);
+    const late = told.steps.find(({ node }) => node === processId(authorize.id, requestPartition('auth-2'), daemon));
+    // It was only when it started that the process said what it runs.
+    expect(late?.label).toBe('sh -c while (61)');
+    const calls = told.steps.filter(({ kind, role }) => kind === 'exchange' && role === 'touched').map(({ label }) => label);
+    expect(calls).toEqual(['lambda:Invoke 200', 'lambda:Invoke 200']);
+    const units = told.steps.filter(({ kind, label }) => kind === 'process' && label.startsWith('/var/lang/bin/node'));
+    expect(units).toHaveLength(5);
+  });
+
+  it('follows all of them when asked to', async () => {
+    const { instances } = tamperedAnswer();
+    const told = await story(provenanceOf(instances), hostId('fence.evil'), { ...OPTIONS, inputs: 'all' });
+    expect(told.requests).toHaveLength(7);
+    expect(told.steps.map(({ label }) => label)).toContain('ddb:prices/1');
   });
 });
 

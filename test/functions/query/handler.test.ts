@@ -12,6 +12,7 @@ interface Body {
   readonly requests: readonly { readonly requestId: string }[];
   readonly results: readonly { readonly node: string }[];
   readonly nodes: readonly { readonly id: string }[];
+  readonly edges: readonly object[];
   readonly steps: readonly object[];
   readonly segments: readonly object[];
   readonly reused: readonly object[];

@@ -105,6 +105,7 @@ const BY_KIND: ByKind = {
       id,
       from: count,
       to: count,
+      answered: count,
       method: text,
       scheme: fc.constantFrom('http', 'https'),
       host: text,

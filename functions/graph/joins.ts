@@ -1,0 +1,52 @@
+/** Edges over the borders of instances and requests: which keys can make one, and how it looks. */
+import type { JoinKey } from '../../layers/record/types.ts';
+import type { NodeId } from './ids.ts';
+import type { Edge, ExchangeNode, ProcessNode } from './model.ts';
+import type { Link } from './shard.ts';
+
+/** A join by content or time must lie this close, µs: the longest that a stream or queue is expected to hold a message back. */
+export const INFERRED_WINDOW = 3600_000_000;
+
+/**
+ * The keys that can join. All requests of a trace share its root: it ranks candidates, it joins nothing. The same content
+ * stored again under the same name has the same `s3:` key, so the id of the write itself is preferred.
+ */
+export function mostTelling(keys: readonly JoinKey[]): readonly JoinKey[] {
+  const written = keys.some(({ key }) => key.startsWith('s3req:'));
+  return keys.filter(({ key }) => !key.startsWith('trace:') && !(written && key.startsWith('s3:')));
+}
+
+/** Keys of hand-overs that are answered. */
+export const calls = ({ key }: JoinKey) => /^(?:lambda|url|apigw|call):/.test(key);
+
+/** An asynchronous invocation is accepted with 202, before the function has run. */
+export const isSynchronous = ({ aws, status }: ExchangeNode) => !(aws?.service === 'lambda' && status === 202);
+
+export function requestOf(node: ProcessNode): NodeId {
+  return `request:${node.id.split(':').slice(1, 3).join(':')}` as NodeId;
+}
+
+export function surviveEdge(from: NodeId, to: NodeId, at: number, link: Link): Edge {
+  return { from, to, op: 'survive', sure: 'exact', start: at, end: at, bytes: 0, count: 1, evidence: [link.evidence] };
+}
+
+export function joinEdge(
+  from: NodeId,
+  to: NodeId,
+  op: 'invoke' | 'reply' | 'read',
+  sure: Edge['sure'],
+  at: number,
+  arrive: number,
+  link: Link,
+): Edge {
+  return { from, to, op, sure, start: at, end: at, arrive, bytes: 0, count: 1, evidence: [link.evidence] };
+}
+
+export function unique(edges: readonly Edge[]): readonly Edge[] {
+  const found = new Map<string, Edge>();
+  for (const edge of edges) {
+    const key = `${edge.from}\n${edge.to}`;
+    if (found.get(key)?.sure !== 'exact') found.set(key, edge);
+  }
+  return [...found.values()];
+}

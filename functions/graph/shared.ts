@@ -1,0 +1,33 @@
+/** Nodes that many partitions mention: under which keys they are found, and what their edges mean together. */
+import { linkKey, type NodeId } from './ids.ts';
+import type { Graph } from './local.ts';
+import { type Edge, LASTING, type Node } from './model.ts';
+import { addressKey, hostKey } from './observe-network.ts';
+
+export function sharedKeys(id: NodeId) {
+  if (!id.startsWith('endpoint:')) return [linkKey(id)];
+  const name = id.slice('endpoint:'.length);
+  const address = /^(.*):\d+$/.exec(name)?.[1];
+  return [hostKey(name), ...(address === undefined ? [addressKey(name)] : [addressKey(address), linkKey(id)])];
+}
+
+/** An address may go by a name in some partitions. */
+export function sameNodes(graph: Graph, id: NodeId, known: ReadonlyMap<NodeId, Node>): readonly NodeId[] {
+  if (graph.nodes.has(id)) return [id];
+  const node = known.get(id);
+  const [, addr, port] = /^endpoint:(.*):(\d+)$/.exec(id) ?? [];
+  if (!id.startsWith('endpoint:') || (node?.kind === 'endpoint' && node.local !== undefined)) return [];
+  return [...graph.nodes.values()]
+    .filter((one) => one.kind === 'endpoint' && one.addr === addr && one.port === Number(port))
+    .map((one) => one.id);
+}
+
+export function retarget(edges: readonly Edge[], end: 'from' | 'to', id: NodeId): readonly Edge[] {
+  return edges.map((edge) => (edge[end] === id ? edge : { ...edge, [end]: id }));
+}
+
+/** What was in a file before it was last created, truncated or replaced does not reach a later reader. */
+export function sinceFresh(edges: readonly Edge[], at: number): readonly Edge[] {
+  const fresh = Math.max(-1, ...edges.map((edge) => (edge.fresh !== undefined && edge.fresh <= at ? edge.fresh : -1)));
+  return edges.filter((edge) => edge.end >= fresh || edge.end === LASTING);
+}
