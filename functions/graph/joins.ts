@@ -1,6 +1,6 @@
 /** Edges over the borders of instances and requests: which keys can make one, and how it looks. */
 import type { JoinKey } from '../../layers/record/types.ts';
-import type { NodeId } from './ids.ts';
+import { type NodeId, processId } from './ids.ts';
 import type { Edge, ExchangeNode, ProcessNode } from './model.ts';
 import type { Link } from './shard.ts';
 
@@ -26,8 +26,11 @@ export function requestOf(node: ProcessNode): NodeId {
   return `request:${node.id.split(':').slice(1, 3).join(':')}` as NodeId;
 }
 
-export function surviveEdge(from: NodeId, to: NodeId, at: number, link: Link): Edge {
-  return { from, to, op: 'survive', sure: 'exact', start: at, end: at, bytes: 0, count: 1, evidence: [link.evidence] };
+/** From the unit in which `link` saw the process to a later one, which its influence reaches until just before `end`. */
+export function surviveEdge(link: Link, later: ProcessNode, end: number): Edge {
+  const from = processId(link.instance, link.partition, later.proc);
+  const times = { start: link.t, end, bytes: 0, count: 1 };
+  return { from, to: later.id, op: 'survive', sure: 'exact', ...times, evidence: [link.evidence] };
 }
 
 export function joinEdge(

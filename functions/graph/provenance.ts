@@ -230,31 +230,39 @@ export class Provenance {
     const runtime = await this.runtime(node.instance);
     const startedHere = edges.some(({ op }) => op === 'start');
     if (isUnnamed(node.proc) || runtime?.has(node.proc) || startedHere || node.partition === INIT) return edges;
-    const latest = isRequest(node.partition) ? node.first - 1 : at;
+    const whole = !isRequest(node.partition);
+    const latest = whole ? Math.min(at, node.last) : node.first - 1;
     const range = { before: Math.max(0, latest), limit: this.#budget.linksPerKey };
-    const earlier = (await this.links(processKey(node.instance, node.proc), range, node.id)).find(
+    const found = (await this.links(processKey(node.instance, node.proc), range, node.id)).filter(
       (link) => link.instance === node.instance && link.partition !== node.partition,
     );
-    // A new image taken on by an older process is not a start.
-    const own = earlier === undefined ? edges : edges.filter(({ op }) => op !== 'image');
-    if (earlier === undefined) {
-      const known = own.some(({ op }) => op === 'image' || op === 'event');
-      const request = known || !isRequest(node.partition) ? undefined : requestOf(node);
-      const graph = request && (await this.local(node.instance, node.partition, node.id));
-      if (request === undefined || !graph?.nodes.has(request)) return own;
-      const base = { op: 'event', sure: 'inferred', start: node.first, end: node.first, bytes: 0, count: 1 } as const;
-      return [...own, { ...base, from: request, to: node.id, partition: node.partition, evidence: [] }];
-    }
+    // What lies between requests is one unit for all of its pieces, so any request before may be the one before.
+    const earlier = whole
+      ? [...new Map([...found].reverse().map((link) => [link.partition, link])).values()]
+      : found.slice(0, 1);
+    if (earlier.length === 0) return await this.#unknownStart(node, edges);
     // With no record of init, what came before may as well be the runtime: then nothing is chained, its requests are independent.
     if (runtime === undefined && edges.some(({ op }) => op === 'event')) return edges;
-    const before = processId(node.instance, earlier.partition, node.proc);
-    await this.#inherit(node, before, earlier.partition);
-    return [...own, surviveEdge(before, node.id, Math.max(node.first, earlier.t), earlier)];
+    for (const link of earlier) await this.#inherit(node, processId(node.instance, link.partition, node.proc), link.partition);
+    // A new image taken on by an older process is not a start.
+    const own = edges.filter(({ op }) => op !== 'image');
+    return [...own, ...earlier.map((link) => surviveEdge(link, node, Math.max(link.t, latest)))];
+  }
+
+  /** Neither seen starting nor seen before: its start was lost. It acted during this request, so that is the best guess. */
+  async #unknownStart(node: ProcessNode, edges: readonly Edge[]): Promise<readonly Edge[]> {
+    const known = edges.some(({ op }) => op === 'image' || op === 'event');
+    const request = requestOf(node);
+    const graph = known || !isRequest(node.partition) ? undefined : await this.local(node.instance, node.partition, node.id);
+    if (!graph?.nodes.has(request)) return edges;
+    const base = { op: 'event', sure: 'inferred', start: node.first, end: node.first, bytes: 0, count: 1 } as const;
+    return [...edges, { ...base, from: request, to: node.id, partition: node.partition, evidence: [] }];
   }
 
   /** What a process runs was said in the partition where it started, perhaps several before this one. */
   async #inherit(node: ProcessNode, before: NodeId, partition: Partition): Promise<void> {
-    if (node.exe !== undefined) return;
+    const named = this.nodes.get(node.id);
+    if (named?.kind === 'process' && named.exe !== undefined) return;
     const older = (await this.local(node.instance, partition, node.id))?.nodes.get(before);
     if (older?.kind !== 'process') return;
     if (older.exe === undefined) await this.causesOf(before, older.last);
@@ -267,11 +275,17 @@ export class Provenance {
     if (isUnnamed(node.proc) || runtime?.has(node.proc) || node.partition === INIT) return [];
     const range = { after: node.first, order: 'oldest', limit: this.#budget.linksPerKey } as const;
     const later = await this.links(processKey(node.instance, node.proc), range, node.id);
-    const next = later.find(
+    const after = later.filter(
       (link) => link.instance === node.instance && link.partition !== node.partition && link.t >= node.first,
     );
-    if (next === undefined || runtime === undefined) return [];
-    return [surviveEdge(node.id, processId(node.instance, next.partition, node.proc), next.t, next)];
+    const next = isRequest(node.partition)
+      ? after.slice(0, 1)
+      : [...new Map([...after].reverse().map((one) => [one.partition, one])).values()];
+    if (runtime === undefined) return [];
+    return next.map((link) => {
+      const to = processId(node.instance, link.partition, node.proc);
+      return { ...surviveEdge(link, node, link.t), from: node.id, to };
+    });
   }
 
   #cut(node: NodeId, why: Cut['why']): void {

@@ -148,7 +148,7 @@ async function unitInput(graph: Provenance, cause: Cause, because: Because, inpu
     case 'image':
       return lead(cause, 'started the process', 'acted');
     case 'survive':
-      return lead(cause, 'the process was left running by an earlier request', 'planted');
+      return await older(graph, cause, inputs);
     case 'event':
       return lead(cause, 'the request that was being served', 'acted');
     case 'exit':
@@ -165,6 +165,34 @@ async function unitInput(graph: Provenance, cause: Cause, because: Because, inpu
     default:
       return [];
   }
+}
+
+/**
+ * Where a process that was left running got its influence from. Units in which it only went on living are passed over: it
+ * may have been through a hundred requests that have nothing to do with it.
+ */
+async function older(graph: Provenance, first: Cause, inputs: Inputs): Promise<readonly Lead[]> {
+  const kept = new Map<NodeId, Cause>();
+  const seen = new Map<NodeId, number>();
+  const queue = [first];
+  for (let cause = queue.shift(); cause !== undefined; cause = queue.shift()) {
+    const { from } = cause.edge;
+    if ((seen.get(from) ?? -1) >= cause.until) continue;
+    seen.set(from, cause.until);
+    await graph.find(from);
+    const chain: Cause[] = [];
+    let told = false;
+    for (const edge of await graph.causesOf(from, cause.until)) {
+      const until = follow(edge, cause.until, 'backward');
+      if (until === undefined) continue;
+      if (edge.op === 'survive') chain.push({ edge: { ...edge, to: first.edge.to }, until });
+      else if ((await unitInput(graph, { edge, until }, 'planted', inputs)).length > 0) told = true;
+    }
+    if (told || chain.length === 0) kept.set(from, cause);
+    // Kept or not, its own past counts; a unit that is kept leads there itself.
+    if (!told) queue.push(...chain);
+  }
+  return [...kept.values()].flatMap((cause) => lead(cause, 'the process was left running by an earlier request', 'planted'));
 }
 
 function isLocalChannel(graph: Provenance, id: NodeId): boolean {

@@ -155,6 +155,15 @@ export function tamperedAnswer() {
   });
   purchase.end();
 
+  // It goes on living between requests and through one that has nothing to do with it.
+  authorize.idle();
+  authorize.read(daemon, '/usr/share/zoneinfo/UTC');
+  authorize.begin('auth-between');
+  authorize.read(daemon, '/usr/share/zoneinfo/UTC');
+  authorize.end();
+  authorize.idle();
+  authorize.read(daemon, '/usr/share/zoneinfo/UTC');
+
   purchase.begin('buy-2', API);
   invoke(purchase, price, 'price-2', getPrice);
   invoke(purchase, authorize, 'auth-2', () => {
