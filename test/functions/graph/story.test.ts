@@ -3,6 +3,7 @@ import { addressId, fileId, hostId, processId, requestId, requestPartition, reso
 import { story } from '../../../functions/graph/story.ts';
 import { type Carrier, containerReuse, handOver, survivingProcess, tamperedAnswer } from '../attacks.ts';
 import { provenanceOf } from '../memory-source.ts';
+import { Clock, Recorded } from '../scenario.ts';
 
 const OPTIONS = { limit: 500, inputs: 'data' } as const;
 
@@ -93,6 +94,26 @@ describe('story of an exfiltration through container reuse', () => {
     const told = await story(provenanceOf(instances), hostId('drop.evil'), { ...OPTIONS, inputs: 'none' });
     expect(told.steps.some(({ role }) => role === 'touched')).toBe(false);
     expect(told.requests.length).toBe(4);
+  });
+});
+
+describe('story of a download', () => {
+  it('counts an answer from when it began to arrive: the client may be done with it before the proxy is', async () => {
+    const clock = new Clock();
+    const one = new Recorded('f', clock);
+    const t = () => clock.tick();
+    one.begin('r1');
+    const [from, answered] = [t(), t()];
+    one.write(one.runtime, '/tmp/tool');
+    one.exchange(one.runtime, { host: 'dl.evil', from, answered, to: t() });
+    one.exchange(one.runtime, { host: 'later.example' });
+    one.end();
+    one.begin('r2');
+    one.read(one.runtime, '/tmp/tool');
+    one.exchange(one.runtime, { host: 'drop.evil', request: { bytes: 9 } });
+    const told = await story(provenanceOf([one]), hostId('drop.evil'), OPTIONS);
+    const endpoints = told.steps.filter(({ kind }) => kind === 'endpoint').map(({ label }) => label);
+    expect(endpoints).toEqual(['dl.evil', 'drop.evil']);
   });
 });
 
