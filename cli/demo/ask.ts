@@ -36,7 +36,7 @@ export async function explain(api: Api, truth: GroundTruth): Promise<Explained> 
     const { results } = await api.get<SearchAnswer>('search', { q: host });
     const node = results.find(({ kind, label }) => kind === 'endpoint' && label === host)?.node;
     if (node === undefined) throw new Error(`Nothing is known of ${host}: no exchange with it was recorded.`);
-    const answer = await api.get<PathAnswer>('path', { node, inputs: 'all' });
+    const answer = await api.get<PathAnswer>('path', { node });
     paths.push({ host, node, answer, verdict: compare(truth, host, answer.steps, workflows) });
   }
   return { truth, entries, paths };

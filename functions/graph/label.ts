@@ -1,5 +1,5 @@
 import { shown } from './ids.ts';
-import type { Node } from './model.ts';
+import type { ExchangeNode, Node } from './model.ts';
 
 /** One line for people, safe to print, at most 200 characters. */
 export function label(node: Node): string {
@@ -24,7 +24,7 @@ function text(node: Node): string {
       return node.host ?? `${node.addr ?? '?'}:${node.port ?? 0}`;
     case 'exchange':
       return node.aws
-        ? `${node.aws.service}:${node.aws.operation}${node.status === undefined ? '' : ` ${node.status}`}`
+        ? `${node.aws.service}:${node.aws.operation}${callee(node)}${node.status === undefined ? '' : ` ${node.status}`}`
         : `${node.method} ${node.scheme}://${node.host}${node.path}${node.status === undefined ? '' : ` ${node.status}`}`;
     case 'resource':
       return node.resource;
@@ -33,6 +33,13 @@ function text(node: Node): string {
     case 'gap':
       return `${node.why}${node.lost > 0 ? ` (${node.lost} lost)` : ''}${node.detail ? `: ${node.detail}` : ''}`;
   }
+}
+
+/** The function that a Lambda call names in its path: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html */
+function callee({ aws, path }: ExchangeNode): string {
+  if (aws?.service !== 'lambda') return '';
+  const name = /\/functions\/([^/]+)\/(?:response-streaming-)?invocations$/.exec(path)?.[1];
+  return name === undefined ? '' : ` ${name}`;
 }
 
 function described(trigger: {

@@ -18,7 +18,9 @@ export function observeStart(draft: Draft, record: AuditRecord & ProcessStartObs
   const unit = draft.unit(record, record.proc, { exe: record.exe, started: record.t });
   // During init the parent is what launched the runtime. Later, `runtime` is said of a process whose parent is not known.
   const launched = record.how === 'runtime' && partitionOf(record) === INIT;
-  if (record.parent !== null && record.parent !== record.proc && !launched) {
+  // Pid 1 adopts what others left behind: it has started nothing here but the runtime.
+  const adopted = record.parent?.startsWith('1@') === true;
+  if (record.parent !== null && record.parent !== record.proc && !launched && !adopted) {
     // A process that takes on a new image reports a start too, with its parent, perhaps requests after the parent made it.
     const op = record.how === 'exec' ? 'image' : 'start';
     draft.edge(record, { from: draft.unit(record, record.parent), to: unit, op, start: record.t });

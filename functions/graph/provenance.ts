@@ -1,4 +1,5 @@
 import type { InstanceId, JoinKey } from '../../layers/record/types.ts';
+import { retarget, sameNodes, sharedKeys, sinceFresh } from './across.ts';
 import { processKey } from './build.ts';
 import { INIT, instanceOf, isRequest, joinLink, type NodeId, type Partition, processId, shardOf } from './ids.ts';
 import { calls, INFERRED_WINDOW, isSynchronous, joinEdge, mostTelling, requestOf, surviveEdge, unique } from './joins.ts';
@@ -6,7 +7,6 @@ import { type Graph, localGraph, programOf, type RuntimeProcesses, runtimeProces
 import type { Edge, ExchangeNode, Node, ProcessNode } from './model.ts';
 import { isUnnamed } from './observe-process.ts';
 import type { Link } from './shard.ts';
-import { retarget, sameNodes, sharedKeys, sinceFresh } from './shared.ts';
 import type { GraphSource, LinkRange } from './source.ts';
 
 /** What a walk may load. Reaching a limit never fails: what was left is named in `cuts`. */

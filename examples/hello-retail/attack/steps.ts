@@ -10,7 +10,7 @@ export const functions = {
 } as const;
 
 /** The runtime's process; its program is known only where it was seen starting. */
-const runtime = '^process \\(|node|python|bootstrap';
+const runtime = 'node|python|bootstrap';
 
 /** A client's request and the user agent that it named. */
 export interface Entry {

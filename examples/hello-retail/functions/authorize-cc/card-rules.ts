@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import type { AuthorizationQuery, Card } from '../shared/messages.ts';
+import type { AuthorizationQuery, Card } from '../contract/messages.ts';
 
 /** What a rule module exports: looks at a card about to be charged, answers a reason to decline or nothing. */
 export type CardRule = (card: Card, query: AuthorizationQuery, fingerprint: string) => Promise<string | undefined>;

@@ -1,7 +1,7 @@
 import { DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
-import { required } from '../shared/environment.ts';
-import { invoke } from '../shared/invoke.ts';
-import type { AuthorizationQuery, Card, StoredCard } from '../shared/messages.ts';
+import { required } from '../contract/environment.ts';
+import { invoke } from '../contract/invoke.ts';
+import type { AuthorizationQuery, Card, StoredCard } from '../contract/messages.ts';
 
 const dynamodb = new DynamoDBClient({});
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { required } from '../shared/environment.ts';
-import { invoke } from '../shared/invoke.ts';
-import type { Announcement, AuthorizationAnswer, AuthorizationQuery, Card } from '../shared/messages.ts';
+import { required } from '../contract/environment.ts';
+import { invoke } from '../contract/invoke.ts';
+import type { Announcement, AuthorizationAnswer, AuthorizationQuery, Card } from '../contract/messages.ts';
 import { applyCardRules, loadCardRules } from './card-rules.ts';
 import { cardFor, isCardNumber, issuerLimit } from './cards.ts';
 import { closeCase, readCase, writeCase } from './case-file.ts';

@@ -1,7 +1,7 @@
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import type { EventBridgeEvent, SQSBatchResponse, SQSEvent } from 'aws-lambda';
-import { required } from '../shared/environment.ts';
-import type { Order } from '../shared/messages.ts';
+import { required } from '../contract/environment.ts';
+import type { Order } from '../contract/messages.ts';
 import { productPage } from './page.ts';
 
 const s3 = new S3Client({});

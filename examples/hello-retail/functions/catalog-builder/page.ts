@@ -1,4 +1,4 @@
-import type { Order } from '../shared/messages.ts';
+import type { Order } from '../contract/messages.ts';
 
 /** Page of the product of an order. */
 export function productPage(order: Order): string {

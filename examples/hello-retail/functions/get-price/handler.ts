@@ -1,5 +1,5 @@
-import type { PriceAnswer, PriceQuery } from '../shared/messages.ts';
-import { findPrice } from '../shared/prices.ts';
+import type { PriceAnswer, PriceQuery } from '../contract/messages.ts';
+import { findPrice } from '../contract/prices.ts';
 
 /** Called by purchase: the price of one product. */
 export async function handler(query: PriceQuery): Promise<PriceAnswer> {

@@ -1,5 +1,5 @@
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
-import { findPrice } from '../shared/prices.ts';
+import { findPrice } from '../contract/prices.ts';
 
 /** GET /product/{id} */
 export async function handler(event: APIGatewayProxyEventV2): Promise<APIGatewayProxyStructuredResultV2> {

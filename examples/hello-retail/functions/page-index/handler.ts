@@ -1,6 +1,6 @@
 import { ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import type { S3Event } from 'aws-lambda';
-import { required } from '../shared/environment.ts';
+import { required } from '../contract/environment.ts';
 
 const s3 = new S3Client({});
 

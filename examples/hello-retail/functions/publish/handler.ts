@@ -1,7 +1,7 @@
 import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { required } from '../shared/environment.ts';
-import type { Announcement } from '../shared/messages.ts';
+import { required } from '../contract/environment.ts';
+import type { Announcement } from '../contract/messages.ts';
 import { tell } from './webhook.ts';
 
 const events = new EventBridgeClient({});

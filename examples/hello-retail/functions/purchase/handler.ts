@@ -1,7 +1,7 @@
 import { DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
-import { required } from '../shared/environment.ts';
-import { invoke } from '../shared/invoke.ts';
+import { required } from '../contract/environment.ts';
+import { invoke } from '../contract/invoke.ts';
 import type {
   Announcement,
   AuthorizationAnswer,
@@ -9,7 +9,7 @@ import type {
   Order,
   PriceAnswer,
   PriceQuery,
-} from '../shared/messages.ts';
+} from '../contract/messages.ts';
 import { FormError, type OrderForm, orderIdOf, readOrderForm } from './order-form.ts';
 
 const dynamodb = new DynamoDBClient({});

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Card, TillAuthorization } from '../shared/messages.ts';
+import type { Card, TillAuthorization } from '../contract/messages.ts';
 
 /** A purchase as the client's body asks for it. */
 export interface OrderForm {
