@@ -70,7 +70,10 @@ class Demo {
       if (this.#options.keep) await this.#keep(api, result);
       return complete(result) ? 0 : 1;
     } catch (error) {
-      if (this.#stop.signal.aborted) return 130;
+      if (this.#stop.signal.aborted) {
+        process.stderr.write('Stopped; nothing is left running.\n');
+        return 130;
+      }
       throw error;
     } finally {
       await this.#engine?.stop();
