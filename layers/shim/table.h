@@ -25,6 +25,9 @@ enum entry_flag {
     ENTRY_DATAGRAM = 2,
     ENTRY_OFFSET = 4, /* written through libc's own buffers (stdio): the file offset tells what the counters missed */
     ENTRY_WRITABLE = 8,
+    ENTRY_TOLD = 16, /* a datagram socket: sending to this peer has been reported */
+    ENTRY_GOT = 32,  /* characters were read or written one by one, through libc's buffers, uncounted */
+    ENTRY_PUT = 64,
 };
 
 struct entry {

@@ -1,0 +1,229 @@
+import { Edges, Totals } from './edges.ts';
+import type { Loader } from './mappings.ts';
+import { optionalRead } from './optional.ts';
+import { Names } from './oracle-files.ts';
+import { type Process, Processes } from './oracle-process.ts';
+import { peerIn, resolve, Sockets } from './oracle-sockets.ts';
+import { type Line, nameOf, unquote } from './strace-lines.ts';
+
+const RECEIVES = new Set(['read', 'readv', 'pread64', 'preadv', 'preadv2', 'recvfrom', 'recvmsg']);
+const SENDS = new Set(['write', 'writev', 'pwrite64', 'pwritev', 'pwritev2', 'sendto', 'sendmsg']);
+const STARTS = new Set(['clone', 'clone3', 'fork', 'vfork']);
+const NAMES = new Set(['socket', 'socketpair', 'connect', 'accept', 'accept4', 'bind', 'getsockname', 'getpeername']);
+const SIGNALS: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGABRT: 6, SIGKILL: 9, SIGSEGV: 11, SIGPIPE: 13, SIGTERM: 15 };
+
+export interface OracleResult {
+  readonly edges: Edges;
+  /** May be reported and need not be. */
+  readonly optional: Edges;
+}
+
+/** Reduces a system call trace to edges. Knows nothing of the shim but the address range of its own code. */
+class Oracle {
+  readonly edges = new Edges();
+  readonly optional = new Edges();
+  readonly #bytes = new Totals();
+  readonly #sockets = new Sockets(this.edges, this.optional, this.#bytes);
+  readonly #processes: Processes;
+  readonly #names: Names;
+  #begun = false;
+
+  constructor(loader: Loader, shim: string, cwd: string, startedMs: number) {
+    this.#processes = new Processes(loader, shim, cwd);
+    this.#names = new Names(startedMs);
+  }
+
+  take(lines: readonly Line[]): void {
+    for (const line of lines) this.#see(line, this.#processes.of(line.tid));
+    this.#sockets.finish();
+    this.#bytes.into(this.edges);
+  }
+
+  #see(line: Line, process: Process): void {
+    const { pid } = process;
+    if (line.name === '+exited' || line.name === '+killed') {
+      const [what = ''] = line.args;
+      if (line.tid === pid) this.edges.add('exit', pid, line.name === '+exited' ? `code ${what}` : `signal ${SIGNALS[what]}`);
+      return;
+    }
+    if (!(line.result >= 0)) return this.#failed(line, process);
+    process.maps.see(line);
+    if (STARTS.has(line.name)) return this.#started(line, process);
+    if (line.name === 'execve' || line.name === 'execveat') return this.#execed(line, process);
+    if (line.name === 'getsockname' || line.name === 'getpeername') return this.#sockets.see(line, pid);
+    if (process.maps.ofLoader(line) || process.maps.ofShim(line)) return;
+    if (NAMES.has(line.name)) return this.#sockets.see(line, pid);
+    if (RECEIVES.has(line.name) || SENDS.has(line.name)) return this.#moved(line, pid);
+    this.#file(line, process);
+  }
+
+  #failed(line: Line, process: Process): void {
+    // A connection under way is not a failure; strace prints -1 EINPROGRESS.
+    if (line.name === 'connect' && line.error === 'EINPROGRESS') this.#sockets.see(line, process.pid);
+  }
+
+  #started(line: Line, process: Process): void {
+    const thread = line.args.some((a) => a.includes('CLONE_THREAD'));
+    this.#processes.cloned(process, line.result, thread);
+    if (!thread) this.edges.add('fork', process.pid, `${line.result}`);
+  }
+
+  #execed(line: Line, process: Process): void {
+    const [first = '', second = ''] = line.args;
+    process.maps.execed();
+    // The program that the trace begins with was started by strace.
+    const begins = !this.#begun;
+    this.#begun = true;
+    if (begins) return;
+    const path =
+      line.name === 'execve' ? unquote(first) : unquote(second) === '' ? nameOf(first) : resolve(nameOf(first), unquote(second));
+    this.edges.add('exec', process.pid, resolve(process.cwd, path));
+  }
+
+  #moved(line: Line, pid: number): void {
+    const name = nameOf(line.args[0] ?? '');
+    const inward = RECEIVES.has(line.name);
+    this.#through(pid, name, inward ? line.result : 0, inward ? 0 : line.result, peerIn(this.#address(line), 'udp'));
+  }
+
+  #address(line: Line): string | undefined {
+    if (line.name === 'sendto' || line.name === 'recvfrom') return line.args[4];
+    return line.name === 'sendmsg' || line.name === 'recvmsg' ? /msg_name=\{[^}]*\}/.exec(line.args[1] ?? '')?.[0] : undefined;
+  }
+
+  #through(pid: number, name: string, received: number, sent: number, address?: string): void {
+    if (name.startsWith('socket:[')) this.#sockets.moved(pid, name, received, sent, address);
+    if (!name.startsWith('pipe:[')) return;
+    if (received > 0) this.edges.add('pipe', pid, `from ${name}`);
+    if (sent > 0) this.edges.add('pipe', pid, `to ${name}`);
+  }
+
+  #file(line: Line, process: Process): void {
+    const { pid } = process;
+    const [a = '', b = '', c = '', d = ''] = line.args;
+    const at = (dir: string, path: string) => resolve(dir.startsWith('AT_FDCWD') ? process.cwd : nameOf(dir), unquote(path));
+    const here = (path: string) => resolve(process.cwd, unquote(path));
+    // strace shows the working folder with every AT_FDCWD: no need to have seen each chdir.
+    if (a.startsWith('AT_FDCWD<')) process.cwd = nameOf(a);
+    switch (line.name) {
+      case 'chdir':
+        process.cwd = here(a);
+        return;
+      case 'fchdir':
+        process.cwd = nameOf(a);
+        return;
+      case 'open':
+        return this.#open(line, pid, here(a), b);
+      case 'creat':
+        return this.#open(line, pid, here(a), 'O_WRONLY|O_CREAT|O_TRUNC');
+      case 'openat':
+      case 'openat2':
+        return this.#open(line, pid, at(a, b), c);
+      case 'memfd_create':
+        return this.#open(line, pid, line.resultName.replace(/^(?!\/)/, '/'), 'O_RDWR|O_CREAT|O_EXCL');
+      case 'rename':
+        return this.#two('rename', pid, here(a), here(b));
+      case 'renameat':
+      case 'renameat2':
+        return this.#two('rename', pid, at(a, b), at(c, d));
+      case 'link':
+        return this.#two('link', pid, here(a), here(b));
+      case 'linkat':
+        return this.#two('link', pid, unquote(b) === '' ? nameOf(a) : at(a, b), at(c, d));
+      case 'symlink':
+        return this.#one('symlink', pid, here(b));
+      case 'symlinkat':
+        return this.#one('symlink', pid, at(b, c));
+      case 'unlink':
+        return this.#gone('unlink', pid, here(a));
+      case 'unlinkat':
+        return this.#gone(c.includes('AT_REMOVEDIR') ? 'rmdir' : 'unlink', pid, at(a, b));
+      case 'rmdir':
+        return this.#gone('rmdir', pid, here(a));
+      case 'mkdir':
+        return this.#one('mkdir', pid, here(a));
+      case 'mkdirat':
+        return this.#one('mkdir', pid, at(a, b));
+      case 'chmod':
+        return this.edges.add('chmod', pid, here(a));
+      case 'fchmod':
+        return this.edges.add('chmod', pid, nameOf(a));
+      case 'fchmodat':
+      case 'fchmodat2':
+        return this.edges.add('chmod', pid, at(a, b));
+      case 'chown':
+      case 'lchown':
+        return this.edges.add('chown', pid, here(a));
+      case 'fchown':
+        return this.edges.add('chown', pid, nameOf(a));
+      case 'fchownat':
+        return this.edges.add('chown', pid, at(a, b));
+      case 'truncate':
+        return this.edges.add('truncate', pid, here(a));
+      case 'ftruncate':
+        return this.edges.add('truncate', pid, nameOf(a));
+      case 'sendfile':
+        return this.#between(pid, nameOf(b), nameOf(a), line.result);
+      case 'splice':
+        return this.#between(pid, nameOf(a), nameOf(c), line.result);
+      case 'tee':
+        return this.#between(pid, nameOf(a), nameOf(b), line.result);
+      case 'copy_file_range':
+        return this.#between(pid, nameOf(a), nameOf(c), line.result);
+      case 'sendmmsg':
+      case 'recvmmsg':
+        for (const [, header = '', size = '0'] of b.matchAll(/msg_hdr=(\{.*?\}), msg_len=(\d+)\}/g)) {
+          const address = peerIn(/msg_name=\{[^}]*\}/.exec(header)?.[0], 'udp');
+          const bytes = Number(size);
+          this.#through(pid, nameOf(a), line.name === 'recvmmsg' ? bytes : 0, line.name === 'sendmmsg' ? bytes : 0, address);
+        }
+        return;
+      default:
+        return;
+    }
+  }
+
+  #open(line: Line, pid: number, named: string, flags: string): void {
+    if (flags.includes('O_PATH') || (flags.includes('O_DIRECTORY') && !flags.includes('O_TMPFILE'))) return;
+    const path = flags.includes('O_TMPFILE') ? line.resultName : named;
+    if (path === '/dev/null' || path.startsWith('/dev/shm/sem.')) return;
+    const writes = /O_WRONLY|O_RDWR/.test(flags);
+    const existed = !flags.includes('O_TMPFILE') && !flags.includes('O_EXCL') && this.#names.exists(path);
+    const created = /O_CREAT|O_TMPFILE/.test(flags) && !existed;
+    if (!flags.includes('O_WRONLY')) (!writes && optionalRead(path) ? this.optional : this.edges).add('read', pid, path);
+    if (writes) this.edges.add('write', pid, path);
+    if (created) this.edges.add('create', pid, path);
+    if (flags.includes('O_TRUNC') && !created) this.edges.add('truncate', pid, path);
+    if (!flags.includes('O_TMPFILE')) this.#names.set(path, true);
+  }
+
+  #one(kind: 'symlink' | 'mkdir', pid: number, path: string): void {
+    this.#names.set(path, true);
+    this.edges.add(kind, pid, path);
+  }
+
+  #gone(kind: 'unlink' | 'rmdir', pid: number, path: string): void {
+    if (path.startsWith('/dev/shm/sem.')) return;
+    this.#names.set(path, false);
+    this.edges.add(kind, pid, path);
+  }
+
+  #two(kind: 'rename' | 'link', pid: number, from: string, to: string): void {
+    if (to.startsWith('/dev/shm/sem.')) return;
+    if (kind === 'rename') this.#names.renamed(from, to);
+    this.#names.set(to, true);
+    this.edges.add(kind, pid, `${from} -> ${to}`);
+  }
+
+  #between(pid: number, from: string, to: string, bytes: number): void {
+    this.#through(pid, from, bytes, 0);
+    this.#through(pid, to, 0, bytes);
+  }
+}
+
+/** `cwd`: folder the first program was started in; `startedMs`: since 1970, just before. */
+export function oracleEdges(lines: readonly Line[], loader: Loader, shim: string, cwd: string, startedMs: number): OracleResult {
+  const oracle = new Oracle(loader, shim, cwd, startedMs);
+  oracle.take(lines);
+  return { edges: oracle.edges, optional: oracle.optional };
+}
