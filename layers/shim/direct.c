@@ -118,6 +118,7 @@ void *note_dlopen(const char *file) {
     shim_ready();
     if (!real.dlopen) real_resolve(); /* before glibc 2.34 it lives in libdl, which may have been loaded since */
     if (file && ring_is_mapped()) {
+        report_libraries(); /* what earlier calls have drawn in */
         size_t length = text_length(file, TEXT_MAX);
         for (size_t i = 0; i < length; i++) {
             if (file[i] != '/') continue;

@@ -61,7 +61,8 @@ int renameat2(int, const char *, int, const char *, unsigned);
     X(socket) X(socketpair) X(pipe) X(pipe2) X(connect) X(bind) X(accept) X(accept4) X(getpeername)                            \
     X(send) X(sendto) X(sendmsg) X(sendmmsg) X(recv) X(recvfrom) X(recvmsg) X(recvmmsg)                                        \
     X(getaddrinfo) X(gethostbyname) X(gethostbyname2) X(gethostbyname_r) X(gethostbyname2_r)                                   \
-    X(execve) X(execvpe) X(fexecve) X(execveat) X(posix_spawn) X(posix_spawnp) X(system) X(popen) X(pclose)                    \
+    X(execve) X(execvpe) X(fexecve) X(execveat) X(posix_spawn) X(posix_spawn_file_actions_addopen)                               \
+    X(posix_spawn_file_actions_init) X(posix_spawn_file_actions_destroy) X(posix_spawnp) X(system) X(popen) X(pclose)                    \
     X(_exit) X(quick_exit) X(wait) X(wait3) X(wait4) X(waitpid) X(waitid) X(clone) X(_Fork)                                    \
     X(daemon) X(putc) X(putchar) X(getc) X(getchar) X(fputc) X(fgetc) X(__overflow) X(__uflow) X(__underflow) X(perror)         \
     X(on_exit) X(pthread_atfork) X(__register_atfork) X(dlopen) X(syscall)

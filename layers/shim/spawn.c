@@ -22,8 +22,10 @@ HOOK int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_action
     INJECT(env, with_ours);
     table_shared();
     report_if_closed(AT_FDCWD, path);
+    unsigned created = spawn_opens_created(actions);
     int result = real.posix_spawn(&child, path, actions, attributes, argv, with_ours);
     if (pid && result == 0) *pid = child;
+    if (result == 0) spawn_opens_report(actions, child, created);
     spawned(result, &child, path, argv);
     return result;
 }
@@ -37,8 +39,10 @@ HOOK int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actio
     table_shared();
     const char *path = ring_is_mapped() ? search_program(file, room) : NULL;
     report_if_closed(AT_FDCWD, path);
+    unsigned created = spawn_opens_created(actions);
     int result = real.posix_spawnp(&child, file, actions, attributes, argv, with_ours);
     if (pid && result == 0) *pid = child;
+    if (result == 0) spawn_opens_report(actions, child, created);
     spawned(result, &child, path, argv);
     return result;
 }

@@ -17,6 +17,12 @@
 #undef fputs_unlocked
 #undef fgets_unlocked
 #undef putc
+#undef putc_unlocked
+#undef fputc_unlocked
+#undef putchar_unlocked
+#undef getc_unlocked
+#undef fgetc_unlocked
+#undef getchar_unlocked
 #undef getc
 #undef putchar
 #undef getchar
@@ -221,11 +227,17 @@ PUTS(putc, (int c, FILE *stream), stream, putc(c, stream))
 PUTS(_IO_putc, (int c, FILE *stream), stream, putc(c, stream))
 PUTS(fputc, (int c, FILE *stream), stream, fputc(c, stream))
 PUTS(putchar, (int c), stdout, putchar(c))
+PUTS(putc_unlocked, (int c, FILE *stream), stream, putc(c, stream))
+PUTS(fputc_unlocked, (int c, FILE *stream), stream, putc(c, stream))
+PUTS(putchar_unlocked, (int c), stdout, putchar(c))
 PUTS(__overflow, (FILE * stream, int c), stream, __overflow(stream, c))
 GETS(getc, (FILE * stream), stream, getc(stream))
 GETS(_IO_getc, (FILE * stream), stream, getc(stream))
 GETS(fgetc, (FILE * stream), stream, fgetc(stream))
 GETS(getchar, (void), stdin, getchar())
+GETS(getc_unlocked, (FILE * stream), stream, getc(stream))
+GETS(fgetc_unlocked, (FILE * stream), stream, getc(stream))
+GETS(getchar_unlocked, (void), stdin, getchar())
 GETS(__uflow, (FILE * stream), stream, __uflow(stream))
 GETS(__underflow, (FILE * stream), stream, __underflow(stream))
 HOOK void perror(const char *text) {

@@ -46,6 +46,8 @@ static inline struct entry *entry_of(int fd) {
 }
 
 void table_touch(int fd);
+/* What a child of vfork writes (the reason why exec failed, through a pipe) is reported at once: it has no table. */
+void table_borrowed_sent(int fd, long bytes);
 static inline void count_received(int fd, long bytes) {
     struct entry *e;
     if (bytes <= 0 || !(e = entry_of(fd))) return;
@@ -54,7 +56,11 @@ static inline void count_received(int fd, long bytes) {
 }
 static inline void count_sent(int fd, long bytes) {
     struct entry *e;
-    if (bytes <= 0 || !(e = entry_of(fd))) return;
+    if (bytes <= 0) return;
+    if (!(e = entry_of(fd))) {
+        if (borrowed()) table_borrowed_sent(fd, bytes);
+        return;
+    }
     if ((uint32_t)fd >= table_top) table_touch(fd);
     __atomic_fetch_add(&e->sent, (uint64_t)bytes, __ATOMIC_RELAXED);
 }

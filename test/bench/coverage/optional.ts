@@ -15,6 +15,11 @@ const LIBC_READS = [
   /^\/sys\/devices\/system\/cpu\/(online|possible)$/,
   /^\/sys\/fs\/cgroup\//,
   /^\/proc\/self\/fd$/,
+  /^\/proc\/sys\/vm\/overcommit_memory$/,
 ];
+
+/** Libraries of these are part of the program; the shim says nothing of them, or (dlopen of a path) more than it must. */
+const SYSTEM = /^\/(usr|lib[^/]*|opt|var\/(task|lang|runtime))\//;
+export const optionalLibrary = (path: string) => SYSTEM.test(path) || path === '/etc/ld.so.cache';
 
 export const optionalRead = (path: string) => LIBC_READS.some((pattern) => pattern.test(path));

@@ -1,6 +1,6 @@
 import { Edges, Totals } from './edges.ts';
 import type { Loader } from './mappings.ts';
-import { optionalRead } from './optional.ts';
+import { optionalLibrary, optionalRead } from './optional.ts';
 import { Names } from './oracle-files.ts';
 import { type Process, Processes } from './oracle-process.ts';
 import { peerIn, resolve, Sockets } from './oracle-sockets.ts';
@@ -26,10 +26,14 @@ class Oracle {
   readonly #sockets = new Sockets(this.edges, this.optional, this.#bytes);
   readonly #processes: Processes;
   readonly #names: Names;
+  readonly #shim: string;
+  /** Bare handles (O_PATH) by process and number: libc changes modes through them, as /proc/self/fd/<n>. */
+  readonly #handles = new Map<string, string>();
   #begun = false;
 
   constructor(loader: Loader, shim: string, cwd: string, startedMs: number) {
     this.#processes = new Processes(loader, shim, cwd);
+    this.#shim = shim;
     this.#names = new Names(startedMs);
   }
 
@@ -51,7 +55,8 @@ class Oracle {
     if (STARTS.has(line.name)) return this.#started(line, process);
     if (line.name === 'execve' || line.name === 'execveat') return this.#execed(line, process);
     if (line.name === 'getsockname' || line.name === 'getpeername') return this.#sockets.see(line, pid);
-    if (process.maps.ofLoader(line) || process.maps.ofShim(line)) return;
+    if (process.maps.ofShim(line)) return;
+    if (process.maps.ofLoader(line)) return this.#loaded(line, process);
     if (NAMES.has(line.name)) return this.#sockets.see(line, pid);
     if (RECEIVES.has(line.name) || SENDS.has(line.name)) return this.#moved(line, pid);
     this.#file(line, process);
@@ -78,6 +83,15 @@ class Oracle {
     const path =
       line.name === 'execve' ? unquote(first) : unquote(second) === '' ? nameOf(first) : resolve(nameOf(first), unquote(second));
     this.edges.add('exec', process.pid, resolve(process.cwd, path));
+  }
+
+  /** The dynamic loader's own calls: what it opens are libraries. */
+  #loaded(line: Line, { pid, cwd }: Process): void {
+    if (line.name !== 'openat') return;
+    const [dir = '', path = ''] = line.args;
+    const library = resolve(dir.startsWith('AT_FDCWD<') ? nameOf(dir) : cwd, unquote(path));
+    if (library === this.#shim) return;
+    (optionalLibrary(library) ? this.optional : this.edges).add('read', pid, library);
   }
 
   #moved(line: Line, pid: number): void {
@@ -145,7 +159,7 @@ class Oracle {
       case 'mkdirat':
         return this.#one('mkdir', pid, at(a, b));
       case 'chmod':
-        return this.edges.add('chmod', pid, here(a));
+        return this.edges.add('chmod', pid, this.#handles.get(`${pid} ${unquote(a)}`) ?? here(a));
       case 'fchmod':
         return this.edges.add('chmod', pid, nameOf(a));
       case 'fchmodat':
@@ -184,6 +198,7 @@ class Oracle {
   }
 
   #open(line: Line, pid: number, named: string, flags: string): void {
+    if (flags.includes('O_PATH')) this.#handles.set(`${pid} /proc/self/fd/${line.result}`, line.resultName);
     if (flags.includes('O_PATH') || (flags.includes('O_DIRECTORY') && !flags.includes('O_TMPFILE'))) return;
     const path = flags.includes('O_TMPFILE') ? line.resultName : named;
     if (path === '/dev/null' || path.startsWith('/dev/shm/sem.')) return;

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ring } from '../../../layers/capture/ring.ts';
 import type { Observation } from '../../../layers/record/types.ts';
@@ -47,12 +47,9 @@ export async function trace({ command, dir, shim, loader, limitMs = 120_000 }: T
   const args = ['-ff', '--seccomp-bpf', '-q', '-ttt', '-i', '-y', '-s', '64', '-o', prefix, '-e', `trace=${CALLS}`, ...inside, ...command];
   const env = { PATH: process.env.PATH, HOME: cwd, TMPDIR: cwd, LANG: 'C.UTF-8', TRACE_NODE: process.execPath };
   const startedMs = Date.now();
-  const child = spawn('strace', args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], timeout: limitMs, killSignal: 'SIGKILL' });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (bytes: Buffer) => {
-      output += bytes;
-    });
+  // Into a file: Node's pipes are socket pairs, whose maker is not part of the run.
+  const said = openSync(join(dir, 'output'), 'w');
+  const child = spawn('strace', args, { cwd, env, stdio: ['ignore', said, said], timeout: limitMs, killSignal: 'SIGKILL' });
   const seen: Observation[] = [];
   const timer = setInterval(() => seen.push(...ring.drain()), 20);
   try {
@@ -60,6 +57,8 @@ export async function trace({ command, dir, shim, loader, limitMs = 120_000 }: T
   } finally {
     clearInterval(timer);
   }
+  closeSync(said);
+  const output = readFileSync(join(dir, 'output'), 'utf8');
   seen.push(...ring.drain());
   ring.close();
   const oracle = oracleEdges(readLines(prefix), loader, shim, cwd, startedMs);
