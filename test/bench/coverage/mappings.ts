@@ -40,8 +40,9 @@ export class Mappings {
     this.#loader = loader;
     this.#shim = shim;
     this.#fresh = parent === undefined;
-    this.#loaderAt = parent?.#loaderAt;
-    this.#shimAt = parent?.#shimAt;
+    if (parent === undefined) return;
+    this.#loaderAt = parent.#loaderAt;
+    this.#shimAt = parent.#shimAt;
   }
 
   execed(): void {

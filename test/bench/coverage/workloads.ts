@@ -37,6 +37,14 @@ async function webServer(work: string): Promise<() => void> {
   };
 }
 
+/** A port that was free a moment ago, for programs that cannot say which one they were given. */
+async function freePort(work: string): Promise<undefined> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  writeFileSync(join(work, 'port'), `${(server.address() as AddressInfo).port}`);
+  server.close();
+}
+
 async function compiled(work: string): Promise<undefined> {
   execFileSync('gcc', ['-o', join(work, '..', 'direct'), program('direct.c')], { stdio: ['ignore', 'ignore', 'inherit'] });
 }
@@ -62,7 +70,7 @@ export const WORKLOADS: readonly Workload[] = [
   { name: 'tar', command: bash('tar.sh'), needs: ['tar', 'gzip'] },
   { name: 'git', command: bash('git.sh'), needs: ['git'] },
   { name: 'gcc', command: bash('gcc.sh'), needs: ['gcc', 'objdump'] },
-  { name: 'openssl', command: bash('openssl.sh'), needs: ['openssl'] },
+  { name: 'openssl', command: bash('openssl.sh'), needs: ['openssl'], prepare: freePort },
   { name: 'java', command: ['java', '-Xshare:auto', '-cp', '../classes', 'Hello'], needs: ['java', 'javac'], prepare: classes },
   { name: 'direct', command: ['../direct'], needs: ['gcc'], prepare: compiled },
 ];
