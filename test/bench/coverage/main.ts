@@ -97,7 +97,9 @@ async function main(): Promise<number> {
         undo?.();
       }
     }
-    const kinds = KINDS.flatMap((kind) => sums.get(kind)?.expected || sums.get(kind)?.reported ? [[kind, sums.get(kind)] as const] : []);
+    const kinds = KINDS.flatMap((kind) =>
+      sums.get(kind)?.expected || sums.get(kind)?.reported ? [[kind, sums.get(kind)] as const] : [],
+    );
     if (values.json) console.log(JSON.stringify({ kinds: Object.fromEntries(kinds), workloads: results }, null, 2));
     else {
       console.log(`\n${'kind'.padEnd(18)}   edges reported     recall  precision`);

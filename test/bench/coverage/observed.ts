@@ -13,7 +13,8 @@ export function observedEdges(seen: readonly Observation[]): Edges {
     const pid = Number.parseInt(o.proc ?? '0', 10);
     switch (o.kind) {
       case 'process-start':
-        if (o.parent !== null && !started.has(pid) && o.how !== 'runtime') edges.add('fork', Number.parseInt(o.parent, 10), `${pid}`);
+        if (o.parent !== null && !started.has(pid) && o.how !== 'runtime')
+          edges.add('fork', Number.parseInt(o.parent, 10), `${pid}`);
         started.add(pid);
         break;
       case 'process-exec': {

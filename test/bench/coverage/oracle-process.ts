@@ -31,7 +31,6 @@ export class Processes {
 
   cloned(parent: Process, tid: number, thread: boolean): void {
     if (thread) this.#byTid.set(tid, parent);
-    else
-      this.#byTid.set(tid, { pid: tid, cwd: parent.cwd, maps: new Mappings(this.#loader, this.#shim, parent.maps) });
+    else this.#byTid.set(tid, { pid: tid, cwd: parent.cwd, maps: new Mappings(this.#loader, this.#shim, parent.maps) });
   }
 }

@@ -8,7 +8,8 @@ export function peerIn(printed: string | undefined, proto: 'tcp' | 'udp'): strin
   const port = /sin6?_port=htons\((\d+)\)/.exec(printed)?.[1];
   const four = /inet_addr\("([^"]+)"\)/.exec(printed)?.[1];
   const six = /inet_pton\(AF_INET6, "([^"]+)"/.exec(printed)?.[1];
-  if (port !== undefined && (four ?? six) !== undefined) return `${proto}:${(four ?? six)?.replace(/^::ffff:(?=\d+\.)/, '')}:${port}`;
+  if (port !== undefined && (four ?? six) !== undefined)
+    return `${proto}:${(four ?? six)?.replace(/^::ffff:(?=\d+\.)/, '')}:${port}`;
   if (!printed.includes('AF_UNIX')) return undefined;
   const path = /sun_path=(@?)("(?:[^"\\]|\\.)*")/.exec(printed);
   return `unix:${path ? (path[1] ?? '') + unquote(path[2] ?? '""') : ''}`;
@@ -78,7 +79,8 @@ export class Sockets {
         this.#of(inode).bound ??= peerIn(line.args[1], proto) ?? '?';
         break;
       case 'getpeername':
-        if (this.#of(inode).peer === undefined || this.#of(inode).peer === '?') this.#of(inode).peer = peerIn(line.args[1], proto) ?? '?';
+        if (this.#of(inode).peer === undefined || this.#of(inode).peer === '?')
+          this.#of(inode).peer = peerIn(line.args[1], proto) ?? '?';
         break;
       default:
         break;
@@ -89,7 +91,8 @@ export class Sockets {
   moved(pid: number, inode: string, received: number, sent: number, address?: string): void {
     const socket = this.#of(inode);
     this.#moved.add(inode);
-    const other = socket.datagram && address !== undefined && !address.startsWith('unix:') ? address.replace(/^tcp/, 'udp') : undefined;
+    const other =
+      socket.datagram && address !== undefined && !address.startsWith('unix:') ? address.replace(/^tcp/, 'udp') : undefined;
     if (sent > 0 && other !== undefined && socket.peer === undefined) this.#edges.add('connect', pid, other);
     if (socket.pair !== undefined) {
       if (received > 0) this.#edges.add('pair', pid, `from socketpair of ${socket.pair}`);

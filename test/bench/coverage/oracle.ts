@@ -1,4 +1,5 @@
 import { Edges, Totals } from './edges.ts';
+import { FILE_CALLS, type FileChange } from './file-calls.ts';
 import type { Loader } from './mappings.ts';
 import { optionalLibrary, optionalRead } from './optional.ts';
 import { Names } from './oracle-files.ts';
@@ -10,7 +11,19 @@ const RECEIVES = new Set(['read', 'readv', 'pread64', 'preadv', 'preadv2', 'recv
 const SENDS = new Set(['write', 'writev', 'pwrite64', 'pwritev', 'pwritev2', 'sendto', 'sendmsg']);
 const STARTS = new Set(['clone', 'clone3', 'fork', 'vfork']);
 const NAMES = new Set(['socket', 'socketpair', 'connect', 'accept', 'accept4', 'bind', 'getsockname', 'getpeername']);
-const SIGNALS: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGABRT: 6, SIGKILL: 9, SIGSEGV: 11, SIGPIPE: 13, SIGTERM: 15 };
+const SIGNALS: Readonly<Record<string, number>> = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGABRT: 6,
+  SIGKILL: 9,
+  SIGSEGV: 11,
+  SIGPIPE: 13,
+  SIGTERM: 15,
+};
+
+/** The null device; semaphores, which libc keeps as files but which carry nothing (sem_overview(7)). */
+const IGNORED = /^\/dev\/(null$|shm\/sem\.)/;
 
 export interface OracleResult {
   readonly edges: Edges;
@@ -50,16 +63,20 @@ class Oracle {
       if (line.tid === pid) this.edges.add('exit', pid, line.name === '+exited' ? `code ${what}` : `signal ${SIGNALS[what]}`);
       return;
     }
-    if (!(line.result >= 0)) return this.#failed(line, process);
+    if (!(line.result >= 0)) {
+      this.#failed(line, process);
+      return;
+    }
     process.maps.see(line);
-    if (STARTS.has(line.name)) return this.#started(line, process);
-    if (line.name === 'execve' || line.name === 'execveat') return this.#execed(line, process);
-    if (line.name === 'getsockname' || line.name === 'getpeername') return this.#sockets.see(line, pid);
-    if (process.maps.ofShim(line)) return;
-    if (process.maps.ofLoader(line)) return this.#loaded(line, process);
-    if (NAMES.has(line.name)) return this.#sockets.see(line, pid);
-    if (RECEIVES.has(line.name) || SENDS.has(line.name)) return this.#moved(line, pid);
-    this.#file(line, process);
+    if (STARTS.has(line.name)) this.#started(line, process);
+    else if (line.name === 'execve' || line.name === 'execveat') this.#execed(line, process);
+    // The shim asks for names too; what the kernel answers is true whoever asked.
+    else if (line.name === 'getsockname' || line.name === 'getpeername') this.#sockets.see(line, pid);
+    else if (process.maps.ofShim(line)) return;
+    else if (process.maps.ofLoader(line)) this.#loaded(line, process);
+    else if (NAMES.has(line.name)) this.#sockets.see(line, pid);
+    else if (RECEIVES.has(line.name) || SENDS.has(line.name)) this.#moved(line, pid);
+    else this.#file(line, process);
   }
 
   #failed(line: Line, process: Process): void {
@@ -81,7 +98,11 @@ class Oracle {
     this.#begun = true;
     if (begins) return;
     const path =
-      line.name === 'execve' ? unquote(first) : unquote(second) === '' ? nameOf(first) : resolve(nameOf(first), unquote(second));
+      line.name === 'execve'
+        ? unquote(first)
+        : unquote(second) === ''
+          ? nameOf(first)
+          : resolve(nameOf(first), unquote(second));
     this.edges.add('exec', process.pid, resolve(process.cwd, path));
   }
 
@@ -114,86 +135,45 @@ class Oracle {
 
   #file(line: Line, process: Process): void {
     const { pid } = process;
-    const [a = '', b = '', c = '', d = ''] = line.args;
+    const [a = '', b = '', c = ''] = line.args;
     const at = (dir: string, path: string) => resolve(dir.startsWith('AT_FDCWD') ? process.cwd : nameOf(dir), unquote(path));
     const here = (path: string) => resolve(process.cwd, unquote(path));
     // strace shows the working folder with every AT_FDCWD: no need to have seen each chdir.
     if (a.startsWith('AT_FDCWD<')) process.cwd = nameOf(a);
-    switch (line.name) {
-      case 'chdir':
-        process.cwd = here(a);
-        return;
-      case 'fchdir':
-        process.cwd = nameOf(a);
-        return;
-      case 'open':
-        return this.#open(line, pid, here(a), b);
-      case 'creat':
-        return this.#open(line, pid, here(a), 'O_WRONLY|O_CREAT|O_TRUNC');
-      case 'openat':
-      case 'openat2':
-        return this.#open(line, pid, at(a, b), c);
-      case 'memfd_create':
-        return this.#open(line, pid, line.resultName.replace(/^(?!\/)/, '/'), 'O_RDWR|O_CREAT|O_EXCL');
-      case 'rename':
-        return this.#two('rename', pid, here(a), here(b));
-      case 'renameat':
-      case 'renameat2':
-        return this.#two('rename', pid, at(a, b), at(c, d));
-      case 'link':
-        return this.#two('link', pid, here(a), here(b));
-      case 'linkat':
-        return this.#two('link', pid, unquote(b) === '' ? nameOf(a) : at(a, b), at(c, d));
-      case 'symlink':
-        return this.#one('symlink', pid, here(b));
-      case 'symlinkat':
-        return this.#one('symlink', pid, at(b, c));
-      case 'unlink':
-        return this.#gone('unlink', pid, here(a));
-      case 'unlinkat':
-        return this.#gone(c.includes('AT_REMOVEDIR') ? 'rmdir' : 'unlink', pid, at(a, b));
-      case 'rmdir':
-        return this.#gone('rmdir', pid, here(a));
-      case 'mkdir':
-        return this.#one('mkdir', pid, here(a));
-      case 'mkdirat':
-        return this.#one('mkdir', pid, at(a, b));
-      case 'chmod':
-        return this.edges.add('chmod', pid, this.#handles.get(`${pid} ${unquote(a)}`) ?? here(a));
-      case 'fchmod':
-        return this.edges.add('chmod', pid, nameOf(a));
-      case 'fchmodat':
-      case 'fchmodat2':
-        return this.edges.add('chmod', pid, at(a, b));
-      case 'chown':
-      case 'lchown':
-        return this.edges.add('chown', pid, here(a));
-      case 'fchown':
-        return this.edges.add('chown', pid, nameOf(a));
-      case 'fchownat':
-        return this.edges.add('chown', pid, at(a, b));
-      case 'truncate':
-        return this.edges.add('truncate', pid, here(a));
-      case 'ftruncate':
-        return this.edges.add('truncate', pid, nameOf(a));
-      case 'sendfile':
-        return this.#between(pid, nameOf(b), nameOf(a), line.result);
-      case 'splice':
-        return this.#between(pid, nameOf(a), nameOf(c), line.result);
-      case 'tee':
-        return this.#between(pid, nameOf(a), nameOf(b), line.result);
-      case 'copy_file_range':
-        return this.#between(pid, nameOf(a), nameOf(c), line.result);
-      case 'sendmmsg':
-      case 'recvmmsg':
-        for (const [, header = '', size = '0'] of b.matchAll(/msg_hdr=(\{.*?\}), msg_len=(\d+)\}/g)) {
-          const address = peerIn(/msg_name=\{[^}]*\}/.exec(header)?.[0], 'udp');
-          const bytes = Number(size);
-          this.#through(pid, nameOf(a), line.name === 'recvmmsg' ? bytes : 0, line.name === 'sendmmsg' ? bytes : 0, address);
-        }
-        return;
-      default:
-        return;
+    const known = FILE_CALLS[line.name];
+    if (known !== undefined) for (const change of known({ at, here, args: line.args })) this.#changed(change, process);
+    else if (line.name === 'open') this.#open(line, pid, here(a), b);
+    else if (line.name === 'creat') this.#open(line, pid, here(a), 'O_WRONLY|O_CREAT|O_TRUNC');
+    else if (line.name === 'openat' || line.name === 'openat2') this.#open(line, pid, at(a, b), c);
+    else if (line.name === 'memfd_create')
+      this.#open(line, pid, line.resultName.replace(/^(?!\/)/, '/'), 'O_RDWR|O_CREAT|O_EXCL');
+    else if (line.name === 'sendfile') this.#between(pid, nameOf(b), nameOf(a), line.result);
+    else if (line.name === 'tee') this.#between(pid, nameOf(a), nameOf(b), line.result);
+    else if (line.name === 'splice' || line.name === 'copy_file_range') this.#between(pid, nameOf(a), nameOf(c), line.result);
+    else if (line.name === 'sendmmsg' || line.name === 'recvmmsg') this.#datagrams(line, pid);
+  }
+
+  #datagrams(line: Line, pid: number): void {
+    const [a = '', b = ''] = line.args;
+    for (const [, header = '', size = '0'] of b.matchAll(/msg_hdr=(\{.*?\}), msg_len=(\d+)\}/g)) {
+      const address = peerIn(/msg_name=\{[^}]*\}/.exec(header)?.[0], 'udp');
+      const bytes = Number(size);
+      const inward = line.name === 'recvmmsg';
+      this.#through(pid, nameOf(a), inward ? bytes : 0, inward ? 0 : bytes, address);
+    }
+  }
+
+  #changed({ kind, path, to }: FileChange, process: Process): void {
+    if (kind === 'chdir') process.cwd = path;
+    else if (IGNORED.test(to ?? path)) return;
+    else if (to !== undefined) {
+      if (kind === 'rename') this.#names.renamed(path, to);
+      this.#names.set(to, true);
+      this.edges.add(kind, process.pid, `${path} -> ${to}`);
+    } else {
+      if (kind === 'unlink' || kind === 'rmdir') this.#names.set(path, false);
+      if (kind === 'mkdir' || kind === 'symlink') this.#names.set(path, true);
+      this.edges.add(kind, process.pid, this.#handles.get(`${process.pid} ${path}`) ?? path);
     }
   }
 
@@ -201,7 +181,7 @@ class Oracle {
     if (flags.includes('O_PATH')) this.#handles.set(`${pid} /proc/self/fd/${line.result}`, line.resultName);
     if (flags.includes('O_PATH') || (flags.includes('O_DIRECTORY') && !flags.includes('O_TMPFILE'))) return;
     const path = flags.includes('O_TMPFILE') ? line.resultName : named;
-    if (path === '/dev/null' || path.startsWith('/dev/shm/sem.')) return;
+    if (IGNORED.test(path)) return;
     const writes = /O_WRONLY|O_RDWR/.test(flags);
     const existed = !flags.includes('O_TMPFILE') && !flags.includes('O_EXCL') && this.#names.exists(path);
     const created = /O_CREAT|O_TMPFILE/.test(flags) && !existed;
@@ -212,24 +192,6 @@ class Oracle {
     if (!flags.includes('O_TMPFILE')) this.#names.set(path, true);
   }
 
-  #one(kind: 'symlink' | 'mkdir', pid: number, path: string): void {
-    this.#names.set(path, true);
-    this.edges.add(kind, pid, path);
-  }
-
-  #gone(kind: 'unlink' | 'rmdir', pid: number, path: string): void {
-    if (path.startsWith('/dev/shm/sem.')) return;
-    this.#names.set(path, false);
-    this.edges.add(kind, pid, path);
-  }
-
-  #two(kind: 'rename' | 'link', pid: number, from: string, to: string): void {
-    if (to.startsWith('/dev/shm/sem.')) return;
-    if (kind === 'rename') this.#names.renamed(from, to);
-    this.#names.set(to, true);
-    this.edges.add(kind, pid, `${from} -> ${to}`);
-  }
-
   #between(pid: number, from: string, to: string, bytes: number): void {
     this.#through(pid, from, bytes, 0);
     this.#through(pid, to, 0, bytes);
@@ -237,7 +199,13 @@ class Oracle {
 }
 
 /** `cwd`: folder the first program was started in; `startedMs`: since 1970, just before. */
-export function oracleEdges(lines: readonly Line[], loader: Loader, shim: string, cwd: string, startedMs: number): OracleResult {
+export function oracleEdges(
+  lines: readonly Line[],
+  loader: Loader,
+  shim: string,
+  cwd: string,
+  startedMs: number,
+): OracleResult {
   const oracle = new Oracle(loader, shim, cwd, startedMs);
   oracle.take(lines);
   return { edges: oracle.edges, optional: oracle.optional };

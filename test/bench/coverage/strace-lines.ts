@@ -77,7 +77,16 @@ function parse(tid: number, text: string): Line | undefined {
   const end = END.exec(text);
   if (end) {
     const [, t = '0', how = '', what = ''] = end;
-    return { tid, t: Number(t), ip: 0n, name: how === 'killed by' ? '+killed' : '+exited', args: [what], result: 0, error: '', resultName: '' };
+    return {
+      tid,
+      t: Number(t),
+      ip: 0n,
+      name: how === 'killed by' ? '+killed' : '+exited',
+      args: [what],
+      result: 0,
+      error: '',
+      resultName: '',
+    };
   }
   const call = CALL.exec(text);
   if (!call) return undefined;

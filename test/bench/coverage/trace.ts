@@ -4,7 +4,7 @@ import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ring } from '../../../layers/capture/ring.ts';
 import type { Observation } from '../../../layers/record/types.ts';
-import { type Edges, KINDS, type EdgeKind, type Score, score } from './edges.ts';
+import { type EdgeKind, type Edges, KINDS, type Score, score } from './edges.ts';
 import type { Loader } from './mappings.ts';
 import { observedEdges } from './observed.ts';
 import { oracleEdges } from './oracle.ts';
@@ -44,7 +44,22 @@ export async function trace({ command, dir, shim, loader, limitMs = 120_000 }: T
   const ring = Ring.create(join(dir, 'ring'), 64 << 20);
   const prefix = join(dir, 'trace');
   const inside = ['-E', `LD_PRELOAD=${shim}`, '-E', `ALASTOR_RING=${ring.path}`];
-  const args = ['-ff', '--seccomp-bpf', '-q', '-ttt', '-i', '-y', '-s', '64', '-o', prefix, '-e', `trace=${CALLS}`, ...inside, ...command];
+  const args = [
+    '-ff',
+    '--seccomp-bpf',
+    '-q',
+    '-ttt',
+    '-i',
+    '-y',
+    '-s',
+    '64',
+    '-o',
+    prefix,
+    '-e',
+    `trace=${CALLS}`,
+    ...inside,
+    ...command,
+  ];
   const env = { PATH: process.env.PATH, HOME: cwd, TMPDIR: cwd, LANG: 'C.UTF-8', TRACE_NODE: process.execPath };
   const startedMs = Date.now();
   // Into a file: Node's pipes are socket pairs, whose maker is not part of the run.

@@ -20,7 +20,19 @@ const PYTHON = '/usr/bin/python3';
 
 async function certificate(work: string): Promise<undefined> {
   const child = spawn('openssl', [
-    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=localhost'],
+    ...[
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:P-256',
+      '-nodes',
+      '-days',
+      '2',
+      '-subj',
+      '/CN=localhost',
+    ],
     ...['-keyout', join(work, 'key.pem'), '-out', join(work, 'cert.pem')],
   ]);
   await once(child, 'close');
@@ -64,7 +76,12 @@ export const WORKLOADS: readonly Workload[] = [
   { name: 'node-network', command: node('node-network.mjs'), needs: ['openssl'], prepare: certificate },
   { name: 'python-files', command: [PYTHON, '-B', program('python-files.py')], needs: [PYTHON] },
   { name: 'python-processes', command: [PYTHON, '-B', program('python-processes.py')], needs: [PYTHON] },
-  { name: 'python-network', command: [PYTHON, '-B', program('python-network.py')], needs: [PYTHON, 'openssl'], prepare: certificate },
+  {
+    name: 'python-network',
+    command: [PYTHON, '-B', program('python-network.py')],
+    needs: [PYTHON, 'openssl'],
+    prepare: certificate,
+  },
   { name: 'shell', command: bash('shell.sh') },
   { name: 'curl', command: bash('curl.sh'), needs: ['curl'], prepare: webServer },
   { name: 'tar', command: bash('tar.sh'), needs: ['tar', 'gzip'] },

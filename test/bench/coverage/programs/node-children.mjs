@@ -1,7 +1,8 @@
 import cp from 'node:child_process';
-import fs from 'node:fs';
 import { once } from 'node:events';
+import fs from 'node:fs';
 import { promisify } from 'node:util';
+
 cp.execSync('echo one > one');
 cp.execFileSync('/bin/cat', ['one']);
 cp.spawnSync('/bin/sh', ['-c', 'cat > two'], { input: 'two', env: {} });

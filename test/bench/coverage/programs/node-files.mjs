@@ -1,5 +1,5 @@
 import fs from 'node:fs';
-import { open, readFile, rm, writeFile, mkdtemp, cp, appendFile } from 'node:fs/promises';
+import { appendFile, cp, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 

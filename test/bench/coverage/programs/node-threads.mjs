@@ -1,5 +1,6 @@
-import { isMainThread, Worker, workerData } from 'node:worker_threads';
 import fs from 'node:fs';
+import { isMainThread, Worker, workerData } from 'node:worker_threads';
+
 if (isMainThread) {
   const workers = [1, 2, 3].map((n) => new Worker(new URL(import.meta.url), { workerData: n }));
   await Promise.all(workers.map((w) => new Promise((done) => w.on('exit', done))));

@@ -19,7 +19,8 @@ if __name__ == '__main__':
     pid = os.fork()
     if pid == 0: os.write(w, b'up'); os._exit(0)
     os.read(r, 2); os.waitpid(pid, 0)
-    with multiprocessing.Pool(2) as pool: pool.map(square, range(4))
+    pool = multiprocessing.Pool(2); pool.map(square, range(4))
+    pool.close(); pool.join()  # leaving it to `with` kills the workers, whose totals are then lost
     q = multiprocessing.get_context('spawn').Process(target=square, args=(9,)); q.start(); q.join()
     with concurrent.futures.ThreadPoolExecutor(4) as pool: list(pool.map(square, range(10, 14)))
     try: subprocess.run(['/does/not/exist'])
