@@ -14,6 +14,7 @@ import { type RuntimeProxy, startRuntimeProxy } from './runtime-proxy.ts';
 import { type Settings, steeredEndpoints } from './settings.ts';
 import { Shipper } from './shipper.ts';
 import { SteeredConnections } from './steered.ts';
+import { UnobservedSockets } from './unobserved-sockets.ts';
 import { workerStore } from './worker-store.ts';
 
 /** How often the ring is emptied while the function runs, in ms. */
@@ -41,6 +42,7 @@ export class Capture {
   #shim: boolean;
   #heard = false;
   readonly #steered = new SteeredConnections();
+  readonly #sockets: UnobservedSockets;
   readonly #settings: Settings;
 
   private constructor({ settings, home }: CaptureOptions, ring: EventSource | undefined) {
@@ -58,11 +60,18 @@ export class Capture {
     });
     this.recorder = new Recorder({ ring, sink: this.shipper, onEvent: (event) => this.#onEvent(event) });
     this.runtime = new RuntimeProcess(settings.dir);
+    this.#sockets = new UnobservedSockets({
+      drain: () => this.recorder.drain(),
+      observe: (observation) => this.recorder.observe(observation),
+      runtimePid: () => this.runtime.pid,
+      ownPorts: () => new Set([this.#front?.port, this.#proxy?.port].filter((port) => port !== undefined)),
+    });
     this.invocations = new Invocations({
       recorder: this.recorder,
       managed: settings.managed,
       onAsked: (first) => this.#onAsked(first),
       onBegun: () => this.#tick(true),
+      onEnding: () => this.#lookForSockets((sockets) => sockets.look()),
       onDone: () => this.#onDone(),
     });
   }
@@ -146,6 +155,7 @@ export class Capture {
 
   #onEvent(event: Observation): void {
     this.#steered.learn(event);
+    this.#sockets.learn(event);
     if (event.kind === 'process-start') this.#heard = this.#shim = true;
   }
 
@@ -178,7 +188,18 @@ export class Capture {
       clearInterval(this.#ticker);
       this.#ticker = undefined;
     } else {
-      this.#ticker ??= setInterval(() => this.recorder.tick(), DRAIN_MS);
+      this.#ticker ??= setInterval(() => {
+        this.recorder.tick();
+        if (this.recorder.active.size > 0) this.#lookForSockets((sockets) => sockets.tick());
+      }, DRAIN_MS);
+    }
+  }
+
+  #lookForSockets(look: (sockets: UnobservedSockets) => void): void {
+    try {
+      look(this.#sockets);
+    } catch (error) {
+      log('looking for unreported sockets failed', error);
     }
   }
 }

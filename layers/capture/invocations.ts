@@ -16,6 +16,8 @@ export interface InvocationOptions {
   /** The runtime waits for work; `first` when Init has just ended. */
   readonly onAsked: (first: boolean) => void;
   readonly onBegun: () => void;
+  /** A request is about to end: the last moment to record something in it. */
+  readonly onEnding: () => void;
   /** A request is over; what it left can be shipped. */
   readonly onDone: () => void;
 }
@@ -106,6 +108,7 @@ export class Invocations implements RuntimeListener {
   }
 
   #finish(reqId: RequestId): void {
+    if (this.#options.recorder.active.has(reqId)) this.#options.onEnding();
     this.#options.recorder.done(reqId);
     if (!this.#options.managed) this.#wait(reqId).resolve();
     this.#options.onDone();

@@ -18,6 +18,8 @@ export const DATA_AT = 4096;
 export const CELL = 64;
 export const EVENT_HEAD = 80;
 export const EVENT_MAX = 8192;
+/** Instead of `n`: written by another process in this one's name. */
+export const UNNUMBERED = 0xffffffff;
 
 /** Sum over the event from its type on, in 32-bit words; `at` counts words of `words`. */
 export function checksum(words: Int32Array, at: number, length: number, position: number): number {

@@ -17,6 +17,7 @@ import {
   RING_MAGIC,
   RING_VERSION,
   TAIL_AT,
+  UNNUMBERED,
 } from './ring-layout.ts';
 
 /** Read at a time. Bounds memory, not what a drain yields. */
@@ -158,8 +159,9 @@ export class Ring {
       const said = event && decode(event, this.#census.origin);
       if (said) out.push(said);
       else out.push(this.#gap({ kind: 'gap', why: 'ring-damaged', lost: 0, detail: 'an event that means nothing' }));
-      const gap = event && this.#census.count(event.proc, event.n, now);
-      if (gap) out.push(this.#gap(gap, event.proc));
+      const numbered = event !== undefined && event.n !== UNNUMBERED;
+      const gap = numbered ? this.#census.count(event.proc, event.n, now) : undefined;
+      if (gap) out.push(this.#gap(gap, event?.proc));
       if (said?.kind === 'process-exit' && said.child === undefined && event) this.#census.ended(event.proc);
       at += Math.ceil(size / CELL) * CELL;
       this.#stuck = undefined;

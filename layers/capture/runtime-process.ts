@@ -28,6 +28,11 @@ export class RuntimeProcess {
     }
   }
 
+  /** Undefined when it has not been seen. */
+  get pid(): number | undefined {
+    return this.#known?.pid;
+  }
+
   /** True only if it was seen alive before and is not any more. */
   get gone(): boolean {
     return this.#known !== undefined && startTime(this.#known.pid) !== this.#known.start;

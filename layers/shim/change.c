@@ -29,6 +29,12 @@ CHANGE(linkat, (int dirfd, const char *path, int to_dirfd, const char *to, int f
        linkat(dirfd, path, to_dirfd, to, flags), OP_LINK, 0, dirfd, path, to_dirfd, to)
 CHANGE(mkdir, (const char *path, mode_t mode), mkdir(path, mode), OP_MKDIR, MODE, HERE, path, 0, NULL)
 CHANGE(mkdirat, (int dirfd, const char *path, mode_t mode), mkdirat(dirfd, path, mode), OP_MKDIR, MODE, dirfd, path, 0, NULL)
+HOOK char *mkdtemp(char *template) {
+    shim_ready();
+    char *made = real.mkdtemp(template);
+    if (made) emit_change(OP_MKDIR, 0700 + 1, AT_FDCWD, made, 0, NULL);
+    return made;
+}
 CHANGE(chmod, (const char *path, mode_t mode), chmod(path, mode), OP_CHMOD, MODE, HERE, path, 0, NULL)
 CHANGE(fchmod, (int fd, mode_t mode), fchmod(fd, mode), OP_CHMOD, MODE, fd, "", 0, NULL)
 CHANGE(fchmodat, (int dirfd, const char *path, mode_t mode, int flags), fchmodat(dirfd, path, mode, flags), OP_CHMOD, MODE,

@@ -18,12 +18,18 @@ unsigned char hooked_calls[512] = {
 #ifdef SYS_open
     [SYS_open] = 1,   [SYS_dup2] = 1,     [SYS_unlink] = 1,   [SYS_rename] = 1,
     [SYS_chmod] = 1,  [SYS_mkdir] = 1,    [SYS_rmdir] = 1,    [SYS_creat] = 1,
+    [SYS_link] = 1,   [SYS_symlink] = 1,  [SYS_chown] = 1,    [SYS_lchown] = 1,
+    [SYS_pipe] = 1,
 #endif
     [SYS_openat] = 1, [SYS_close] = 1,    [SYS_close_range] = 1,     [SYS_dup] = 1,       [SYS_dup3] = 1,
     [SYS_read] = 1,   [SYS_write] = 1,    [SYS_pread64] = 1,         [SYS_pwrite64] = 1,  [SYS_readv] = 1,
     [SYS_writev] = 1, [SYS_sendfile] = 1, [SYS_copy_file_range] = 1, [SYS_splice] = 1,    [SYS_connect] = 1,
     [SYS_accept4] = 1, [SYS_sendto] = 1,  [SYS_recvfrom] = 1,        [SYS_sendmsg] = 1,   [SYS_recvmsg] = 1,
     [SYS_execve] = 1, [SYS_execveat] = 1, [SYS_unlinkat] = 1,        [SYS_renameat2] = 1, [SYS_memfd_create] = 1,
+    [SYS_mkdirat] = 1, [SYS_renameat] = 1, [SYS_linkat] = 1,         [SYS_symlinkat] = 1,  [SYS_truncate] = 1,
+    [SYS_ftruncate] = 1, [SYS_fchmod] = 1, [SYS_fchmodat] = 1,       [SYS_fchown] = 1,     [SYS_fchownat] = 1,
+    [SYS_socket] = 1, [SYS_socketpair] = 1, [SYS_bind] = 1,          [SYS_accept] = 1,     [SYS_preadv] = 1,
+    [SYS_pwritev] = 1, [SYS_pipe2] = 1,
     [SYS_exit_group] = 1, [SYS_io_uring_setup_] = 1,
 };
 /* Set once the shim is ready; until then every call goes to call_hooked, which can do without libc. */
@@ -51,7 +57,29 @@ long call_hooked(long number, long a, long b, long c, long d, long e, long f) {
     case SYS_chmod: return chmod((const char *)a, (mode_t)b);
     case SYS_mkdir: return mkdir((const char *)a, (mode_t)b);
     case SYS_rmdir: return rmdir((const char *)a);
+    case SYS_link: return link((const char *)a, (const char *)b);
+    case SYS_symlink: return symlink((const char *)a, (const char *)b);
+    case SYS_chown: return chown((const char *)a, (uid_t)b, (gid_t)c);
+    case SYS_lchown: return lchown((const char *)a, (uid_t)b, (gid_t)c);
+    case SYS_pipe: return pipe((int *)a);
 #endif
+    case SYS_mkdirat: return mkdirat((int)a, (const char *)b, (mode_t)c);
+    case SYS_renameat: return renameat((int)a, (const char *)b, (int)c, (const char *)d);
+    case SYS_linkat: return linkat((int)a, (const char *)b, (int)c, (const char *)d, (int)e);
+    case SYS_symlinkat: return symlinkat((const char *)a, (int)b, (const char *)c);
+    case SYS_truncate: return truncate((const char *)a, b);
+    case SYS_ftruncate: return ftruncate((int)a, b);
+    case SYS_fchmod: return fchmod((int)a, (mode_t)b);
+    case SYS_fchmodat: return fchmodat((int)a, (const char *)b, (mode_t)c, 0); /* the call itself has no flags */
+    case SYS_fchown: return fchown((int)a, (uid_t)b, (gid_t)c);
+    case SYS_fchownat: return fchownat((int)a, (const char *)b, (uid_t)c, (gid_t)d, (int)e);
+    case SYS_socket: return socket((int)a, (int)b, (int)c);
+    case SYS_socketpair: return socketpair((int)a, (int)b, (int)c, (int *)d);
+    case SYS_bind: return bind((int)a, (const struct sockaddr *)b, (socklen_t)c);
+    case SYS_accept: return accept((int)a, (struct sockaddr *)b, (socklen_t *)c);
+    case SYS_preadv: return preadv((int)a, (const struct iovec *)b, (int)c, d);
+    case SYS_pwritev: return pwritev((int)a, (const struct iovec *)b, (int)c, d);
+    case SYS_pipe2: return pipe2((int *)a, (int)b);
     case SYS_openat: return openat((int)a, (const char *)b, (int)c, (mode_t)d);
     case SYS_close: return close((int)a);
     case SYS_close_range: return close_range((unsigned)a, (unsigned)b, (int)c);
@@ -90,6 +118,7 @@ void *note_dlopen(const char *file) {
     shim_ready();
     if (!real.dlopen) real_resolve(); /* before glibc 2.34 it lives in libdl, which may have been loaded since */
     if (file && ring_is_mapped()) {
+        report_libraries(); /* what earlier calls have drawn in */
         size_t length = text_length(file, TEXT_MAX);
         for (size_t i = 0; i < length; i++) {
             if (file[i] != '/') continue;

@@ -1,6 +1,7 @@
 /* Opening, closing and duplicating descriptors. */
 #include "real.h"
 
+#include <errno.h>
 #include <stdarg.h>
 
 #include "path.h"
@@ -22,7 +23,10 @@ static int open_at(int dirfd, const char *path, int flags, mode_t mode) {
     shim_ready();
     int how = would_create(dirfd, path, flags);
     int fd = dirfd == AT_FDCWD ? real.open(path, flags, mode) : real.openat(dirfd, path, flags, mode);
-    if (fd >= 0) emit_open(fd, dirfd, path, flags, how);
+    if (fd < 0) return fd;
+    /* A nameless file: `path` is only the folder whose disk it is on. */
+    if (UNLIKELY((flags & O_TMPFILE) == O_TMPFILE)) emit_open_unnamed(fd, flags);
+    else emit_open(fd, dirfd, path, flags, how);
     return fd;
 }
 
@@ -76,6 +80,36 @@ MAKES(mkstemps, (char *template, int suffix), mkstemps(template, suffix), 0)
 MAKES(mkstemps64, (char *template, int suffix), mkstemps(template, suffix), 0)
 MAKES(mkostemps, (char *template, int suffix, int flags), mkostemps(template, suffix, flags), flags)
 MAKES(mkostemps64, (char *template, int suffix, int flags), mkostemps(template, suffix, flags), flags)
+
+/* Shared memory is a file below /dev/shm (shm_overview(7)). Before glibc 2.34 it lives in librt. */
+static const char *shared_path(const char *name, char *room) {
+    while (*name == '/') name++;
+    size_t length = text_length(name, 255);
+    __builtin_memcpy(room, "/dev/shm/", 9);
+    __builtin_memcpy(room + 9, name, length);
+    room[9 + length] = 0;
+    return room;
+}
+HOOK int shm_open(const char *name, int flags, mode_t mode) {
+    char room[272];
+    shim_ready();
+    if (!real.shm_open) real_resolve();
+    if (!real.shm_open) return (int)as_libc(-ENOSYS);
+    const char *path = name ? shared_path(name, room) : NULL;
+    int how = would_create(AT_FDCWD, path, flags);
+    int fd = real.shm_open(name, flags, mode);
+    if (fd >= 0) emit_open(fd, AT_FDCWD, path, flags, how);
+    return fd;
+}
+HOOK int shm_unlink(const char *name) {
+    char room[272];
+    shim_ready();
+    if (!real.shm_unlink) real_resolve();
+    if (!real.shm_unlink) return (int)as_libc(-ENOSYS);
+    int result = real.shm_unlink(name);
+    if (result == 0) emit_change(OP_UNLINK, 0, AT_FDCWD, shared_path(name, room), 0, NULL);
+    return result;
+}
 
 /* A file that is only memory: what is written to it can be executed without ever having had a name. */
 HOOK int memfd_create(const char *name, unsigned flags) {

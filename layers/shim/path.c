@@ -71,9 +71,24 @@ void emit_change(int op, uint64_t mode, int dirfd, const char *path, int to_dirf
     change(op, mode, &from_piece, 1, &to_piece, to ? 1 : 0);
 }
 
+/* Other names of descriptors that are open already: what is behind them, a pipe perhaps, the kernel tells when asked. */
+static int names_descriptor(const struct piece *pieces, unsigned count) {
+    static const char *const folders[] = {"/dev/fd/", "/dev/std", "/proc/self/fd/"};
+    for (unsigned i = 0; count == 1 && i < sizeof folders / sizeof *folders; i++) {
+        size_t length = text_length(folders[i], 16);
+        if (pieces[0].length > length && same_bytes(pieces[0].at, folders[i], length)) return 1;
+    }
+    return 0;
+}
+
+static int is_null_device(const struct piece *pieces, unsigned count) {
+    return count == 1 && pieces[0].length == 9 && same_bytes(pieces[0].at, "/dev/null", 9);
+}
+
 static void opened(int fd, const struct piece *pieces, unsigned count, int flags, int how) {
     if (fd >= 0) {
-        table_set_file(fd, pieces, count, flags);
+        if (names_descriptor(pieces, count)) table_reset(fd);
+        else table_set_file(fd, pieces, count, flags);
         struct entry *e = how & OPEN_STDIO ? entry_of(fd) : NULL;
         if (e) {
             long at = RAW3(SYS_lseek, fd, 0, 1);
@@ -83,7 +98,7 @@ static void opened(int fd, const struct piece *pieces, unsigned count, int flags
     }
     /* Directories and bare handles are no flow of information by themselves; what is done through them is reported. */
     if (opens_no_content(flags)) return;
-    if (count == 1 && pieces[0].length == 9 && same_bytes(pieces[0].at, "/dev/null", 9)) return;
+    if (is_null_device(pieces, count)) return;
     emit(EV_FILE_OPEN, (uint64_t)(uint32_t)fd, (uint64_t)(uint32_t)flags, how & OPEN_CREATED, 0, pieces, count);
 }
 
@@ -108,4 +123,13 @@ SLOW void emit_open_unnamed(int fd, int flags) {
     if (!ring_is_mapped()) return;
     struct piece whole = piece_of(room, path_of_descriptor(fd, room, sizeof room));
     opened(fd, &whole, 1, flags, OPEN_CREATED);
+}
+
+SLOW void emit_open_as(struct identity *who, int fd, const char *path, int flags, int how) {
+    char room[TEXT_MAX];
+    struct piece pieces[PATH_PIECES];
+    if (!ring_is_mapped() || opens_no_content(flags)) return;
+    unsigned count = path_pieces(AT_FDCWD, path, room, pieces);
+    if (is_null_device(pieces, count)) return;
+    emit_as(who, EV_FILE_OPEN, (uint64_t)(uint32_t)fd, (uint64_t)(uint32_t)flags, how & OPEN_CREATED, 0, pieces, count);
 }

@@ -12,6 +12,9 @@
 void emit_change(int op, uint64_t mode, int dirfd, const char *path, int to_dirfd, const char *to);
 /* Reports an open that succeeded and remembers the descriptor. `how` bit 0: created, bit 1: keep the offset (stdio). */
 void emit_open(int fd, int dirfd, const char *path, int flags, int how);
+/* Reports an open made by another process, in the folder of this one. */
+struct identity;
+void emit_open_as(struct identity *who, int fd, const char *path, int flags, int how);
 /* The same for a descriptor whose name only the kernel knows (tmpfile, memfd_create). */
 void emit_open_unnamed(int fd, int flags);
 /* Writes where /proc/self/fd/<fd> points into `out`. Returns the length, 0 if unknown. */

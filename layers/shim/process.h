@@ -9,6 +9,14 @@ const char *search_program(const char *file, char *room);
 /* Says so when `path` is a program that the shim cannot enter: static, or gaining privileges. Follows one `#!` line. */
 void report_if_closed(int dirfd, const char *path);
 
+/* Libraries that were loaded from outside the system's folders since the last call. */
+void report_libraries(void);
+
+/* The files that posix_spawn has opened for a child as `actions` told it to. `created`: from spawn_opens_created. */
+void spawn_opens_report(const void *actions, int child, unsigned created);
+/* To be asked before the child is made: which of them will be new, one bit each. */
+unsigned spawn_opens_created(const void *actions);
+
 /* Registers what is needed to learn the exit code. */
 void exit_begin(void);
 /* The library is being unloaded, which happens at exit; only used where libc has no on_exit. */

@@ -42,6 +42,9 @@ ssize_t __read_chk(int, void *, size_t, size_t);
 ssize_t __pread_chk(int, void *, size_t, off64_t, size_t);
 ssize_t __recv_chk(int, void *, size_t, size_t, int);
 ssize_t __recvfrom_chk(int, void *, size_t, size_t, int, struct sockaddr *, socklen_t *);
+int __overflow(FILE *, int);
+int __uflow(FILE *);
+int __underflow(FILE *);
 int renameat2(int, const char *, int, const char *, unsigned);
 
 #define REALS(X)                                                                                                               \
@@ -53,13 +56,15 @@ int renameat2(int, const char *, int, const char *, unsigned);
     X(getline) X(getdelim) X(vfprintf) X(__fread_chk) X(__fgets_chk) X(__vfprintf_chk) X(__read_chk) X(__pread_chk)             \
     X(__recv_chk) X(__recvfrom_chk)                                                                                         \
     X(unlink) X(unlinkat) X(remove) X(rename) X(renameat) X(renameat2) X(link) X(linkat) X(symlink) X(symlinkat)               \
-    X(mkdir) X(mkdirat) X(rmdir) X(chmod) X(fchmod) X(fchmodat) X(chown) X(lchown) X(fchown) X(fchownat)                       \
+    X(mkdir) X(mkdirat) X(mkdtemp) X(shm_open) X(shm_unlink) X(rmdir) X(chmod) X(fchmod) X(fchmodat) X(chown) X(lchown) X(fchown) X(fchownat)                       \
     X(truncate) X(ftruncate)                                                                                                   \
     X(socket) X(socketpair) X(pipe) X(pipe2) X(connect) X(bind) X(accept) X(accept4) X(getpeername)                            \
     X(send) X(sendto) X(sendmsg) X(sendmmsg) X(recv) X(recvfrom) X(recvmsg) X(recvmmsg)                                        \
     X(getaddrinfo) X(gethostbyname) X(gethostbyname2) X(gethostbyname_r) X(gethostbyname2_r)                                   \
-    X(execve) X(execvpe) X(fexecve) X(execveat) X(posix_spawn) X(posix_spawnp) X(system) X(popen) X(pclose)                    \
+    X(execve) X(execvpe) X(fexecve) X(execveat) X(posix_spawn) X(posix_spawn_file_actions_addopen)                               \
+    X(posix_spawn_file_actions_init) X(posix_spawn_file_actions_destroy) X(posix_spawnp) X(system) X(popen) X(pclose)                    \
     X(_exit) X(quick_exit) X(wait) X(wait3) X(wait4) X(waitpid) X(waitid) X(clone) X(_Fork)                                    \
+    X(daemon) X(putc) X(putchar) X(getc) X(getchar) X(fputc) X(fgetc) X(__overflow) X(__uflow) X(__underflow) X(perror)         \
     X(on_exit) X(pthread_atfork) X(__register_atfork) X(dlopen) X(syscall)
 
 pid_t _Fork(void);

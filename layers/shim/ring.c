@@ -112,8 +112,12 @@ static uint32_t checksum(uint64_t position, uint32_t length) {
 }
 
 void emit(enum event_type type, uint64_t a, uint64_t b, uint64_t c, uint64_t d, const struct piece *pieces, unsigned count) {
+    if (ring) emit_as(self_identity(), type, a, b, c, d, pieces, count);
+}
+
+void emit_as(struct identity *me, enum event_type type, uint64_t a, uint64_t b, uint64_t c, uint64_t d, const struct piece *pieces,
+             unsigned count) {
     if (!ring) return;
-    struct identity *me = self_identity();
     struct event_head head = {.type = (uint8_t)type, .pid = me->pid, .start = me->start, .number = {a, b, c, d}};
 
     /* Sizes first: the event is written where it stays, with no copy on a stack that may be a small signal stack. */

@@ -59,6 +59,11 @@ int ring_is_mapped(void);
 /* CLOCK_MONOTONIC µs since the recorder last emptied the ring. */
 uint64_t ring_silence(void);
 /* Reports an event. Drops and counts it when the ring is full. Never blocks, never touches errno. */
+struct identity;
+/* The same in the name of another process, which numbers its own events: this one carries `UNNUMBERED` instead. */
+#define UNNUMBERED UINT32_MAX
+void emit_as(struct identity *who, enum event_type type, uint64_t a, uint64_t b, uint64_t c, uint64_t d, const struct piece *pieces,
+             unsigned count);
 void emit(enum event_type type, uint64_t a, uint64_t b, uint64_t c, uint64_t d, const struct piece *pieces, unsigned count);
 
 #endif

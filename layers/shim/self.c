@@ -50,6 +50,13 @@ static int read_stat(uint32_t pid, uint32_t *parent, uint64_t *start) {
     return 0;
 }
 
+int identity_of_child(uint32_t pid, struct identity *out) {
+    uint32_t ignored = 0;
+    out->pid = pid;
+    out->n = UNNUMBERED;
+    return read_stat(pid, &ignored, &out->start);
+}
+
 static void report_start(uint32_t parent, uint64_t parent_start, enum how how) {
     char exe[1024];
     long length = RAW4(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", exe, sizeof exe);
@@ -133,6 +140,7 @@ static void begin_identity(void) {
     }
     report_start(parent_start ? parent : 0, parent_start, HOW_IMAGE);
     table_begin();
+    report_libraries();
 }
 
 static char **start_environment;

@@ -27,6 +27,9 @@ static inline int borrowed(void) { return __builtin_expect(vfork_depth != 0, 0);
 void vfork_begin(void);
 long vfork_end(long answer);
 
+/* Of a child that lives or has not been waited for. 0, or -1 if there is none. */
+int identity_of_child(uint32_t pid, struct identity *out);
+
 /* After any kind of fork, in the child: new identity, counters to zero, `process-start`. */
 void self_forked(void);
 

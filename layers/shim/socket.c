@@ -63,6 +63,8 @@ static void report_totals(int fd, const struct address *a, int datagram, uint64_
 
 void socket_report(int fd, const struct entry *e, uint64_t received, uint64_t sent) {
     struct address a = address_of(e->name, e->name_length);
+    if (!a.family && e->name_length >= sizeof(sa_family_t) && ((const struct sockaddr *)e->name)->sa_family == AF_UNIX)
+        a = (struct address){FAMILY_UNIX, 0, "", 0}; /* whoever connects to a Unix socket is usually nameless */
     report_totals(fd, &a, e->flags & ENTRY_DATAGRAM, received, sent);
 }
 
@@ -78,7 +80,11 @@ SLOW void socket_report_unknown(int fd, uint64_t received, uint64_t sent) {
         unsigned user, group;
     } maker;
     socklen_t maker_length = sizeof maker;
-    if (name.ss_family == AF_UNIX && !a.family && !RAW5(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERCRED, &maker, &maker_length))
+    struct sockaddr_storage own;
+    socklen_t own_length = sizeof own;
+    if (name.ss_family == AF_UNIX && !a.family && !RAW3(SYS_getsockname, fd, &own, &own_length) && own_length > sizeof own.ss_family)
+        a = (struct address){FAMILY_UNIX, 0, "", 0}; /* accepted, and inherited over exec */
+    else if (name.ss_family == AF_UNIX && !a.family && !RAW5(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERCRED, &maker, &maker_length))
         a = (struct address){FAMILY_UNIX, 0, pair, (uint32_t)(14 + print_number(pair + 14, (uint64_t)maker.pid))};
     report_totals(fd, &a, socket_type(fd) == SOCK_DGRAM, received, sent);
 }
@@ -108,7 +114,7 @@ HOOK int connect(int fd, const struct sockaddr *peer, socklen_t length) {
     /* A second call asks how the first one is getting on. */
     if (error == EALREADY || error == EISCONN || error == EBADF || error == ENOTSOCK) return result;
     if (error == EINPROGRESS) error = 0;
-    if (!error) table_set_socket(fd, peer, length, type == SOCK_DGRAM ? ENTRY_DATAGRAM : 0);
+    if (!error) table_set_socket(fd, peer, length, type == SOCK_DGRAM ? ENTRY_DATAGRAM | ENTRY_TOLD : 0);
     socket_report_connect(fd, peer, length, type, a.family == FAMILY_UNIX ? 0 : local_port(fd), 0, error);
     return result;
 }
@@ -155,16 +161,28 @@ HOOK int getpeername(int fd, struct sockaddr *name, socklen_t *length) {
     return result;
 }
 
+static int is_peer(const struct entry *e, const void *name, size_t length) {
+    return e->kind == ENTRY_SOCKET && e->name_length == length && length <= NAME_MOST && same_bytes(e->name, name, length);
+}
+/* A datagram from somebody: from here on the totals are theirs. Streams give no name here. */
+void socket_heard(int fd, const void *name, size_t length) {
+    struct entry *e = entry_of(fd);
+    if (!e || !name || !length || is_peer(e, name, length) || !ring_is_mapped()) return;
+    if (!address_of(name, length).family || socket_type(fd) != SOCK_DGRAM) return;
+    if (e->kind == ENTRY_SOCKET) table_closing(fd);
+    table_set_socket(fd, name, length, ENTRY_DATAGRAM);
+}
 /* A datagram to somebody new is the connect of the connectionless. TCP with MSG_FASTOPEN connects this way as well. */
 static void towards(int fd, const void *name, size_t length) {
     if (!ring_is_mapped()) return;
     struct address a = address_of(name, length);
     if (!a.family) return;
     struct entry *e = entry_of(fd);
-    if (e && e->kind == ENTRY_SOCKET && e->name_length == length && length <= NAME_MOST && same_bytes(e->name, name, length)) return;
+    int known = e && is_peer(e, name, length);
+    if (known && e->flags & ENTRY_TOLD) return;
     int type = socket_type(fd);
-    if (e && e->kind == ENTRY_SOCKET) table_closing(fd);
-    table_set_socket(fd, name, length, type == SOCK_DGRAM ? ENTRY_DATAGRAM : 0);
+    if (e && !known && e->kind == ENTRY_SOCKET) table_closing(fd);
+    table_set_socket(fd, name, length, (type == SOCK_DGRAM ? ENTRY_DATAGRAM : 0) | ENTRY_TOLD);
     socket_report_connect(fd, name, length, type, a.family == FAMILY_UNIX ? 0 : local_port(fd), 0, 0);
 }
 HOOK ssize_t sendto(int fd, const void *from, size_t size, int flags, const struct sockaddr *to, socklen_t length) {

@@ -22,8 +22,10 @@ HOOK int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_action
     INJECT(env, with_ours);
     table_shared();
     report_if_closed(AT_FDCWD, path);
+    unsigned created = spawn_opens_created(actions);
     int result = real.posix_spawn(&child, path, actions, attributes, argv, with_ours);
     if (pid && result == 0) *pid = child;
+    if (result == 0) spawn_opens_report(actions, child, created);
     spawned(result, &child, path, argv);
     return result;
 }
@@ -37,52 +39,12 @@ HOOK int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actio
     table_shared();
     const char *path = ring_is_mapped() ? search_program(file, room) : NULL;
     report_if_closed(AT_FDCWD, path);
+    unsigned created = spawn_opens_created(actions);
     int result = real.posix_spawnp(&child, file, actions, attributes, argv, with_ours);
     if (pid && result == 0) *pid = child;
+    if (result == 0) spawn_opens_report(actions, child, created);
     spawned(result, &child, path, argv);
     return result;
-}
-
-/*
- * system and popen give the child whatever `environ` points to. If the application has cleared that, it is put back with
- * ours in it for the duration of the call; the only time the shim touches the application's own data.
- */
-static void announce_shell(const char *command) {
-    char *argv[] = {"sh", "-c", (char *)command, NULL};
-    report_exec(AT_FDCWD, "/bin/sh", argv, 0, 1);
-}
-
-HOOK int system(const char *command) {
-    shim_ready();
-    if (!command || !ring_is_mapped()) return real.system(command);
-    char **theirs = environ;
-    INJECT(theirs, with_ours);
-    announce_shell(command);
-    table_shared();
-    if (with_ours != theirs) environ = with_ours;
-    int result = real.system(command);
-    if (with_ours != theirs && environ == with_ours) environ = theirs;
-    return result;
-}
-
-HOOK FILE *popen(const char *command, const char *mode) {
-    shim_ready();
-    if (!command || !ring_is_mapped()) return real.popen(command, mode);
-    char **theirs = environ;
-    INJECT(theirs, with_ours);
-    announce_shell(command);
-    table_shared();
-    if (with_ours != theirs) environ = with_ours;
-    FILE *stream = real.popen(command, mode);
-    if (with_ours != theirs && environ == with_ours) environ = theirs;
-    if (stream) table_reset(fileno(stream));
-    return stream;
-}
-
-HOOK int pclose(FILE *stream) {
-    shim_ready();
-    if (stream) table_closing(fileno(stream));
-    return real.pclose(stream);
 }
 
 /* clone(2) as a function: the child runs `run` on a stack of its own, so it can be met there. */
@@ -95,7 +57,9 @@ static int child_of_clone(void *data) {
     struct start start = *(struct start *)data;
     if (start.shares_memory) vfork_end(0);
     else self_forked();
-    return start.run(start.argument);
+    int code = start.run(start.argument);
+    exit_report(code & 0xff); /* libc ends the child with a call of its own */
+    return code;
 }
 
 HOOK int clone(int (*run)(void *), void *stack, int flags, void *argument, ...) {

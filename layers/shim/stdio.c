@@ -16,6 +16,16 @@
 #undef fwrite_unlocked
 #undef fputs_unlocked
 #undef fgets_unlocked
+#undef putc
+#undef putc_unlocked
+#undef fputc_unlocked
+#undef putchar_unlocked
+#undef getc_unlocked
+#undef fgetc_unlocked
+#undef getchar_unlocked
+#undef getc
+#undef putchar
+#undef getchar
 
 /* fopen(3) modes as open(2) flags. */
 static int flags_of(const char *mode) {
@@ -189,3 +199,49 @@ HOOK int __vfprintf_chk(FILE *stream, int flag, const char *format, va_list list
 HOOK int __vprintf_chk(int flag, const char *format, va_list list) { return print_checked(stdout, flag, format, list); }
 HOOK int __fprintf_chk(FILE *stream, int flag, const char *format, ...) { PRINTS_CHECKED(stream, flag, format) }
 HOOK int __printf_chk(int flag, const char *format, ...) { PRINTS_CHECKED(stdout, flag, format) }
+
+/*
+ * Single characters. Most of them are put into the buffer by code compiled into the program, which calls the functions below
+ * only now and then; so they are not counted, only that there were some. For files the offset tells how many.
+ */
+static void by_character(FILE *stream, uint8_t flag) {
+    struct entry *e = entry_of(fileno(stream));
+    if (!e || e->flags & flag) return;
+    e->flags |= flag;
+    table_touch(fileno(stream));
+}
+#define PUTS(name, parameters, stream, call)                                                                                   \
+    HOOK int name parameters {                                                                                                 \
+        shim_ready();                                                                                                          \
+        by_character(stream, ENTRY_PUT);                                                                                       \
+        return real.call;                                                                                                      \
+    }
+#define GETS(name, parameters, stream, call)                                                                                   \
+    HOOK int name parameters {                                                                                                 \
+        shim_ready();                                                                                                          \
+        int c = real.call;                                                                                                     \
+        if (c != EOF) by_character(stream, ENTRY_GOT);                                                                         \
+        return c;                                                                                                              \
+    }
+PUTS(putc, (int c, FILE *stream), stream, putc(c, stream))
+PUTS(_IO_putc, (int c, FILE *stream), stream, putc(c, stream))
+PUTS(fputc, (int c, FILE *stream), stream, fputc(c, stream))
+PUTS(putchar, (int c), stdout, putchar(c))
+PUTS(putc_unlocked, (int c, FILE *stream), stream, putc(c, stream))
+PUTS(fputc_unlocked, (int c, FILE *stream), stream, putc(c, stream))
+PUTS(putchar_unlocked, (int c), stdout, putchar(c))
+PUTS(__overflow, (FILE * stream, int c), stream, __overflow(stream, c))
+GETS(getc, (FILE * stream), stream, getc(stream))
+GETS(_IO_getc, (FILE * stream), stream, getc(stream))
+GETS(fgetc, (FILE * stream), stream, fgetc(stream))
+GETS(getchar, (void), stdin, getchar())
+GETS(getc_unlocked, (FILE * stream), stream, getc(stream))
+GETS(fgetc_unlocked, (FILE * stream), stream, getc(stream))
+GETS(getchar_unlocked, (void), stdin, getchar())
+GETS(__uflow, (FILE * stream), stream, __uflow(stream))
+GETS(__underflow, (FILE * stream), stream, __underflow(stream))
+HOOK void perror(const char *text) {
+    shim_ready();
+    by_character(stderr, ENTRY_PUT);
+    real.perror(text);
+}

@@ -93,7 +93,7 @@ void table_copy(int from, int to) {
         target->kind = source->kind;
         target->name_length = source->name_length;
         target->received = target->sent = 0;
-        target->flags = source->flags & (uint8_t)~ENTRY_OFFSET;
+        target->flags = source->flags & (uint8_t)~(ENTRY_OFFSET | ENTRY_GOT | ENTRY_PUT);
         __builtin_memcpy(target->name, source->name, source->name_length);
         /* What the shell redirects to 0, 1 or 2 is likely to be used through stdio. */
         if (to < 3) {
@@ -122,10 +122,16 @@ static SLOW void report_unknown(int fd, uint64_t received, uint64_t sent) {
     }
 }
 
+void table_borrowed_sent(int fd, long bytes) {
+    if (ring_is_mapped()) report_unknown(fd, 0, (uint64_t)bytes);
+}
+
 static void report(int fd, struct entry *e) {
     if (e->kind == ENTRY_QUIET) return;
     uint64_t received = __atomic_exchange_n(&e->received, 0, __ATOMIC_RELAXED);
     uint64_t sent = __atomic_exchange_n(&e->sent, 0, __ATOMIC_RELAXED);
+    unsigned by_character = e->flags & (ENTRY_GOT | ENTRY_PUT);
+    e->flags &= (uint8_t)~by_character;
     if (!received && !sent && e->flags & ENTRY_OFFSET && !offsets_shared && e->kind != ENTRY_SOCKET) {
         uint64_t now = offset_of(fd);
         if (now > e->base) {
@@ -134,6 +140,11 @@ static void report(int fd, struct entry *e) {
             else sent = now - e->base;
             e->base = now;
         }
+    }
+    /* Pipes have no offset. That something moved is known, how much is not: it counts as one byte. */
+    if (!received && !sent) {
+        received = by_character & ENTRY_GOT ? 1 : 0;
+        sent = by_character & ENTRY_PUT ? 1 : 0;
     }
     if (!received && !sent) return;
     if (e->kind == ENTRY_SOCKET) socket_report(fd, e, received, sent);
@@ -163,6 +174,7 @@ void table_forget_totals(void) {
     offsets_shared = 0;
     for (uint32_t fd = 0; fd < table_top; fd++) {
         table[fd].received = table[fd].sent = 0;
+        table[fd].flags &= (uint8_t)~(ENTRY_GOT | ENTRY_PUT);
         /* The offset is shared with the parent: what counts is what moves from here on. */
         if (table[fd].flags & ENTRY_OFFSET) table[fd].base = offset_of((int)fd);
     }

@@ -25,6 +25,9 @@ enum entry_flag {
     ENTRY_DATAGRAM = 2,
     ENTRY_OFFSET = 4, /* written through libc's own buffers (stdio): the file offset tells what the counters missed */
     ENTRY_WRITABLE = 8,
+    ENTRY_TOLD = 16, /* a datagram socket: sending to this peer has been reported */
+    ENTRY_GOT = 32,  /* characters were read or written one by one, through libc's buffers, uncounted */
+    ENTRY_PUT = 64,
 };
 
 struct entry {
@@ -43,6 +46,8 @@ static inline struct entry *entry_of(int fd) {
 }
 
 void table_touch(int fd);
+/* What a child of vfork writes (the reason why exec failed, through a pipe) is reported at once: it has no table. */
+void table_borrowed_sent(int fd, long bytes);
 static inline void count_received(int fd, long bytes) {
     struct entry *e;
     if (bytes <= 0 || !(e = entry_of(fd))) return;
@@ -51,7 +56,11 @@ static inline void count_received(int fd, long bytes) {
 }
 static inline void count_sent(int fd, long bytes) {
     struct entry *e;
-    if (bytes <= 0 || !(e = entry_of(fd))) return;
+    if (bytes <= 0) return;
+    if (!(e = entry_of(fd))) {
+        if (borrowed()) table_borrowed_sent(fd, bytes);
+        return;
+    }
     if ((uint32_t)fd >= table_top) table_touch(fd);
     __atomic_fetch_add(&e->sent, (uint64_t)bytes, __ATOMIC_RELAXED);
 }

@@ -2,6 +2,7 @@
 #include "real.h"
 
 #include "self.h"
+#include "socket.h"
 #include "sys.h"
 #include "table.h"
 
@@ -41,20 +42,32 @@ TRANSFER(pwritev64v2, out, (int fd, const struct iovec *from, int count, off64_t
 TRANSFER(send, out, (int fd, const void *from, size_t size, int flags), send(fd, from, size, flags))
 TRANSFER(recv, in, (int fd, void *to, size_t size, int flags), recv(fd, to, size, flags))
 TRANSFER(__recv_chk, in, (int fd, void *to, size_t size, size_t room, int flags), __recv_chk(fd, to, size, room, flags))
-TRANSFER(recvmsg, in, (int fd, struct msghdr *message, int flags), recvmsg(fd, message, flags))
+HOOK ssize_t recvmsg(int fd, struct msghdr *message, int flags) {
+    shim_ready();
+    ssize_t got = real.recvmsg(fd, message, flags);
+    if (got >= 0 && !(flags & MSG_ERRQUEUE)) socket_heard(fd, message->msg_name, message->msg_namelen);
+    return in(fd, got);
+}
 
 HOOK ssize_t recvfrom(int fd, void *to, size_t size, int flags, struct sockaddr *from, socklen_t *length) {
     shim_ready();
-    return in(fd, real.recvfrom(fd, to, size, flags, from, length));
+    ssize_t got = real.recvfrom(fd, to, size, flags, from, length);
+    if (got >= 0 && from && length) socket_heard(fd, from, *length);
+    return in(fd, got);
 }
 HOOK ssize_t __recvfrom_chk(int fd, void *to, size_t size, size_t room, int flags, struct sockaddr *from, socklen_t *length) {
     shim_ready();
-    return in(fd, real.__recvfrom_chk(fd, to, size, room, flags, from, length));
+    ssize_t got = real.__recvfrom_chk(fd, to, size, room, flags, from, length);
+    if (got >= 0 && from && length) socket_heard(fd, from, *length);
+    return in(fd, got);
 }
 HOOK int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *limit) {
     shim_ready();
     int got = real.recvmmsg(fd, messages, count, flags, limit);
-    for (int i = 0; i < got; i++) count_received(fd, messages[i].msg_len);
+    for (int i = 0; i < got; i++) {
+        socket_heard(fd, messages[i].msg_hdr.msg_name, messages[i].msg_hdr.msg_namelen);
+        count_received(fd, messages[i].msg_len);
+    }
     return got;
 }
 

@@ -1,0 +1,41 @@
+import fs from 'node:fs';
+import { appendFile, cp, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
+import { createGzip } from 'node:zlib';
+
+fs.writeFileSync('a', 'hello');
+fs.appendFileSync('a', '!');
+fs.writeFileSync('a', 'anew');
+fs.readFileSync('a');
+fs.copyFileSync('a', 'b');
+fs.mkdirSync('d/e/f', { recursive: true });
+fs.renameSync('b', 'd/b');
+fs.linkSync('d/b', 'd/c');
+fs.symlinkSync('../a', 'd/s');
+fs.chmodSync('a', 0o600);
+fs.truncateSync('a', 2);
+const fd = fs.openSync('d/rw', 'w+');
+fs.writeSync(fd, 'x', 10);
+fs.readSync(fd, Buffer.alloc(4), 0, 4, 0);
+fs.ftruncateSync(fd, 3);
+fs.fchmodSync(fd, 0o644);
+fs.writevSync(fd, [Buffer.from('1'), Buffer.from('2')]);
+fs.closeSync(fd);
+fs.readdirSync('d');
+await writeFile('p', 'promise');
+await appendFile('p', '2');
+await readFile('p');
+const handle = await open('p', 'r+');
+await handle.write('z', 0);
+await handle.truncate(1);
+await handle.close();
+const dir = await mkdtemp('made-');
+await cp('d', `${dir}/copy`, { recursive: true });
+await pipeline(fs.createReadStream('p'), createGzip(), fs.createWriteStream('p.gz'));
+fs.cpSync('a', 'a2');
+await rm(dir, { recursive: true });
+fs.rmSync('d', { recursive: true });
+fs.unlinkSync('a2');
+try {
+  fs.readFileSync('nothing-there');
+} catch {}
