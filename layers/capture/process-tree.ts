@@ -2,9 +2,8 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import type { ProcessId } from '../record/types.ts';
 
 export interface SocketOwner {
-  readonly proc: ProcessId;
-  /** Its program. */
-  readonly exe: string;
+  readonly pid: number;
+  readonly fd: number;
 }
 
 /** Parent and start time (fields 4 and 22 of /proc/pid/stat), or undefined when it is gone. */
@@ -37,11 +36,12 @@ function family(roots: ReadonlySet<number>): Map<number, string> {
   return ours;
 }
 
-function openSockets(pid: number): string[] {
+function openSockets(pid: number): (readonly [inode: string, fd: number])[] {
   try {
     return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
       try {
-        return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1] ?? [];
+        const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1];
+        return inode === undefined ? [] : [[inode, Number(fd)] as const];
       } catch {
         return []; // closed meanwhile
       }
@@ -51,20 +51,24 @@ function openSockets(pid: number): string[] {
   }
 }
 
-/** Which of these sockets, by inode, are open in a process that descends from `roots`. */
-export function ownersOf(inodes: ReadonlySet<string>, roots: ReadonlySet<number>): Map<string, SocketOwner> {
+/** Sockets open in these processes, by inode. `descendants`: also in all that come from them, for which all of /proc is read. */
+export function socketsOf(
+  pids: ReadonlySet<number>,
+  descendants: boolean,
+  isNews: (inode: string) => boolean,
+): Map<string, SocketOwner> {
   const owners = new Map<string, SocketOwner>();
-  for (const [pid, start] of family(roots)) {
-    for (const inode of openSockets(pid)) {
-      if (!inodes.has(inode) || owners.has(inode)) continue;
-      let exe = '?';
-      try {
-        exe = readlinkSync(`/proc/${pid}/exe`);
-      } catch {
-        // It has ended since.
-      }
-      owners.set(inode, { proc: `${pid}@${start}`, exe });
-    }
-  }
+  for (const pid of descendants ? family(pids).keys() : pids)
+    for (const [inode, fd] of openSockets(pid)) if (isNews(inode) && !owners.has(inode)) owners.set(inode, { pid, fd });
   return owners;
+}
+
+/** Who it is, as records name processes, and its program. */
+export function describe(pid: number): { readonly proc: ProcessId; readonly exe: string } {
+  const proc = `${pid}@${stat(pid)?.start ?? 0}`;
+  try {
+    return { proc, exe: readlinkSync(`/proc/${pid}/exe`) };
+  } catch {
+    return { proc, exe: '?' }; // it has ended since
+  }
 }

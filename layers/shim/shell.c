@@ -15,8 +15,9 @@
 static int waiting, waiting_lock;
 static struct sigaction old_interrupt, old_quit;
 
+/* Bounded: whoever held it may have been left behind by a fork. */
 static void lock(void) {
-    while (__atomic_exchange_n(&waiting_lock, 1, __ATOMIC_ACQUIRE)) RAW1(SYS_sched_yield, 0);
+    for (int tries = 0; tries < 10000 && __atomic_exchange_n(&waiting_lock, 1, __ATOMIC_ACQUIRE); tries++) RAW1(SYS_sched_yield, 0);
 }
 static void unlock(void) { __atomic_store_n(&waiting_lock, 0, __ATOMIC_RELEASE); }
 

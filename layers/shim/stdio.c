@@ -205,10 +205,12 @@ HOOK int __printf_chk(int flag, const char *format, ...) { PRINTS_CHECKED(stdout
  * only now and then; so they are not counted, only that there were some. For files the offset tells how many.
  */
 static void by_character(FILE *stream, uint8_t flag) {
-    struct entry *e = entry_of(fileno(stream));
+    int before = errno, fd = fileno(stream); /* streams in memory have none, and say so in errno */
+    struct entry *e = entry_of(fd);
+    errno = before;
     if (!e || e->flags & flag) return;
     e->flags |= flag;
-    table_touch(fileno(stream));
+    table_touch(fd);
 }
 #define PUTS(name, parameters, stream, call)                                                                                   \
     HOOK int name parameters {                                                                                                 \
