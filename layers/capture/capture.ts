@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Capabilities, Observation } from '../record/types.ts';
+import type { Capabilities, Observation, ProcessId } from '../record/types.ts';
+import { Attribution } from './attribution.ts';
 import { type PlatformCapabilities, probePlatform } from './capabilities.ts';
 import { nowMicros } from './clock.ts';
 import { portsFile, prepareDir, writeShared } from './instance-dir.ts';
@@ -42,6 +43,7 @@ export class Capture {
   #heard = false;
   readonly #steered = new SteeredConnections();
   readonly #settings: Settings;
+  readonly #attribution: Attribution | undefined;
 
   private constructor({ settings, home }: CaptureOptions, ring: EventSource | undefined) {
     this.#settings = settings;
@@ -56,11 +58,14 @@ export class Capture {
       caps: () => this.capabilities,
       onLost: (why, lost, detail) => this.recorder.gap(why, lost, detail),
     });
-    this.recorder = new Recorder({ ring, sink: this.shipper, onEvent: (event) => this.#onEvent(event) });
+    const attribution = settings.managed ? new Attribution((proc) => this.#onAmbiguous(proc)) : undefined;
+    this.#attribution = attribution;
+    this.recorder = new Recorder({ ring, sink: this.shipper, onEvent: (event) => this.#onEvent(event), attribution });
     this.runtime = new RuntimeProcess(settings.dir);
     this.invocations = new Invocations({
       recorder: this.recorder,
       managed: settings.managed,
+      attribution,
       onAsked: (first) => this.#onAsked(first),
       onBegun: () => this.#tick(true),
       onDone: () => this.#onDone(),
@@ -88,6 +93,7 @@ export class Capture {
     const capture = new Capture(options, ring);
     const steer = (await attempt('endpoint overrides', () => steeredEndpoints(options.env))) ?? [];
     capture.#proxy = await attempt('the Runtime API proxy', () => startRuntimeProxy(settings.upstream, capture.invocations));
+    if (capture.#proxy !== undefined) capture.#attribution?.listensOn(capture.#proxy.port);
     capture.#front = await attempt('the network proxy', () => capture.#startFront(options, steer));
     const ca = await attempt('the audit certificate', async () => capture.#front?.caPem());
     await attempt('the shared files', () => {
@@ -147,6 +153,12 @@ export class Capture {
   #onEvent(event: Observation): void {
     this.#steered.learn(event);
     if (event.kind === 'process-start') this.#heard = this.#shim = true;
+  }
+
+  /** Several requests in one process: what it does is recorded without a request, and this says why. */
+  #onAmbiguous(proc: ProcessId): void {
+    const detail = 'this process works on several requests at once: what it does meanwhile is attributed to none of them';
+    this.recorder.observe({ kind: 'unobserved', t: nowMicros(), proc, what: 'process', detail });
   }
 
   #onAsked(first: boolean): void {

@@ -14,6 +14,8 @@ export interface Invocation {
   readonly event: BodyDigest;
   /** The event itself, for its join keys; absent when it is too large to be looked at. */
   readonly body: Buffer | undefined;
+  /** Port from which the runtime's connection comes: tells which of its processes takes the request. */
+  readonly port?: number | undefined;
 }
 
 /** How a request, or Init, ended. */
@@ -145,6 +147,7 @@ function handOver(
         traceId: header(response, 'lambda-runtime-trace-id'),
         event: meter.digest(),
         body,
+        port: answer.req.socket.remotePort,
       }),
     );
   };
