@@ -119,7 +119,11 @@ function compileProbe(out: string, arch: Arch): void {
   if (status !== 0) throw new Error(`gcc could not compile the capability probe:\n${stderr}`);
 }
 
-/** @throws Error when the package with the binary for another processor is not installed */
+class MissingNodeError extends Error {
+  override readonly name = 'MissingNodeError';
+}
+
+/** @throws MissingNodeError when the package with the binary for another processor is not installed */
 function nodeFor(arch: Arch): string {
   const places = [
     ...(arch === hostArch() ? ['node/bin/node'] : []),
@@ -128,7 +132,7 @@ function nodeFor(arch: Arch): string {
   ].map((place) => join(ROOT, 'node_modules', place));
   const found = places.find((place) => existsSync(place));
   if (found !== undefined) return found;
-  throw new Error(`no Node for ${arch}: install it with \`npm install --no-save --force node-linux-${arch}\``);
+  throw new MissingNodeError(`no Node for ${arch}: install it with \`npm install --no-save --force node-linux-${arch}\``);
 }
 
 /** Everything the layer is made of: all sources, the versions of what is bundled, and the compiler. */
@@ -181,6 +185,14 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { values } = parseArgs({ options: { arch: { type: 'string' }, image: { type: 'boolean' } } });
   const { arch = hostArch() } = values;
   if (arch !== 'x64' && arch !== 'arm64') throw new Error(`--arch must be x64 or arm64; it is ${JSON.stringify(arch)}`);
-  if (values.image) process.stdout.write(`${await buildLayer({ image: true, arch })}\n`);
-  else for (const withNode of [false, true]) process.stdout.write(`${await buildLayer({ withNode, arch })}\n`);
+  const variants = values.image ? [{ image: true }] : [{ withNode: false }, { withNode: true }];
+  for (const variant of variants) {
+    try {
+      process.stdout.write(`${await buildLayer({ ...variant, arch })}\n`);
+    } catch (error) {
+      // For another processor the layer without Node is of use by itself.
+      if (!(error instanceof MissingNodeError) || arch === hostArch()) throw error;
+      process.stderr.write(`${error.message}; the variant with a Node is left out\n`);
+    }
+  }
 }

@@ -5,6 +5,9 @@ const HISTORY = 16;
 /** Processes and connections remembered; the oldest are forgotten first. */
 const MOST = 4096;
 
+/** Port numbers come back: an older connection is not the one meant, µs. */
+const FRESH_MICROS = 5_000_000;
+
 /** A request in the hands of a process, µs since 1970. */
 interface Span {
   readonly req: RequestId;
@@ -24,6 +27,10 @@ export class Attribution {
   readonly #spans = new Map<ProcessId, Span[]>();
   /** Requests whose process has not been seen yet, by the port over which they went. */
   readonly #unclaimed = new Map<number, RequestId>();
+  /** Connections that were accepted and not yet asked for, by the port they came from. */
+  readonly #accepted = new Map<number, { readonly proc: ProcessId; readonly t: number }>();
+  /** Requests in nobody knows whose hands: while there is one, it may be anybody's. */
+  readonly #unknown = new Set<RequestId>();
   readonly #ambiguous = new Set<ProcessId>();
   readonly #ports = new Set<number>();
 
@@ -44,7 +51,8 @@ export class Attribution {
       remember(this.#byPort, o.localPort, o.proc);
     } else if (o.kind === 'socket-accept') {
       const req = this.#unclaimed.get(o.peer.port);
-      if (req === undefined) return;
+      // Seen before the word of who went there has come.
+      if (req === undefined) return void remember(this.#accepted, o.peer.port, { proc: o.proc, t: o.t });
       this.#unclaimed.delete(o.peer.port);
       this.#give(o.proc, req, o.t);
     } else if (o.kind === 'process-start' && o.how !== 'exec' && o.parent !== null) {
@@ -59,14 +67,19 @@ export class Attribution {
   fetched(req: RequestId, localPort: number | undefined, t: number): void {
     const proc = localPort === undefined ? undefined : this.#byPort.get(localPort);
     if (proc !== undefined) this.#give(proc, req, t);
+    else this.#unknown.add(req);
   }
 
   /** A request was handed to whichever process accepts the connection from this port. */
-  handed(req: RequestId, localPort: number): void {
+  handed(req: RequestId, localPort: number, t: number): void {
+    const accepted = this.#accepted.get(localPort);
+    this.#accepted.delete(localPort);
+    if (accepted !== undefined && t - accepted.t < FRESH_MICROS) return void this.#give(accepted.proc, req, accepted.t);
     remember(this.#unclaimed, localPort, req);
   }
 
   done(req: RequestId, t: number): void {
+    this.#unknown.delete(req);
     for (const [port, unclaimed] of this.#unclaimed) if (unclaimed === req) this.#unclaimed.delete(port);
     for (const spans of this.#spans.values()) {
       for (const span of spans) if (span.req === req) span.to = Math.min(span.to, t);
@@ -75,7 +88,7 @@ export class Attribution {
 
   /** The request the process works for at `t` (default: now); undefined when it has none, or more than one. */
   requestOf(proc: ProcessId, t?: number): RequestId | undefined {
-    if (this.#ambiguous.has(proc)) return undefined;
+    if (this.#ambiguous.has(proc) || this.#unknown.size > 0) return undefined;
     const at = this.#spans
       .get(proc)
       ?.filter(({ from, to }) => (t === undefined ? to === Number.POSITIVE_INFINITY : from <= t && t < to));

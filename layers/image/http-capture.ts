@@ -156,7 +156,7 @@ export class HttpCapture implements DoorListener {
   }
 
   handed(reqId: string, localPort: number): void {
-    this.#attribution.handed(reqId, localPort);
+    this.#attribution.handed(reqId, localPort, nowMicros());
   }
 
   ended(reqId: string, outcome: Parameters<DoorListener['ended']>[1]): void {

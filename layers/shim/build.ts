@@ -45,6 +45,9 @@ const FLAGS = [
   '-Wl,-z,now,-z,relro,-z,noexecstack,-Bsymbolic,--hash-style=gnu',
 ];
 
+/** On arm64 gcc calls libgcc for atomic operations, which nothing links here: it must write them out (for Armv8.0, LL/SC). */
+const OF_ARCH: Readonly<Record<Arch, readonly string[]>> = { x64: [], arm64: ['-mno-outline-atomics'] };
+
 function run(command: string, args: readonly string[], purpose: string): string {
   try {
     return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
@@ -107,7 +110,7 @@ export function buildShim(outFile: string, arch: Arch = hostArch()): void {
   const out = resolve(outFile);
   mkdirSync(dirname(out), { recursive: true });
   const sources = readdirSync(SOURCES).filter((name) => /\.[cS]$/.test(name));
-  run(compiler(arch), [...FLAGS, ...sources.map((name) => join(SOURCES, name)), '-o', out], 'compiling');
+  run(compiler(arch), [...FLAGS, ...OF_ARCH[arch], ...sources.map((name) => join(SOURCES, name)), '-o', out], 'compiling');
   const faults = portabilityFaults(out);
   if (faults.length > 0) throw new Error(`shim: ${out} is not portable: ${faults.join('; ')}`);
   if (arch !== hostArch()) return;
