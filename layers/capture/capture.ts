@@ -15,6 +15,7 @@ import { type RuntimeProxy, startRuntimeProxy } from './runtime-proxy.ts';
 import { type Settings, steeredEndpoints } from './settings.ts';
 import { Shipper } from './shipper.ts';
 import { SteeredConnections } from './steered.ts';
+import { Upstream } from './upstream.ts';
 import { workerStore } from './worker-store.ts';
 
 /** How often the ring is emptied while the function runs, in ms. */
@@ -92,7 +93,9 @@ export class Capture {
     });
     const capture = new Capture(options, ring);
     const steer = (await attempt('endpoint overrides', () => steeredEndpoints(options.env))) ?? [];
-    capture.#proxy = await attempt('the Runtime API proxy', () => startRuntimeProxy(settings.upstream, capture.invocations));
+    capture.#proxy = await attempt('the Runtime API proxy', () => {
+      return startRuntimeProxy(new Upstream(settings, options.env), capture.invocations);
+    });
     if (capture.#proxy !== undefined) capture.#attribution?.listensOn(capture.#proxy.port);
     capture.#front = await attempt('the network proxy', () => capture.#startFront(options, steer));
     const ca = await attempt('the audit certificate', async () => capture.#front?.caPem());
