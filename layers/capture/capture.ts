@@ -8,6 +8,7 @@ import { portsFile, prepareDir, writeShared } from './instance-dir.ts';
 import { Invocations } from './invocations.ts';
 import { log } from './log.ts';
 import { type Front, startFront } from './network/front.ts';
+import { javaTruststore } from './network/truststore.ts';
 import { type EventSource, Recorder } from './recorder.ts';
 import { Ring } from './ring.ts';
 import { RuntimeProcess } from './runtime-process.ts';
@@ -20,6 +21,8 @@ import { workerStore } from './worker-store.ts';
 
 /** How often the ring is emptied while the function runs, in ms. */
 const DRAIN_MS = 8;
+/** Present where the runtime is Java's, which reads no PEM. */
+const JAVA = '/var/lang/bin/java';
 
 export interface CaptureOptions {
   readonly settings: Settings;
@@ -101,6 +104,7 @@ export class Capture {
     const ca = await attempt('the audit certificate', async () => capture.#front?.caPem());
     await attempt('the shared files', () => {
       if (ca !== undefined) writeShared(settings.dir, 'ca.pem', ca);
+      if (ca !== undefined && existsSync(JAVA)) writeShared(settings.dir, 'ca.jks', javaTruststore(ca));
       // Without the certificate nothing may be steered: every TLS client would fail.
       const proxy = ca === undefined ? undefined : capture.#front?.port;
       writeShared(settings.dir, 'ports', portsFile({ runtime: capture.#proxy?.port, proxy, steer }));
