@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { createConnection, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -34,8 +35,15 @@ export class FunctionProcess {
     return this.#child.pid;
   }
 
+  /** Has not ended; also false when it has and nobody was told yet. */
   get running(): boolean {
-    return this.#running;
+    if (!this.#running || this.#child.pid === undefined) return false;
+    try {
+      const stat = readFileSync(`/proc/${this.#child.pid}/stat`, 'latin1');
+      return !/^[ZX]$/.test(stat[stat.lastIndexOf(')') + 2] ?? '');
+    } catch {
+      return false;
+    }
   }
 
   signal(signal: NodeJS.Signals): void {
@@ -53,7 +61,7 @@ export class FunctionProcess {
 
   /** Settles with true when something accepts connections on the port, with false when the process ended before. */
   async listening(port: number): Promise<boolean> {
-    while (this.#running) {
+    while (this.running) {
       if (await accepts(port)) return true;
       await sleep(PROBE_MS);
     }

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Attribution } from '../capture/attribution.ts';
 import { probePlatform } from '../capture/capabilities.ts';
 import { nowMicros } from '../capture/clock.ts';
@@ -22,6 +23,8 @@ import type { HttpSettings } from './settings.ts';
 const DRAIN_MS = 8;
 /** How long after its answer a request is still taken to be the one at work, in ms. */
 const AFTER_MS = 100;
+/** How long the network proxy may take to close, in ms. */
+const FRONT_MS = 500;
 
 export interface HttpCaptureOptions {
   readonly settings: HttpSettings;
@@ -99,7 +102,10 @@ export class HttpCapture implements DoorListener {
       failures.push(String(error));
     }
     const shim = choice.backend === 'shim' && capture.#sources.ring !== undefined;
-    capture.#caps = { ...capture.#caps, shim, networkProxy: shim && capture.#front !== undefined, ...(await probing) };
+    const probed = await probing;
+    // strace was tried out: that answers two of the probe's questions, even if the probe ran out of time.
+    const traced = choice.backend === 'strace' ? { ptrace: true, seccomp: true } : {};
+    capture.#caps = { ...capture.#caps, shim, networkProxy: shim && capture.#front !== undefined, ...probed, ...traced };
     capture.recorder.observe({
       kind: 'init',
       t: nowMicros(),
@@ -172,9 +178,10 @@ export class HttpCapture implements DoorListener {
   async stop(reason: string, withinMs: number): Promise<void> {
     for (const req of [...this.#afterwards.keys()]) this.#done(req);
     clearInterval(this.#ticker);
+    // Closed first: only then it tells what the connections that were still open have carried.
+    await Promise.race([this.#front?.stop(), sleep(FRONT_MS)]);
     this.recorder.shutdown(reason);
     await this.shipper.flush(withinMs);
-    await this.#front?.stop();
   }
 
   #done(reqId: string): void {

@@ -164,6 +164,16 @@ describe.skipIf(!strace)('under strace', () => {
     expect(container.of('file-open').find(({ path }) => path === at('from-static'))).toMatchObject({ req: 'A', mode: 'w' });
   });
 
+  it('ends as the function ends, which is no reason to start it again', async () => {
+    await container.start(server, { ALASTOR_BACKEND: 'strace' });
+    const exit = new Promise((resolve) => container.child.once('exit', resolve));
+    await container.get('/crash', { 'X-Call-Id': 'last' }).catch(() => undefined);
+    expect(await exit).toBe(3);
+    expect(container.of('gap')).toEqual([]);
+    expect(container.of('process-start').filter(({ how }) => how === 'runtime')).toHaveLength(1);
+    expect(container.records().at(-1)).toMatchObject({ kind: 'shutdown', reason: 'exit 3' });
+  });
+
   it('a dead strace does not take the function with it', async () => {
     await container.start(server, { ALASTOR_BACKEND: 'strace' });
     const pid = (await container.get('/pid')).body;
