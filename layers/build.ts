@@ -13,20 +13,24 @@ import {
 } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { type BuildOptions, build, version as esbuildVersion, type Plugin } from 'esbuild';
 import { networkBundlePlugins } from './capture/network/bundle.ts';
-import { buildShim } from './shim/build.ts';
+import { type Arch, buildShim, compiler, hostArch } from './shim/build.ts';
 
 export interface LayerOptions {
   /** Folder to build into; what was there is replaced. Default: build/layer, or build/layer-with-node. */
   readonly out?: string;
   /** Adds a Node binary, for runtimes that have none (Python, Java, …). */
   readonly withNode?: boolean;
+  /** For container images: adds what stands before a function that serves HTTP, and a Node. Default folder: build/image. */
+  readonly image?: boolean;
+  /** Processor to build for. Default: this machine's. Another one needs a cross compiler (Debian: gcc-aarch64-linux-gnu). */
+  readonly arch?: Arch;
 }
 
 const LAYERS = dirname(fileURLToPath(import.meta.url));
 const ROOT = dirname(LAYERS);
-const NODE = join(ROOT, 'node_modules/node/bin/node');
 /** Says from which sources a layer was built. */
 const STAMP = 'alastor/build-id';
 
@@ -36,9 +40,12 @@ const STAMP = 'alastor/build-id';
  * @throws Error when a compiler or a package is missing, with what it said
  */
 export async function buildLayer(options: LayerOptions = {}): Promise<string> {
-  const withNode = options.withNode ?? false;
-  const out = resolve(options.out ?? join(ROOT, 'build', withNode ? 'layer-with-node' : 'layer'));
-  const stamp = sourceDigest(withNode);
+  const image = options.image ?? false;
+  const withNode = image || (options.withNode ?? false);
+  const arch = options.arch ?? hostArch();
+  const name = image ? 'image' : withNode ? 'layer-with-node' : 'layer';
+  const out = resolve(options.out ?? join(ROOT, 'build', arch === hostArch() ? name : `${name}-${arch}`));
+  const stamp = sourceDigest(`${withNode} ${image}`, arch);
   if (stampOf(out) === stamp) return out;
 
   const making = `${out}.${process.pid}.new`;
@@ -47,11 +54,14 @@ export async function buildLayer(options: LayerOptions = {}): Promise<string> {
   mkdirSync(join(making, 'extensions'), { recursive: true });
   mkdirSync(home);
   try {
-    await Promise.all([bundle(home), buildShim(join(home, 'libalastor.so'))]);
-    compileProbe(join(home, 'probe'));
+    await bundle(home, image);
+    buildShim(join(home, 'libalastor.so'), arch);
+    compileProbe(join(home, 'probe'), arch);
     for (const script of ['wrapper', 'standby']) copyFileSync(join(LAYERS, script), join(home, script));
     copyFileSync(join(LAYERS, 'launcher'), join(making, 'extensions/alastor'));
-    if (withNode) linkOrCopy(NODE, join(home, 'node'));
+    if (image)
+      for (const script of ['entrypoint', 'bootstrap']) copyFileSync(join(LAYERS, 'image', script), join(home, script));
+    if (withNode) linkOrCopy(nodeFor(arch), join(home, 'node'));
     writeFileSync(join(making, STAMP), `${stamp}\n`);
     replace(making, out, stamp);
   } finally {
@@ -71,7 +81,7 @@ const environmentCredentials: Plugin = {
   },
 };
 
-async function bundle(home: string): Promise<void> {
+async function bundle(home: string, image: boolean): Promise<void> {
   const common: BuildOptions = {
     bundle: true,
     minify: true,
@@ -95,24 +105,41 @@ async function bundle(home: string): Promise<void> {
       mainFields: ['module', 'main'],
       plugins: [environmentCredentials],
     }),
+    ...(image ? [build(entry('image/http-main.ts', 'http.mjs'))] : []),
     build({ ...entry('capture/network/main.ts', 'network.mjs'), plugins: [...networkBundlePlugins] }),
   ]);
 }
 
 /** Static, so that it runs under whatever C library the runtime has. */
-function compileProbe(out: string): void {
+function compileProbe(out: string, arch: Arch): void {
   const options = ['-O2', '-s', '-static', '-Wall', '-Wl,--build-id=none', '-o', out, join(LAYERS, 'capture/probe.c')];
-  const { status, stderr, error } = spawnSync('gcc', options, { encoding: 'utf8' });
+  const { status, stderr, error } = spawnSync(compiler(arch), options, { encoding: 'utf8' });
   if (error !== undefined)
     throw new Error('gcc is needed to build the layer: install it (Debian: apt-get install gcc libc6-dev)', { cause: error });
   if (status !== 0) throw new Error(`gcc could not compile the capability probe:\n${stderr}`);
 }
 
+class MissingNodeError extends Error {
+  override readonly name = 'MissingNodeError';
+}
+
+/** @throws MissingNodeError when the package with the binary for another processor is not installed */
+function nodeFor(arch: Arch): string {
+  const places = [
+    ...(arch === hostArch() ? ['node/bin/node'] : []),
+    `node-linux-${arch}/bin/node`,
+    `node/node_modules/node-linux-${arch}/bin/node`,
+  ].map((place) => join(ROOT, 'node_modules', place));
+  const found = places.find((place) => existsSync(place));
+  if (found !== undefined) return found;
+  throw new MissingNodeError(`no Node for ${arch}: install it with \`npm install --no-save --force node-linux-${arch}\``);
+}
+
 /** Everything the layer is made of: all sources, the versions of what is bundled, and the compiler. */
-function sourceDigest(withNode: boolean): string {
-  const hash = createHash('sha256').update(`${esbuildVersion} ${process.arch} ${withNode}\n`);
+function sourceDigest(variant: string, arch: Arch): string {
+  const hash = createHash('sha256').update(`${esbuildVersion} ${arch} ${variant}\n`);
   const files = readdirSync(LAYERS, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && /\.(ts|c|h|map|S)$|^(wrapper|launcher|standby)$/.test(entry.name))
+    .filter((entry) => entry.isFile() && /\.(ts|c|h|map|S)$|^(wrapper|launcher|standby|entrypoint|bootstrap)$/.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name))
     .sort();
   for (const file of [...files, join(ROOT, 'package-lock.json')]) {
@@ -155,5 +182,17 @@ function linkOrCopy(from: string, to: string): void {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  for (const withNode of [false, true]) process.stdout.write(`${await buildLayer({ withNode })}\n`);
+  const { values } = parseArgs({ options: { arch: { type: 'string' }, image: { type: 'boolean' } } });
+  const { arch = hostArch() } = values;
+  if (arch !== 'x64' && arch !== 'arm64') throw new Error(`--arch must be x64 or arm64; it is ${JSON.stringify(arch)}`);
+  const variants = values.image ? [{ image: true }] : [{ withNode: false }, { withNode: true }];
+  for (const variant of variants) {
+    try {
+      process.stdout.write(`${await buildLayer({ ...variant, arch })}\n`);
+    } catch (error) {
+      // For another processor the layer without Node is of use by itself.
+      if (!(error instanceof MissingNodeError) || arch === hostArch()) throw error;
+      process.stderr.write(`${error.message}; the variant with a Node is left out\n`);
+    }
+  }
 }

@@ -12,6 +12,10 @@ export class BodyMeter {
     this.#bytes += chunk.length;
   }
 
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** The body has been read to its end. */
   end(): void {
     this.#complete = true;

@@ -1,12 +1,14 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Capabilities, Observation } from '../record/types.ts';
+import type { Capabilities, Observation, ProcessId } from '../record/types.ts';
+import { Attribution } from './attribution.ts';
 import { type PlatformCapabilities, probePlatform } from './capabilities.ts';
 import { nowMicros } from './clock.ts';
 import { portsFile, prepareDir, writeShared } from './instance-dir.ts';
 import { Invocations } from './invocations.ts';
 import { log } from './log.ts';
 import { type Front, startFront } from './network/front.ts';
+import { javaTruststore } from './network/truststore.ts';
 import { type EventSource, Recorder } from './recorder.ts';
 import { Ring } from './ring.ts';
 import { RuntimeProcess } from './runtime-process.ts';
@@ -15,10 +17,13 @@ import { type Settings, steeredEndpoints } from './settings.ts';
 import { Shipper } from './shipper.ts';
 import { SteeredConnections } from './steered.ts';
 import { UnobservedSockets } from './unobserved-sockets.ts';
+import { Upstream } from './upstream.ts';
 import { workerStore } from './worker-store.ts';
 
 /** How often the ring is emptied while the function runs, in ms. */
 const DRAIN_MS = 8;
+/** Present where the runtime is Java's, which reads no PEM. */
+const JAVA = '/var/lang/bin/java';
 
 export interface CaptureOptions {
   readonly settings: Settings;
@@ -44,6 +49,7 @@ export class Capture {
   readonly #steered = new SteeredConnections();
   readonly #sockets: UnobservedSockets;
   readonly #settings: Settings;
+  readonly #attribution: Attribution | undefined;
 
   private constructor({ settings, home }: CaptureOptions, ring: EventSource | undefined) {
     this.#settings = settings;
@@ -58,7 +64,9 @@ export class Capture {
       caps: () => this.capabilities,
       onLost: (why, lost, detail) => this.recorder.gap(why, lost, detail),
     });
-    this.recorder = new Recorder({ ring, sink: this.shipper, onEvent: (event) => this.#onEvent(event) });
+    const attribution = settings.managed ? new Attribution((proc) => this.#onAmbiguous(proc)) : undefined;
+    this.#attribution = attribution;
+    this.recorder = new Recorder({ ring, sink: this.shipper, onEvent: (event) => this.#onEvent(event), attribution });
     this.runtime = new RuntimeProcess(settings.dir);
     this.#sockets = new UnobservedSockets({
       drain: () => this.recorder.drain(),
@@ -69,6 +77,7 @@ export class Capture {
     this.invocations = new Invocations({
       recorder: this.recorder,
       managed: settings.managed,
+      attribution,
       onAsked: (first) => this.#onAsked(first),
       onBegun: () => this.#tick(true),
       onEnding: () => this.#lookForSockets((sockets) => sockets.look()),
@@ -96,11 +105,15 @@ export class Capture {
     });
     const capture = new Capture(options, ring);
     const steer = (await attempt('endpoint overrides', () => steeredEndpoints(options.env))) ?? [];
-    capture.#proxy = await attempt('the Runtime API proxy', () => startRuntimeProxy(settings.upstream, capture.invocations));
+    capture.#proxy = await attempt('the Runtime API proxy', () => {
+      return startRuntimeProxy(new Upstream(settings, options.env), capture.invocations);
+    });
+    if (capture.#proxy !== undefined) capture.#attribution?.listensOn(capture.#proxy.port);
     capture.#front = await attempt('the network proxy', () => capture.#startFront(options, steer));
     const ca = await attempt('the audit certificate', async () => capture.#front?.caPem());
     await attempt('the shared files', () => {
       if (ca !== undefined) writeShared(settings.dir, 'ca.pem', ca);
+      if (ca !== undefined && existsSync(JAVA)) writeShared(settings.dir, 'ca.jks', javaTruststore(ca));
       // Without the certificate nothing may be steered: every TLS client would fail.
       const proxy = ca === undefined ? undefined : capture.#front?.port;
       writeShared(settings.dir, 'ports', portsFile({ runtime: capture.#proxy?.port, proxy, steer }));
@@ -157,6 +170,12 @@ export class Capture {
     this.#steered.learn(event);
     this.#sockets.learn(event);
     if (event.kind === 'process-start') this.#heard = this.#shim = true;
+  }
+
+  /** Several requests in one process: what it does is recorded without a request, and this says why. */
+  #onAmbiguous(proc: ProcessId): void {
+    const detail = 'this process works on several requests at once: what it does meanwhile is attributed to none of them';
+    this.recorder.observe({ kind: 'unobserved', t: nowMicros(), proc, what: 'process', detail });
   }
 
   #onAsked(first: boolean): void {

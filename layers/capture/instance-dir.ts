@@ -12,7 +12,7 @@ export function prepareDir(dir: string): void {
 }
 
 /** Writes a file so that a reader sees all of it or none. */
-export function writeShared(dir: string, name: string, content: string): void {
+export function writeShared(dir: string, name: string, content: string | Uint8Array): void {
   const path = join(dir, name);
   writeFileSync(`${path}.new`, content, { mode: 0o600 });
   renameSync(`${path}.new`, path);

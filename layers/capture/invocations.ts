@@ -1,4 +1,5 @@
 import type { JoinKey, RequestBeginObservation, RequestId } from '../record/types.ts';
+import type { Attribution } from './attribution.ts';
 import { nowMicros } from './clock.ts';
 import { readEvent, requestKey } from './handover/index.ts';
 import type { Recorder } from './recorder.ts';
@@ -13,6 +14,8 @@ export interface InvocationOptions {
   readonly recorder: Recorder;
   /** Requests run concurrently; none of them is waited for. */
   readonly managed: boolean;
+  /** Which process works for which of them. */
+  readonly attribution?: Attribution | undefined;
   /** The runtime waits for work; `first` when Init has just ended. */
   readonly onAsked: (first: boolean) => void;
   readonly onBegun: () => void;
@@ -67,6 +70,7 @@ export class Invocations implements RuntimeListener {
       resources: keptResources,
     };
     this.#options.recorder.begin(invocation.reqId, { ...begin, t: nowMicros() });
+    this.#options.attribution?.fetched(invocation.reqId, invocation.port, nowMicros());
     this.#options.onBegun();
     if (lost > 0) this.#options.recorder.gap('oversize', lost, 'join keys of a batch beyond what a record can hold');
   }

@@ -1,5 +1,6 @@
 import { newInstanceId } from '../record/instance-id.ts';
-import type { AuditRecord, GapObservation, InstanceId, Observation, Phase, RequestId } from '../record/types.ts';
+import type { AuditRecord, GapObservation, InstanceId, Observation, Phase, ProcessId, RequestId } from '../record/types.ts';
+import type { Attribution } from './attribution.ts';
 import { nowMicros } from './clock.ts';
 import { fitRecord } from './fit.ts';
 import { log } from './log.ts';
@@ -30,6 +31,8 @@ export interface RecorderOptions {
   readonly sink: BatchSink;
   /** Sees every observation from the ring before it is recorded. */
   readonly onEvent?: (observation: Observation) => void;
+  /** Tells concurrent requests apart by their processes. */
+  readonly attribution?: Attribution | undefined;
 }
 
 /** Raw bytes after which a batch is closed while a request runs. */
@@ -94,6 +97,7 @@ export class Recorder {
     }
     for (const event of events) {
       this.#options.onEvent?.(event);
+      this.#options.attribution?.learn(event);
       this.observe(event);
     }
   }
@@ -128,6 +132,7 @@ export class Recorder {
   done(req: RequestId): void {
     this.drain();
     if (!this.#active.delete(req)) return;
+    this.#options.attribution?.done(req, nowMicros());
     const span = this.#history.findLast((past) => past.req === req);
     if (span !== undefined) span.done = nowMicros();
     this.#phase = 'idle';
@@ -184,11 +189,21 @@ export class Recorder {
 
   /** Two requests at once, and nothing says which one it was: then none is named rather than the wrong one. */
   #placeOf(observation: Observation): [RequestId | null, Phase] {
-    if (observation.kind === 'exchange' || observation.kind === 'tunnel') return this.#placeAt(observation.from);
+    const late = observation.kind === 'exchange' || observation.kind === 'tunnel' ? observation.from : undefined;
+    const known = this.#attributed(observation.proc, late);
+    if (known !== undefined) return known;
+    if (late !== undefined) return this.#placeAt(late);
     if (this.#active.size === 0) return [null, this.#phase];
     const [only] = this.#active;
     if (only !== undefined && this.#active.size === 1) return only;
     return [null, [...this.#active.values()].includes('invoke') ? 'invoke' : 'after'];
+  }
+
+  /** Requests run at once, but this process works for one of them. */
+  #attributed(proc: ProcessId | undefined, t: number | undefined): [RequestId, Phase] | undefined {
+    if (proc === undefined) return undefined;
+    const req = this.#options.attribution?.requestOf(proc, t);
+    return req === undefined ? undefined : [req, this.#active.get(req) ?? 'after'];
   }
 
   /** Exchanges are reported when they are over; they belong to the request in which they began. */

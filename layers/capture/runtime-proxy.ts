@@ -4,6 +4,7 @@ import type { BodyDigest, RequestEndObservation } from '../record/types.ts';
 import { BodyMeter } from './body.ts';
 import { MAX_HEADER_BYTES, openUpstream, pairs, relayBody, relayHead } from './forward.ts';
 import { log } from './log.ts';
+import type { Upstream } from './upstream.ts';
 
 /** A request as the platform hands it to the runtime. */
 export interface Invocation {
@@ -14,6 +15,8 @@ export interface Invocation {
   readonly event: BodyDigest;
   /** The event itself, for its join keys; absent when it is too large to be looked at. */
   readonly body: Buffer | undefined;
+  /** Port from which the runtime's connection comes: tells which of its processes takes the request. */
+  readonly port?: number | undefined;
 }
 
 /** How a request, or Init, ended. */
@@ -41,6 +44,8 @@ export interface RuntimeProxy {
 
 /** Largest synchronous event (6 MB) with room for its encoding. Beyond it an event is passed through without being read. */
 const EVENT_LIMIT = 6 * 1024 * 1024 + 256 * 1024;
+/** Errors above this size are not looked into. */
+const ERROR_LIMIT = 256 * 1024;
 const CALL = /\/runtime\/(?:invocation\/(next)|invocation\/([^/]+)\/(response|error)|init\/(error)|restore\/(next|error))$/;
 /** How a streamed response says that it failed half-way (Lambda documentation, "response streaming"). */
 const ERROR_TYPE = 'lambda-runtime-function-error-type';
@@ -49,10 +54,11 @@ const ERROR_TYPE = 'lambda-runtime-function-error-type';
  * Stands between the runtime and the Lambda Runtime API and passes everything on as it comes. It is the clock of the whole
  * system: it alone sees exactly when a request begins and ends.
  */
-export async function startRuntimeProxy(upstream: string, listener: RuntimeListener): Promise<RuntimeProxy> {
+export async function startRuntimeProxy(upstream: string | Upstream, listener: RuntimeListener): Promise<RuntimeProxy> {
   const server = createServer({ keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0, maxHeaderSize: MAX_HEADER_BYTES });
   server.timeout = 0;
-  server.on('request', (client, answer) => pass(upstream, client, answer, listener));
+  const address = (): string => (typeof upstream === 'string' ? upstream : upstream.address);
+  server.on('request', (client, answer) => pass(address(), client, answer, listener));
   server.on('clientError', (_error, socket) => socket.destroy());
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -82,6 +88,8 @@ function pass(upstream: string, client: IncomingMessage, answer: ServerResponse,
   if (restore === 'next') tell((to) => to.snapshot());
 
   const sent = new BodyMeter();
+  /** AWS's own clients for Node and Python name the type of an error only in its body. */
+  const said: Buffer[] | undefined = result === 'error' || initError !== undefined ? [] : undefined;
   let failedHalfWay: string | undefined;
   const open = (again: boolean): void => {
     const request = openUpstream(upstream, client);
@@ -89,7 +97,7 @@ function pass(upstream: string, client: IncomingMessage, answer: ServerResponse,
       const accepted = (response.statusCode ?? 500) < 300;
       if (next !== undefined && accepted) return void handOver(response, answer, tell);
       if (accepted && (result !== undefined || initError !== undefined)) {
-        const errorType = header(client, ERROR_TYPE) ?? failedHalfWay;
+        const errorType = header(client, ERROR_TYPE) ?? failedHalfWay ?? typeInBody(said);
         const failed = result !== 'response' || failedHalfWay !== undefined;
         const status = initError !== undefined ? 'init-error' : failed ? 'error' : 'ok';
         const outcome = { status, response: sent.digest(), ...(errorType === undefined ? {} : { errorType }) } as const;
@@ -111,7 +119,10 @@ function pass(upstream: string, client: IncomingMessage, answer: ServerResponse,
       if (!answer.writableFinished) request.destroy();
     });
     if (client.method === 'GET') return void request.end();
-    client.on('data', (chunk: Buffer) => sent.add(chunk));
+    client.on('data', (chunk: Buffer) => {
+      sent.add(chunk);
+      if (sent.bytes <= ERROR_LIMIT) said?.push(chunk);
+    });
     client.pipe(request, { end: false });
     client.on('end', () => {
       sent.end();
@@ -145,6 +156,7 @@ function handOver(
         traceId: header(response, 'lambda-runtime-trace-id'),
         event: meter.digest(),
         body,
+        port: answer.req.socket.remotePort,
       }),
     );
   };
@@ -170,6 +182,16 @@ function handOver(
   };
   response.on('data', collect).on('end', whole);
   response.on('error', () => answer.destroy());
+}
+
+/** `errorType` of an error as the Runtime API documents it. */
+function typeInBody(said: readonly Buffer[] | undefined): string | undefined {
+  try {
+    const { errorType } = JSON.parse(Buffer.concat(said ?? []).toString()) as { errorType?: unknown };
+    return typeof errorType === 'string' ? errorType.slice(0, 256) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function header(message: IncomingMessage, name: string): string | undefined {

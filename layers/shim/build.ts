@@ -59,6 +59,9 @@ const FLAGS = [
   '-Wl,-z,now,-z,relro,-z,noexecstack,-Bsymbolic,--hash-style=gnu',
 ];
 
+/** On arm64 gcc calls libgcc for atomic operations, which nothing links here: it must write them out (for Armv8.0, LL/SC). */
+const OF_ARCH: Readonly<Record<Arch, readonly string[]>> = { x64: [], arm64: ['-mno-outline-atomics'] };
+
 function run(command: string, args: readonly string[], purpose: string): string {
   try {
     return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
@@ -68,8 +71,22 @@ function run(command: string, args: readonly string[], purpose: string): string 
   }
 }
 
-function compiler(): string {
-  for (const name of process.env.CC ? [process.env.CC] : ['gcc', 'cc']) {
+export type Arch = 'x64' | 'arm64';
+
+/** Names as in Debian's cross compilers (`gcc-aarch64-linux-gnu`). */
+const TRIPLES: Readonly<Record<Arch, string>> = { x64: 'x86_64-linux-gnu', arm64: 'aarch64-linux-gnu' };
+
+export function hostArch(): Arch {
+  return process.arch === 'arm64' ? 'arm64' : 'x64';
+}
+
+/**
+ * Name of the C compiler for a processor; CC overrides it for this machine's.
+ * @throws Error saying what to install
+ */
+export function compiler(arch: Arch = hostArch()): string {
+  const own = process.env.CC ? [process.env.CC] : ['gcc', 'cc'];
+  for (const name of arch === hostArch() ? own : [`${TRIPLES[arch]}-gcc`]) {
     try {
       execFileSync(name, ['--version'], { stdio: 'ignore' });
       return name;
@@ -77,7 +94,12 @@ function compiler(): string {
       /* the next name */
     }
   }
-  throw new Error('shim: no C compiler found (gcc or cc); install the package "gcc" and "libc6-dev", or set CC');
+  if (arch === hostArch())
+    throw new Error('shim: no C compiler found (gcc or cc); install the package "gcc" and "libc6-dev", or set CC');
+  const debian = TRIPLES[arch].replace('_', '-');
+  throw new Error(
+    `shim: no C compiler for ${arch} found; install the packages "gcc-${debian}" and "libc6-dev-${arch === 'x64' ? 'amd64' : arch}-cross"`,
+  );
 }
 
 /** What would keep the object from loading under an older or another libc. */
@@ -95,16 +117,17 @@ function portabilityFaults(file: string): string[] {
 }
 
 /**
- * Compiles the shim for the machine this runs on and proves that the object is portable and loads.
+ * Compiles the shim and proves that the object is portable, and loads where it is for this machine.
  * @throws Error saying what the compiler, the check or the trial run objected to.
  */
-export function buildShim(outFile: string): void {
+export function buildShim(outFile: string, arch: Arch = hostArch()): void {
   const out = resolve(outFile);
   mkdirSync(dirname(out), { recursive: true });
   const sources = readdirSync(SOURCES).filter((name) => /\.[cS]$/.test(name));
-  run(compiler(), [...FLAGS, ...sources.map((name) => join(SOURCES, name)), '-o', out], 'compiling');
+  run(compiler(arch), [...FLAGS, ...OF_ARCH[arch], ...sources.map((name) => join(SOURCES, name)), '-o', out], 'compiling');
   const faults = portabilityFaults(out);
   if (faults.length > 0) throw new Error(`shim: ${out} is not portable: ${faults.join('; ')}`);
+  if (arch !== hostArch()) return;
   const env = { ...process.env, LD_PRELOAD: out };
   const said = execFileSync('/bin/sh', ['-c', 'echo loaded'], { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
   if (said !== 'loaded\n') throw new Error(`shim: a shell under ${out} answered ${JSON.stringify(said)}`);

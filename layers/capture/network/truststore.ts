@@ -1,0 +1,51 @@
+import { createHash, X509Certificate } from 'node:crypto';
+
+/** What `keytool` and every JVM use by default; it protects nothing, a truststore holds no secrets. */
+export const TRUSTSTORE_PASSWORD = 'changeit';
+
+const MAGIC = 0xfeedfeed;
+const VERSION = 2;
+const TRUSTED_CERTIFICATE = 2;
+const CERTIFICATES = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
+
+/**
+ * The certificates of a PEM bundle as a Java truststore. JKS, because it needs no encryption to write and every JVM still reads
+ * it whatever its default type is (`keystore.type.compat`). Layout: sun.security.provider.JavaKeyStore in the OpenJDK sources.
+ */
+export function javaTruststore(pem: string, now = Date.now()): Buffer {
+  const certificates = (pem.match(CERTIFICATES) ?? []).flatMap((one) => {
+    try {
+      return [new X509Certificate(one).raw];
+    } catch {
+      // One broken root must not cost all others.
+      return [];
+    }
+  });
+  const entries = certificates.map((der, i) =>
+    Buffer.concat([u32(TRUSTED_CERTIFICATE), utf(`root-${i}`), u64(now), utf('X.509'), u32(der.length), der]),
+  );
+  const body = Buffer.concat([u32(MAGIC), u32(VERSION), u32(entries.length), ...entries]);
+  // The digest is over the password in UTF-16 (big endian), a phrase, and the content.
+  const password = Buffer.from(TRUSTSTORE_PASSWORD, 'utf16le').swap16();
+  return Buffer.concat([body, createHash('sha1').update(password).update('Mighty Aphrodite').update(body).digest()]);
+}
+
+function u32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
+}
+
+function u64(value: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(BigInt(value));
+  return bytes;
+}
+
+/** A string as java.io.DataOutput writes it: its length in two bytes, then its characters. */
+function utf(text: string): Buffer {
+  const bytes = Buffer.from(text, 'ascii');
+  const length = Buffer.alloc(2);
+  length.writeUInt16BE(bytes.length);
+  return Buffer.concat([length, bytes]);
+}

@@ -1,0 +1,51 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { FUNCTION_NAME } from '../record/key.ts';
+
+export type Backend = 'shim' | 'strace';
+
+/** What the environment says about a function that serves plain HTTP. */
+export interface HttpSettings {
+  /** Directory of the files shared with the shim. */
+  readonly dir: string;
+  /** Where requests come in: PORT, of-watchdog's `port`, or 8080. */
+  readonly port: number;
+  /** Where the program is to listen; 0: any free port. */
+  readonly innerPort: number;
+  readonly backend: Backend | 'auto';
+  /** S3 bucket, or `file:///directory`; undefined: nothing can be stored. */
+  readonly bucket: string | undefined;
+  readonly fn: string;
+  readonly version: string;
+  readonly region: string;
+  /** What was not understood; each is logged once, and the default holds. */
+  readonly problems: readonly string[];
+}
+
+/** Never throws: a wrong setting must not keep the function from serving. */
+export function readHttpSettings(env: NodeJS.ProcessEnv): HttpSettings {
+  const problems: string[] = [];
+  const port = (name: string, fallback: number): number => {
+    const text = env[name];
+    if (text === undefined || text === '') return fallback;
+    const value = Number(text);
+    if (Number.isInteger(value) && value >= 0 && value < 65_536) return value;
+    problems.push(`${name} must be a port number; it is ${JSON.stringify(text)}, ${fallback} is used`);
+    return fallback;
+  };
+  const backend = env.ALASTOR_BACKEND || 'auto';
+  const known = backend === 'auto' || backend === 'shim' || backend === 'strace';
+  if (!known) problems.push(`ALASTOR_BACKEND must be auto, shim or strace; it is ${JSON.stringify(backend)}, auto is used`);
+  const fn = env.ALASTOR_FUNCTION || env.OPENFAAS_NAME || env.K_SERVICE || env.HOSTNAME || 'unknown';
+  return {
+    dir: env.ALASTOR_DIR || join(tmpdir(), '.alastor'),
+    port: port('PORT', port('port', 8080)),
+    innerPort: port('ALASTOR_INNER_PORT', 0),
+    backend: known ? backend : 'auto',
+    bucket: env.ALASTOR_BUCKET || undefined,
+    fn: FUNCTION_NAME.test(fn) ? fn : 'unknown',
+    version: env.K_REVISION || '$LATEST',
+    region: env.AWS_REGION || env.AWS_DEFAULT_REGION || '',
+    problems,
+  };
+}

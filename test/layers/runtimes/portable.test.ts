@@ -1,0 +1,85 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildShim, hostArch } from '../../../layers/shim/build.ts';
+import { Watched } from '../shim/watched.ts';
+
+const has = (program: string) => spawnSync(program, ['--version']).error === undefined;
+const musl = has('musl-gcc');
+const cross = hostArch() === 'x64' && has('aarch64-linux-gnu-gcc');
+const emulator = cross && has('qemu-aarch64-static');
+if (!musl) console.warn('musl-gcc is not installed (Debian: musl-tools): programs under musl are not tested');
+if (!cross) console.warn('aarch64-linux-gnu-gcc is not installed: the shim for arm64 is not tested');
+else if (!emulator)
+  console.warn('qemu-aarch64-static is not installed (Debian: qemu-user-static): the arm64 shim is built, not run');
+
+const PROGRAM = `
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+int main(int argc, char **argv) {
+  FILE *file = fopen(argv[1], "w");
+  fputs("hello", file);
+  fclose(file);
+  if (vfork() == 0) _exit(3);
+  int status = 0;
+  wait(&status);
+  printf("%d", WEXITSTATUS(status));
+  return 0;
+}`;
+
+let watched: Watched;
+beforeAll(() => {
+  watched = new Watched();
+  writeFileSync(join(watched.dir, 'program.c'), PROGRAM);
+});
+afterAll(() => watched.close());
+
+const dynamic = (file: string) =>
+  execFileSync('readelf', ['-W', '-d', '--dyn-syms', '--version-info', file], { encoding: 'utf8' });
+
+describe('one shim for every C library', () => {
+  it('names no library and no version of a symbol, so glibc 2.26 and musl both load it', () => {
+    const said = dynamic(watched.shim);
+    expect(said).not.toMatch(/\(NEEDED\)/);
+    expect(said).not.toMatch(/GLIBC_|@/);
+    expect(said).toContain('No version information found');
+  });
+
+  it.skipIf(!musl)('sees the files and children of a program under musl', async () => {
+    const program = join(watched.dir, 'under-musl');
+    execFileSync('musl-gcc', ['-o', program, join(watched.dir, 'program.c')]);
+    expect(dynamic(program)).toMatch(/NEEDED.*\[libc\.so\]/);
+    const path = join(watched.dir, 'from-musl');
+    const run = await watched.run(program, [path]);
+    expect(run.stdout).toBe('3');
+    expect(run.of('file-close')).toMatchObject([{ path, written: 5 }]);
+    expect(run.of('process-start').map(({ how }) => how)).toEqual(['runtime', 'vfork']);
+    expect(run.of('process-exit')).toContainEqual(expect.objectContaining({ code: 3 }));
+  });
+});
+
+describe.skipIf(!cross)('the shim for arm64', () => {
+  it('is as portable as the other', () => {
+    const out = join(watched.dir, 'arm64.so');
+    buildShim(out, 'arm64');
+    expect(execFileSync('readelf', ['-h', out], { encoding: 'utf8' })).toMatch(/Machine:\s+AArch64/);
+    expect(dynamic(out)).not.toMatch(/\(NEEDED\)|GLIBC_/);
+  });
+
+  it.skipIf(!emulator)('sees files and children under an emulator', async () => {
+    const program = join(watched.dir, 'for-arm64');
+    execFileSync('aarch64-linux-gnu-gcc', ['-o', program, join(watched.dir, 'program.c')]);
+    const ring = watched.ring();
+    const path = join(watched.dir, 'from-arm64');
+    const inside = ['-E', `LD_PRELOAD=${join(watched.dir, 'arm64.so')}`, '-E', `ALASTOR_RING=${ring.path}`];
+    const args = ['-L', '/usr/aarch64-linux-gnu', ...inside, program, path];
+    expect(execFileSync('qemu-aarch64-static', args, { encoding: 'utf8' })).toBe('3');
+    const seen = ring.drain();
+    expect(seen).toContainEqual(expect.objectContaining({ kind: 'file-close', path, written: 5 }));
+    expect(seen).toContainEqual(expect.objectContaining({ kind: 'process-start', how: 'vfork' }));
+    expect(seen).toContainEqual(expect.objectContaining({ kind: 'process-exit', code: 3 }));
+  });
+});

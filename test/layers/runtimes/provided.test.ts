@@ -1,0 +1,61 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { startAudited } from './audited.ts';
+
+const bootstrap = readFileSync(join(import.meta.dirname, '../../../layers/image/bootstrap'), 'utf8');
+
+/** A custom runtime as small as can be. */
+const RUNTIME = `#!/usr/bin/python3
+import json, os, urllib.request
+base = "http://" + os.environ["AWS_LAMBDA_RUNTIME_API"] + "/2018-06-01/runtime/invocation/"
+while True:
+    with urllib.request.urlopen(base + "next") as response:
+        request = response.headers["Lambda-Runtime-Aws-Request-Id"]
+    open("/tmp/made", "w").write("x")
+    urllib.request.urlopen(base + request + "/response", json.dumps({"preload": os.environ.get("LD_PRELOAD")}).encode())
+`;
+
+describe('a custom runtime, which ignores the wrapper variable', () => {
+  it('is audited when its package begins with our bootstrap', async () => {
+    const audited = await startAudited();
+    const spec = { runtime: 'provided.al2023', layerDirs: [audited.auditLayer], environment: audited.environment };
+    await audited.add('fn', { bootstrap, 'bootstrap.app': RUNTIME }, spec);
+    expect((await audited.call('fn')).value).toEqual({ preload: '/opt/alastor/libalastor.so' });
+    await audited.service.stop();
+    const [begin] = audited.of('request-begin');
+    expect(audited.of('file-open').find(({ path }) => path === '/tmp/made')).toMatchObject({
+      req: begin?.req,
+      phase: 'invoke',
+    });
+    expect(audited.of('request-end')).toMatchObject([{ status: 'ok' }]);
+  });
+
+  it('is audited when its bootstrap comes with a layer or has another name', async () => {
+    const audited = await startAudited();
+    const layerDirs = [audited.layer('custom', { bootstrap: RUNTIME }), audited.auditLayer];
+    await audited.add('fn', { bootstrap }, { runtime: 'provided.al2023', layerDirs, environment: audited.environment });
+    expect((await audited.call('fn')).value.preload).toContain('libalastor');
+    const environment = { ...audited.environment, ALASTOR_BOOTSTRAP: '/var/task/main' };
+    const spec = { runtime: 'provided.al2', layerDirs: [audited.auditLayer], environment };
+    await audited.add('named', { bootstrap, main: RUNTIME }, spec);
+    expect((await audited.call('named')).value.preload).toContain('libalastor');
+  });
+
+  it('starts untouched without the layer', async () => {
+    const audited = await startAudited();
+    await audited.add('fn', { bootstrap, 'bootstrap.app': RUNTIME }, { runtime: 'provided.al2023' });
+    expect((await audited.call('fn')).value).toEqual({ preload: null });
+  });
+});
+
+it('the recorder needs no Node of the runtime', async () => {
+  const audited = await startAudited();
+  const code = { 'index.py': 'def handler(event, context):\n    return open("/tmp/made", "w").write("x")\n' };
+  const environment = { ...audited.environment, AWS_LAMBDA_EXEC_WRAPPER: '/opt/alastor/wrapper' };
+  await audited.add('fn', code, { runtime: 'python3.13', layerDirs: [audited.auditLayer], environment });
+  expect((await audited.call('fn')).value).toBe(1);
+  await audited.service.stop();
+  const [begin] = audited.of('request-begin');
+  expect(audited.of('file-open').find(({ path }) => path === '/tmp/made')).toMatchObject({ req: begin?.req, mode: 'w' });
+});
