@@ -31,7 +31,7 @@ export function secretValues(env: Readonly<Record<string, string | undefined>>):
     } else if (
       SECRET_VARIABLE.test(name) &&
       (!ABOUT_A_SECRET.test(name) || SECRET_AFTER_ALL.test(name)) &&
-      !/^(?:arn:|\/|true$|false$|https?:)/i.test(value)
+      !/^(?:arn:|\/(?:opt|tmp|var|etc|mnt|usr|home)\/|true$|false$|https?:)/i.test(value)
     ) {
       found.add(value);
     }

@@ -138,9 +138,7 @@ export class Redactor {
     const clean = this.#clean(this.#clean(this.#clean(o, 'path'), 'error'), 'host');
     // Names of AWS resources look random too, and the path of an AWS call is made of them.
     const path = o.aws === undefined ? this.urlPath(clean.path) : clean.path;
-    const query = o.query?.map((name) =>
-      /^[\w.[\]$~:-]{1,64}$/.test(name) && !secretSegment(name, '') ? this.text(name) : REDACTED,
-    );
+    const query = o.query?.map((name) => (plainName(name) ? this.text(name) : REDACTED));
     const bodies = { request: this.#body(o.request), response: this.#body(o.response) };
     return { ...clean, path, ...(query === undefined ? {} : { query }), ...bodies, ...this.#handOver(o) };
   }
@@ -204,6 +202,9 @@ export class Redactor {
     return clean;
   }
 }
+
+/** A query without `=` consists of names that are none: those of parameters are short, or made of words. */
+const plainName = (name: string): boolean => /^[\w.[\]$~:-]{1,64}$/.test(name) && !(name.length >= 20 && /\d/.test(name));
 
 const URL_PATH = /\b[a-z][a-z0-9+.-]{1,20}:\/\/[^\s/?#"']{1,300}(\/[^\s?#"']{1,8192})/gi;
 
