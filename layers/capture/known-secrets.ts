@@ -59,7 +59,7 @@ export function formsOf(value: string): readonly string[] {
     json,
     json.replaceAll('/', '\\/'),
     JSON.stringify(json).slice(1, -1),
-    ...[url, url.replace(/[!'()*]/g, percent), url.replaceAll('%20', '+'), url.replaceAll('%2F', '/')].flatMap((form) => [
+    ...encodings(url).flatMap((form) => [
       form,
       form.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()),
       form.replaceAll('%', '%25'),
@@ -79,6 +79,13 @@ export function formsOf(value: string): readonly string[] {
       forms.push(inner, inner.replaceAll('+', '-').replaceAll('/', '_'), encodeURIComponent(inner));
   }
   return forms.filter((form) => form.length >= VALUE_LEAST);
+}
+
+/** What encoders disagree about: RFC 3986's reserved marks, forms' tilde and blank, and the slash in a path. */
+function encodings(url: string): readonly string[] {
+  const marks = [url, url.replace(/[!'()*]/g, percent), url.replace(/[!'()~]/g, percent)];
+  const blanks = marks.flatMap((form) => [form, form.replaceAll('%20', '+')]);
+  return [...new Set(blanks.flatMap((form) => [form, form.replaceAll('%2F', '/')]))];
 }
 
 const percent = (char: string): string => `%${char.charCodeAt(0).toString(16).toUpperCase()}`;

@@ -18,6 +18,8 @@ export const SECRET_FLAG = new RegExp(`^--?[\\w-]{0,64}?${SECRET_NAME}$`, 'i');
 export const SECRET_ASSIGNMENT = new RegExp(`^((?:--?)?[\\w.-]{0,64}?${SECRET_NAME}[=:])`, 'i');
 /** `NAME=value`, the way environments are written; the value may be anything, so none is kept. */
 export const ENVIRONMENT = /^([A-Z][A-Z0-9_]{2,63}=)/;
+/** What follows is a program, to be read as such: whatever it begins with, the rest of it is evidence. */
+export const SCRIPT_FLAG = /^-[a-zA-Z]{0,8}[ceES]$|^--(?:eval|print|command|execute|split-string)$/;
 export const HEADER_FLAG = /^(?:-H|--header|--proxy-header)$/;
 /** Headers by whose name their value is a secret. */
 export const SECRET_HEADER = /^([^:]{1,128}(?:key|token|secret|auth|session|cookie|signature|credential)[^:]{0,128}:)/is;
@@ -50,15 +52,20 @@ export const TOKENS: readonly Rule[] = [
 
 export const RULES: readonly Rule[] = [
   // Authorization and its like, as a header line or as a field of a configuration.
+  // A value ends with its quotes or its line: what a shell runs after it is no secret, but evidence.
   {
-    pattern:
-      /\b((?:proxy-)?authorization|(?:set-)?cookie|x-api-key|x-amz-security-token|x-auth-token)(\\{0,4}["']?\s?[:=]\s?).{1,8192}/gi,
+    pattern: new RegExp(
+      `\\b((?:proxy-)?authorization|(?:set-)?cookie|x-api-key|x-amz-security-token|x-auth-token)(\\\\{0,4}["']?\\s?[:=]\\s?)` +
+        `(?:${QUOTED}|[^"'\\\\\\n]{1,8192}(?:(?<==)"[^"]{0,2048}"[^"'\\\\\\n]{0,2048}){0,16})`,
+      'gi',
+    ),
     keep: 2,
   },
   { pattern: /\b(bearer|basic|digest|negotiate|aws4-hmac-sha256)(\s|%20|\+)[^\s"',;&]{1,8192}/gi, keep: 2 },
   // User and password of a URL, and the values of its query.
   { pattern: /(\b[a-z][a-z0-9+.-]{1,20}:\/\/)[^\s/?#@"']{1,2048}@/gi, keep: 1, end: '@' },
   { pattern: /([?&][^\s=&#?"']{1,256}=)[^\s&#"']{1,8192}/g, keep: 1 },
+  { pattern: /([?&])(?=[^\s=&#?"']{0,8192}\d)[^\s=&#?"']{16,8192}(?=[\s&#"']|$)/g, keep: 1 },
   // name=value, name: value, "name":"value" where the name says secret.
   { pattern: new RegExp(`(${SECRET_NAME}${IS})(?:${QUOTED}|[^\\s"',;&]{1,8192})`, 'gi'), keep: 1 },
   // --name value inside one string (`sh -c "…"`).

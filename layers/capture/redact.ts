@@ -10,6 +10,7 @@ import {
   LONG_NUMBER,
   RULES,
   type Rule,
+  SCRIPT_FLAG,
   SECRET_ASSIGNMENT,
   SECRET_FLAG,
   SECRET_HEADER,
@@ -145,6 +146,7 @@ export class Redactor {
 
   #argument(argument: string, before: string): string {
     if (SECRET_FLAG.test(before) || USER_FLAG.test(before) || COOKIE_FLAG.test(before)) return REDACTED;
+    if (SCRIPT_FLAG.test(before)) return apply(SHELL_ENVIRONMENT, this.text(argument), plain);
     for (const whole of [SECRET_ASSIGNMENT, ENVIRONMENT, ...(HEADER_FLAG.test(before) ? [SECRET_HEADER] : [])]) {
       const [name] = whole.exec(argument) ?? [];
       if (name !== undefined && name.length < argument.length) return `${name}${name.endsWith(':') ? ' ' : ''}${REDACTED}`;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { formsOf } from '../../layers/capture/known-secrets.ts';
 import { chainProblems, startBucket } from '../layers/capture/bucket.ts';
 import { type Audited, audited } from './never-hurt/audited.ts';
 
@@ -208,4 +209,89 @@ describe('whatever happens to the function, the evidence up to then is there:', 
     expect(arrived(one)).toBe(4);
     expectWhole(one);
   });
+});
+
+it('ships no planted secret, in no writing, wherever a function leaves it', async () => {
+  const known = 'Kn0wn/s3cret+of=the function';
+  const unknown = 'Zq8Xw2Ce4Rv6Tb1Yn3Um5Ik7';
+  const one = await audited({ PARTNER_API_TOKEN: known, ALASTOR_BODIES: 'redacted', ALASTOR_REDACT: 'acct-\\d{4,12}' });
+  one.bucket.mood = (key) => (key.startsWith('segments/') ? 'ok' : 404);
+  const url = (secret: string): string =>
+    `${one.bucket.url}/reset/${encodeURIComponent(secret)}?key=${encodeURIComponent(secret)}&${encodeURIComponent(secret)}`;
+  const secrets = [known, unknown, 'acct-12345678'];
+  for (const secret of secrets) {
+    const authorization = `Basic ${Buffer.from(`me:${secret}`).toString('base64')}`;
+    const body = JSON.stringify({ password: secret, nested: JSON.stringify({ token: secret }) });
+    const name = encodeURIComponent(secret);
+    const { error } = await one.request(
+      { do: 'fetch', url: url(secret), headers: { authorization, cookie: `sid=${name}` }, body },
+      { do: 'write', path: `/tmp/token=${name}` },
+      { do: 'run', argv: ['/bin/true', `--password=${secret}`, '-H', `Authorization: Bearer ${secret}`] },
+      { do: 'run', argv: ['/usr/bin/env', `ANY=${secret}`, '/bin/true', url(secret)] },
+      { do: 'run-script', script: `PARTNER='${secret}' /bin/true --token '${secret}' "https://me:${name}@127.0.0.1/"` },
+    );
+    expect(error).toBeUndefined();
+  }
+  const shipped = JSON.stringify(one.bucket.segments());
+  expect(one.of('exchange')).toHaveLength(3);
+  expect(shipped).toContain('/reset/[redacted');
+  for (const secret of secrets) for (const form of formsOf(secret)) expect(shipped).not.toContain(form);
+  // Nor do the keys of the objects tell.
+  for (const secret of secrets) expect([...one.bucket.objects.keys()].join('\n')).not.toContain(secret);
+});
+
+describe('shipping', () => {
+  const puts = async (ship: string): Promise<Audited> => {
+    const one = await audited({ ALASTOR_SHIP: ship });
+    for (let i = 0; i < 8; i++) await one.request({ do: 'open', times: 5 });
+    return one;
+  };
+
+  it('at the end: every request has left when the environment may freeze', async () => {
+    const one = await puts('end');
+    expect(statuses(one)).toHaveLength(8);
+    expect(one.bucket.objects.size).toBeGreaterThanOrEqual(8);
+    expectWhole(one);
+  });
+
+  it.each([
+    ['by interval', 'interval:900000', 0],
+    ['by size', 'size:4194304', 0],
+    ['by a small size', 'size:4096', 2],
+  ])('%s: waits, and leaves at the latest when the instance ends', async (_how, ship, atLeast) => {
+    const one = await puts(ship);
+    expect(statuses(one).length).toBeLessThan(8);
+    expect(one.bucket.objects.size).toBeGreaterThanOrEqual(atLeast);
+    await one.end();
+    expect(statuses(one)).toEqual(Array(8).fill('ok'));
+    expectWhole(one);
+  });
+
+  it('by interval: what came of age while nothing ran leaves beside the next request', async () => {
+    const one = await audited({ ALASTOR_SHIP: 'interval:100' });
+    await one.request();
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    await one.request();
+    expect(statuses(one)).toContain('ok');
+    await one.end();
+    expectWhole(one);
+  });
+
+  it('by interval: a crash does not wait', async () => {
+    const one = await audited({ ALASTOR_SHIP: 'interval:900000' });
+    await one.request({ do: 'exit' });
+    expect(statuses(one)).toEqual(['crash']);
+  });
+});
+
+it('says what is wrong with its settings and goes on with the defaults', async () => {
+  const one = await audited({ ALASTOR_SHIP: 'now', ALASTOR_COLOUR: 'blue' });
+  await one.request();
+  expect(one.of('warning')).toMatchObject([
+    { what: 'setting', detail: expect.stringContaining('ALASTOR_SHIP must be end') },
+    { what: 'setting', detail: 'ALASTOR_COLOUR is no setting of Alastor' },
+  ]);
+  expect(one.lines.filter((line) => line.includes('"alastor":"setting: '))).toHaveLength(2);
+  expect(statuses(one)).toEqual(['ok']);
+  expectWhole(one);
 });

