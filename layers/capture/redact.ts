@@ -160,7 +160,9 @@ export class Redactor {
     const { text, ...digest } = body;
     if (this.#bodies === 'none') return { bytes: body.bytes };
     if (this.#bodies === 'digest' || text === undefined) return text === undefined ? body : digest;
-    const clean = apply(LONG_NUMBER, this.text(text), plain);
+    // Bodies are where people put secrets without saying so: what looks like one goes as well.
+    const unnamed = this.text(text).replace(RANDOM_WORD, (word) => (secretSegment(word, '') ? REDACTED : word));
+    const clean = apply(LONG_NUMBER, unnamed, plain);
     return { ...digest, text: excerpt(clean, body.bytes <= LOOKED_AT) };
   }
 
@@ -208,6 +210,7 @@ export class Redactor {
 /** A query without `=` consists of names that are none: those of parameters are short, or made of words. */
 const plainName = (name: string): boolean => /^[\w.[\]$~:-]{1,64}$/.test(name) && !(name.length >= 20 && /\d/.test(name));
 
+const RANDOM_WORD = /[A-Za-z0-9_+-]{20,2048}/g;
 const URL_PATH = /\b[a-z][a-z0-9+.-]{1,20}:\/\/[^\s/?#"']{1,300}(\/[^\s?#"']{1,8192})/gi;
 
 const marked = (hash: ReturnType<typeof createHash>): string => `[redacted:${hash.digest('hex').slice(0, 8)}]`;
