@@ -7,11 +7,19 @@ import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Construct, type IConstruct } from 'constructs';
 import { environment, segmentPrefix, spillPrefix } from '../functions/store/schema.ts';
-import { type AuditAllOptions, type AuditTarget, attachAtSynth, markOwn, obstacle, selector } from './audit.ts';
+import {
+  type AuditAllOptions,
+  type AuditOptions,
+  type AuditTarget,
+  attachAtSynth,
+  markOwn,
+  obstacle,
+  selector,
+} from './audit.ts';
 import { bundledCode } from './bundle.ts';
 import { EvidenceStore } from './evidence.ts';
 import { auditLayer, builtLayers, type LayerVariant, layerArchitecture } from './layer.ts';
-import { type AlastorProps, type AlastorSettings, readProps } from './props.ts';
+import { type AlastorProps, type AlastorSettings, readProps, readSettings } from './props.ts';
 
 const functions = new URL('../functions/', import.meta.url).pathname;
 const stitcherTimeout = Duration.seconds(60);
@@ -35,12 +43,14 @@ export class Alastor extends Construct implements AuditTarget {
   readonly api: HttpApi;
   private readonly store: EvidenceStore;
   private readonly layerDirectory: string;
+  private readonly auditEnvironment: Readonly<Record<string, string>>;
 
   /** @throws Error naming the prop when one is out of its bounds. */
   constructor(scope: Construct, id: string, props: AlastorProps = {}) {
     super(scope, id);
     markOwn(this);
     const settings = readProps(this.node.path, props);
+    this.auditEnvironment = settings.auditEnvironment;
     this.layerDirectory = props.layerDirectory ?? builtLayers;
     this.store = new EvidenceStore(this, 'Evidence', settings, stitcherTimeout);
     this.bucket = this.store.bucket;
@@ -54,9 +64,10 @@ export class Alastor extends Construct implements AuditTarget {
   /**
    * Audits these functions: adds the layer, the environment and the permission to write segments under the function's own prefix.
    * Their code and handler stay as they are.
-   * @throws Error saying why when one of them cannot be audited, or when the layer has not been built.
+   * @throws Error saying why when one of them cannot be audited, when a setting is not valid, or when the layer has not been built.
    */
-  audit(fns: LambdaFunction | readonly LambdaFunction[]): this {
+  audit(fns: LambdaFunction | readonly LambdaFunction[], options: AuditOptions = {}): this {
+    const settings = this.environmentFor(options);
     for (const fn of Array.isArray(fns) ? (fns as readonly LambdaFunction[]) : [fns as LambdaFunction]) {
       if (!(fn instanceof LambdaFunction)) {
         const path = (fn as Partial<IConstruct> | undefined)?.node?.path ?? String(fn);
@@ -66,14 +77,14 @@ export class Alastor extends Construct implements AuditTarget {
       }
       const reason = obstacle(fn);
       if (reason !== null) throw new Error(`Alastor cannot audit ${fn.node.path}: ${reason}.`);
-      attachAtSynth(this, fn, (one) => one === fn);
+      attachAtSynth(this, fn, settings, (one) => one === fn);
     }
     return this;
   }
 
   /** Audits all functions below `scope`, also those added later; a warning names each one that cannot be. */
   auditAll(scope: IConstruct, options: AuditAllOptions = {}): this {
-    attachAtSynth(this, scope, selector(options));
+    attachAtSynth(this, scope, this.environmentFor(options), selector(options));
     return this;
   }
 
@@ -81,6 +92,10 @@ export class Alastor extends Construct implements AuditTarget {
   layer(variant: LayerVariant): LayerVersion {
     const id = variant === 'layer' ? 'Layer' : 'LayerWithNode';
     return (this.node.tryFindChild(id) as LayerVersion | undefined) ?? auditLayer(this, id, this.layerDirectory, variant);
+  }
+
+  private environmentFor({ settings }: AuditOptions): Readonly<Record<string, string>> {
+    return { ...this.auditEnvironment, ...readSettings(this.node.path, settings) };
   }
 
   private createStitcher({ retentionDays, stitcherConcurrency }: AlastorSettings): LambdaFunction {

@@ -1,4 +1,4 @@
-import { Annotations, AspectPriority, Aspects, type IAspect, Stack } from 'aws-cdk-lib';
+import { Annotations, AspectPriority, Aspects, type IAspect, Stack, Token } from 'aws-cdk-lib';
 import { Effect, Policy, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import {
   type CfnFunction,
@@ -10,12 +10,18 @@ import {
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { IConstruct } from 'constructs';
 import { segmentPrefix } from '../functions/store/schema.ts';
+import { type AuditSettings, checkSettings } from '../layers/settings.ts';
 import { type LayerVariant, layerArchitecture } from './layer.ts';
 
 /** A function itself, or a pattern for the path of its construct (`Shop/Purchase`). */
 export type FunctionSelector = LambdaFunction | RegExp;
 
-export interface AuditAllOptions {
+export interface AuditOptions {
+  /** How these functions are audited, where it differs from the construct's `settings`. @default none */
+  readonly settings?: AuditSettings;
+}
+
+export interface AuditAllOptions extends AuditOptions {
   /** Only these. @default all */
   readonly include?: readonly FunctionSelector[];
   /** Not these; wins over `include`. @default none */
@@ -63,12 +69,17 @@ export function variantFor(fn: LambdaFunction): LayerVariant {
  * Attaches the audit to a tree of constructs when it is synthesised: then all functions exist and their environment is complete.
  * Runs with the priority of changing aspects, so that those which only check see the result.
  */
-export function attachAtSynth(target: AuditTarget, scope: IConstruct, selects: (fn: LambdaFunction) => boolean): void {
+export function attachAtSynth(
+  target: AuditTarget,
+  scope: IConstruct,
+  settings: Readonly<Record<string, string>>,
+  selects: (fn: LambdaFunction) => boolean,
+): void {
   const aspect: IAspect = {
     visit(node) {
       if (!(node instanceof LambdaFunction) || isOwn(node) || !selects(node)) return;
       const reason = obstacle(node);
-      if (reason === null) attach(target, node);
+      if (reason === null) attach(target, node, settings);
       else Annotations.of(node).addWarningV2('alastor:not-audited', `Alastor does not audit ${node.node.path}: ${reason}.`);
     },
   };
@@ -85,9 +96,14 @@ export function selector({ include, exclude = [] }: AuditAllOptions): (fn: Lambd
 /** Child of every audited function; its presence says that the function is audited already. */
 const policyId = 'AlastorSegments';
 
-function attach(target: AuditTarget, fn: LambdaFunction): void {
+function attach(target: AuditTarget, fn: LambdaFunction, settings: Readonly<Record<string, string>>): void {
   if (fn.node.tryFindChild(policyId)) return;
   const variables = environmentOf(fn);
+  checkVariables(fn, variables);
+  for (const [name, value] of Object.entries(settings)) {
+    // What the function says of itself is nearest to it.
+    if (variables[name] === undefined) fn.addEnvironment(name, value);
+  }
   const before = variables[wrapperVariable];
   fn.addEnvironment(wrapperVariable, wrapper);
   if (before !== undefined && before !== wrapper) fn.addEnvironment(nextWrapperVariable, String(before));
@@ -106,6 +122,17 @@ function attach(target: AuditTarget, fn: LambdaFunction): void {
       }),
     ],
   });
+}
+
+/** @throws Error for a variable that looks like a setting and is none, or has a value that the instance would not accept. */
+function checkVariables(fn: LambdaFunction, variables: Readonly<Record<string, unknown>>): void {
+  const known = Object.entries(variables).map(([name, value]) => [
+    name,
+    typeof value === 'string' && !Token.isUnresolved(value) ? value : undefined,
+  ]);
+  const { problems } = checkSettings(Object.fromEntries(known) as Record<string, string | undefined>);
+  if (problems.length === 0) return;
+  throw new Error(`Alastor cannot audit ${fn.node.path}: of its environment, ${problems.join('; ')}. See docs/capture.md.`);
 }
 
 /** The environment as it will be deployed; values may be CloudFormation expressions. */

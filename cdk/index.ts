@@ -1,3 +1,4 @@
+export type { AuditSettings } from '../layers/settings.ts';
 export { Alastor } from './alastor.ts';
 export type { AuditAllOptions, FunctionSelector } from './audit.ts';
 export type { AlastorProps } from './props.ts';

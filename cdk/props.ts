@@ -1,5 +1,6 @@
 import { type Duration, RemovalPolicy, Token } from 'aws-cdk-lib';
 import type { IHttpRouteAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2';
+import { type AuditSettings, settingsEnvironment } from '../layers/settings.ts';
 
 export interface AlastorProps {
   /**
@@ -27,6 +28,13 @@ export interface AlastorProps {
   readonly queryAuthorizer?: IHttpRouteAuthorizer;
 
   /**
+   * How all functions are audited. A call of `audit` may say otherwise for its functions, and a function's own `ALASTOR_*`
+   * variables for itself. docs/capture.md has all settings.
+   * @default those of layers/settings.ts
+   */
+  readonly settings?: AuditSettings;
+
+  /**
    * Directory with the built layers `layer` and `layer-with-node`.
    * @default the package's own `build`, made by `npm run build`
    */
@@ -38,6 +46,8 @@ export interface AlastorSettings {
   readonly removalPolicy: RemovalPolicy;
   readonly retentionDays: number;
   readonly stitcherConcurrency: number;
+  /** `settings` as variables of the audited functions. */
+  readonly auditEnvironment: Readonly<Record<string, string>>;
 }
 
 /** @throws Error naming the construct (`path`), the prop and what it may be. */
@@ -55,7 +65,17 @@ export function readProps(path: string, props: AlastorProps): AlastorSettings {
   const retentionDays = retention === undefined ? 90 : retention.toDays({ integral: false });
   if (!isWholeFrom(1, 3650, retentionDays)) throw bad('retention', 'whole days from 1 to 3650', retention?.toHumanString());
   if (props.layerDirectory === '') throw bad('layerDirectory', 'a directory', "''");
-  return { removalPolicy, retentionDays, stitcherConcurrency };
+  const auditEnvironment = readSettings(path, props.settings);
+  return { removalPolicy, retentionDays, stitcherConcurrency, auditEnvironment };
+}
+
+/** @throws Error naming the construct (`path`), the setting and what it may be. */
+export function readSettings(path: string, settings: AuditSettings = {}): Readonly<Record<string, string>> {
+  try {
+    return settingsEnvironment(settings);
+  } catch (cause) {
+    throw new Error(`Alastor (${path}): ${(cause as Error).message}.`, { cause });
+  }
 }
 
 function isWholeFrom(least: number, most: number, value: number): boolean {

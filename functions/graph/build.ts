@@ -35,7 +35,8 @@ export function buildShards(segment: Segment, key: string): Built {
       from: records.reduce((low, { t }) => Math.min(low, t), records[0]?.t ?? 0),
       to: records.reduce((high, { t }) => Math.max(high, t), 0),
       requests: draft.requests.length,
-      gaps: records.filter(({ kind }) => kind === 'gap').length,
+      // A record that was only shortened is not missing.
+      gaps: records.filter((one) => one.kind === 'gap' && !(one.why === 'oversize' && one.lost === 0)).length,
       unobserved: records.filter(({ kind }) => kind === 'unobserved').length,
     },
   };

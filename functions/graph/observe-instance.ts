@@ -2,16 +2,16 @@ import type { AuditRecord } from '../../layers/record/types.ts';
 import type { Draft } from './draft.ts';
 import { functionId, gapId, instanceId, partitionOf } from './ids.ts';
 
-type InstanceRecord = Extract<AuditRecord, { kind: 'init' | 'restore' | 'shutdown' | 'gap' | 'unobserved' }>;
+type InstanceRecord = Extract<AuditRecord, { kind: 'init' | 'restore' | 'shutdown' | 'gap' | 'unobserved' | 'warning' }>;
 
 /** Life cycle of the instance, and what is missing from its record. */
 export function observeInstance(draft: Draft, record: InstanceRecord): void {
   const { instance, fn } = draft;
   const partition = partitionOf(record);
   const seen = { first: record.t, last: record.t };
-  if (record.kind === 'gap' || record.kind === 'unobserved') {
+  if (record.kind === 'gap' || record.kind === 'unobserved' || record.kind === 'warning') {
     const lost = record.kind === 'gap' ? record.lost : 0;
-    const why = record.kind === 'gap' ? record.why : `unobserved ${record.what}`;
+    const why = record.kind === 'gap' ? record.why : `${record.kind} ${record.what}`;
     const detail = record.detail === undefined ? {} : { detail: record.detail };
     const gap = draft.node(partition, {
       kind: 'gap',

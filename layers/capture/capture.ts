@@ -4,12 +4,15 @@ import type { Capabilities, Observation, ProcessId } from '../record/types.ts';
 import { Attribution } from './attribution.ts';
 import { type PlatformCapabilities, probePlatform } from './capabilities.ts';
 import { nowMicros } from './clock.ts';
+import { beginnings } from './excerpt.ts';
 import { portsFile, prepareDir, writeShared } from './instance-dir.ts';
 import { Invocations } from './invocations.ts';
+import { Ledger, type LeftBehind, leftBehind } from './ledger.ts';
 import { log } from './log.ts';
 import { type Front, startFront } from './network/front.ts';
 import { javaTruststore } from './network/truststore.ts';
 import { type EventSource, Recorder } from './recorder.ts';
+import { Redactor } from './redact.ts';
 import { Ring } from './ring.ts';
 import { RuntimeProcess } from './runtime-process.ts';
 import { type RuntimeProxy, startRuntimeProxy } from './runtime-proxy.ts';
@@ -24,6 +27,8 @@ import { workerStore } from './worker-store.ts';
 const DRAIN_MS = 8;
 /** Present where the runtime is Java's, which reads no PEM. */
 const JAVA = '/var/lang/bin/java';
+/** Settings that are told to be wrong; a function's environment holds 4 KB. */
+const PROBLEMS_MOST = 32;
 
 export interface CaptureOptions {
   readonly settings: Settings;
@@ -50,8 +55,11 @@ export class Capture {
   readonly #sockets: UnobservedSockets;
   readonly #settings: Settings;
   readonly #attribution: Attribution | undefined;
+  #ledger: Ledger | undefined;
+  #stored: { readonly of: string; readonly records: number } = { of: '', records: 0 };
+  #over = false;
 
-  private constructor({ settings, home }: CaptureOptions, ring: EventSource | undefined) {
+  private constructor({ settings, env, home }: CaptureOptions, ring: EventSource | undefined) {
     this.#settings = settings;
     this.#shim = ring !== undefined && existsSync(join(home, 'libalastor.so'));
     this.shipper = new Shipper({
@@ -62,11 +70,26 @@ export class Capture {
       fn: settings.fn,
       version: settings.version,
       caps: () => this.capabilities,
+      onStored: (instanceId, last) => {
+        this.#stored = { of: instanceId, records: last + 1 };
+        this.#account();
+      },
       onLost: (why, lost, detail) => this.recorder.gap(why, lost, detail),
     });
     const attribution = settings.managed ? new Attribution((proc) => this.#onAmbiguous(proc)) : undefined;
     this.#attribution = attribution;
-    this.recorder = new Recorder({ ring, sink: this.shipper, onEvent: (event) => this.#onEvent(event), attribution });
+    const { ship, bodies, redact: patterns } = settings;
+    beginnings.wanted = bodies === 'redacted';
+    this.recorder = new Recorder({
+      ring,
+      sink: this.shipper,
+      attribution,
+      redactor: new Redactor({ env, patterns, bodies }),
+      ...(ship.when === 'interval' ? { batchAgeMs: ship.ms } : {}),
+      ...(ship.when === 'size' ? { batchBytes: ship.bytes, batchAgeMs: Number.POSITIVE_INFINITY } : {}),
+      onEvent: (event) => this.#onEvent(event),
+      onDrained: () => this.#account(),
+    });
     this.runtime = new RuntimeProcess(settings.dir);
     this.#sockets = new UnobservedSockets({
       drain: () => this.recorder.drain(),
@@ -79,7 +102,7 @@ export class Capture {
       managed: settings.managed,
       attribution,
       onAsked: (first) => this.#onAsked(first),
-      onBegun: () => this.#tick(true),
+      onBegun: () => this.#onBegun(),
       onEnding: () => this.#lookForSockets((sockets) => sockets.look()),
       onDone: () => this.#onDone(),
     });
@@ -99,11 +122,13 @@ export class Capture {
       }
     };
     const probing = probePlatform(join(options.home, 'probe'));
+    const before = leftBehind(settings.dir);
     const ring = await attempt('the event ring', () => {
       prepareDir(settings.dir);
       return Ring.create(join(settings.dir, 'ring'));
     });
     const capture = new Capture(options, ring);
+    capture.#ledger = await attempt('the ledger', () => new Ledger(settings.dir));
     const steer = (await attempt('endpoint overrides', () => steeredEndpoints(options.env))) ?? [];
     capture.#proxy = await attempt('the Runtime API proxy', () => {
       return startRuntimeProxy(new Upstream(settings, options.env), capture.invocations);
@@ -119,7 +144,7 @@ export class Capture {
       writeShared(settings.dir, 'ports', portsFile({ runtime: capture.#proxy?.port, proxy, steer }));
     });
     capture.#platform = await probing;
-    capture.#recordInit();
+    capture.#recordInit(before);
     for (const failure of failures) capture.recorder.gap('proxy-lost', 0, failure);
     capture.#tick(true);
     return capture;
@@ -142,11 +167,37 @@ export class Capture {
 
   /** Gets everything recorded so far out of the instance, or as far as `withinMs` allows. */
   async ship(withinMs: number): Promise<boolean> {
+    await this.#collect();
+    this.recorder.cut();
+    return this.shipper.flush(withinMs);
+  }
+
+  /**
+   * After a request that went well: everything leaves with the strategy `end`. With the others only what is on its way already,
+   * for a half-sent segment would wake up to a dead connection; the rest waits for a later request, beside which it is sent.
+   */
+  async shipAfterRequest(withinMs: number): Promise<boolean> {
+    if (this.#settings.ship.when === 'end') return this.ship(withinMs);
+    await this.#collect();
+    return this.shipper.backlogBytes === 0 || this.shipper.flush(withinMs);
+  }
+
+  /** Nothing comes after this: what is not stored now is lost, and the ledger says so. */
+  ended(): void {
+    this.#over = true;
+    this.#account();
+  }
+
+  async #collect(): Promise<void> {
     // The network proxy reports an exchange some turns of the event loop after the application has seen its end.
     for (let turn = 0; turn < 4; turn++) await new Promise((resolve) => setImmediate(resolve));
     this.recorder.drain();
-    this.recorder.cut();
-    return this.shipper.flush(withinMs);
+  }
+
+  #account(): void {
+    const { instanceId, recorded, dropped } = this.recorder;
+    const stored = this.#stored.of === instanceId ? this.#stored.records : 0;
+    this.#ledger?.write({ instanceId, recorded, stored, dropped, ended: this.#over });
   }
 
   #startFront({ env, registered }: CaptureOptions, steerExtra: readonly string[]): Promise<Front> {
@@ -160,10 +211,18 @@ export class Capture {
     });
   }
 
-  #recordInit(): void {
+  #recordInit(before: LeftBehind | undefined): void {
     const { fn, version, region, runtime, memoryMb, initType } = this.#settings;
     const what = { fn, version, region, runtime, memoryMb, initType, caps: this.capabilities };
     this.recorder.observe({ kind: 'init', t: nowMicros(), ...what });
+    for (const detail of this.#settings.problems.slice(0, PROBLEMS_MOST)) {
+      log(`setting: ${detail}`);
+      this.recorder.observe({ kind: 'warning', t: nowMicros(), what: 'setting', detail });
+    }
+    if (before === undefined) return;
+    const how = before.ended ? 'ended with records that could not be stored' : 'ended without finishing';
+    const detail = `the recorder of instance ${before.instanceId}, in this environment before, ${how}`;
+    this.recorder.observe({ kind: 'gap', t: nowMicros(), why: 'recorder-lost', lost: before.lost, detail });
   }
 
   #onEvent(event: Observation): void {
@@ -176,6 +235,12 @@ export class Capture {
   #onAmbiguous(proc: ProcessId): void {
     const detail = 'this process works on several requests at once: what it does meanwhile is attributed to none of them';
     this.recorder.observe({ kind: 'unobserved', t: nowMicros(), proc, what: 'process', detail });
+  }
+
+  #onBegun(): void {
+    this.#tick(true);
+    // What has come of age while nothing ran leaves now, beside the request.
+    if (this.#settings.ship.when !== 'end') this.recorder.tick();
   }
 
   #onAsked(first: boolean): void {
@@ -198,8 +263,8 @@ export class Capture {
 
   #onDone(): void {
     // Concurrent requests never all end at once: nothing waits for a flush, so it goes as it comes.
-    if (this.#settings.managed) this.recorder.cut();
-    else if (this.recorder.active.size === 0) this.#tick(false);
+    if (this.#settings.managed && this.#settings.ship.when === 'end') this.recorder.cut();
+    else if (!this.#settings.managed && this.recorder.active.size === 0) this.#tick(false);
   }
 
   #tick(on: boolean): void {

@@ -4,7 +4,7 @@ import type { Attribution } from './attribution.ts';
 import { nowMicros } from './clock.ts';
 import { fitRecord } from './fit.ts';
 import { log } from './log.ts';
-import { redactObservation } from './redact.ts';
+import type { Redactor } from './redact.ts';
 
 /** Consecutive records of one instance, serialised, on their way into a segment. */
 export interface Batch {
@@ -29,15 +29,21 @@ export interface EventSource {
 export interface RecorderOptions {
   readonly ring?: EventSource | undefined;
   readonly sink: BatchSink;
+  readonly redactor: Redactor;
+  /** Raw bytes after which a batch is closed while a request runs. */
+  readonly batchBytes?: number;
+  /** Milliseconds after which it is closed in any case, while a request runs. */
+  readonly batchAgeMs?: number;
   /** Sees every observation from the ring before it is recorded. */
   readonly onEvent?: (observation: Observation) => void;
   /** Tells concurrent requests apart by their processes. */
   readonly attribution?: Attribution | undefined;
+  /** Called when what the ring held has been recorded: `recorded` and `dropped` may have changed. */
+  readonly onDrained?: () => void;
 }
 
-/** Raw bytes after which a batch is closed while a request runs. */
+/** Bounds of a batch unless the shipping strategy says otherwise: an attacker should not get long to keep it from leaving. */
 export const BATCH_BYTES = 256 * 1024;
-/** Milliseconds after which it is closed in any case: an attacker should not get long to keep it from leaving. */
 export const BATCH_AGE_MS = 1000;
 /** What may wait in memory when segments cannot be stored. Beyond it new records are counted and dropped: the oldest tell how it began. */
 const BUFFER_BYTES = 8 * 1024 * 1024;
@@ -71,9 +77,21 @@ export class Recorder {
   #firstBegun = Number.POSITIVE_INFINITY;
   readonly #lost = new Map<GapObservation['why'], { lost: number; detail: string | undefined }>();
   readonly #options: RecorderOptions;
+  readonly #batchBytes: number;
+  readonly #batchAgeMs: number;
 
   constructor(options: RecorderOptions) {
     this.#options = options;
+    this.#batchBytes = options.batchBytes ?? BATCH_BYTES;
+    this.#batchAgeMs = options.batchAgeMs ?? BATCH_AGE_MS;
+  }
+
+  /** Events that a full ring dropped and that a gap tells of. */
+  dropped = 0;
+
+  /** Records made so far, of this instance id. */
+  get recorded(): number {
+    return this.#seq;
   }
 
   get instanceId(): InstanceId {
@@ -96,10 +114,12 @@ export class Recorder {
       this.gap('ring-damaged', 0, String(error));
     }
     for (const event of events) {
+      if (event.kind === 'gap' && event.why === 'ring-full') this.dropped += event.lost;
       this.#options.onEvent?.(event);
       this.#options.attribution?.learn(event);
       this.observe(event);
     }
+    this.#options.onDrained?.();
   }
 
   /** Records one observation in the place where the instance is now. */
@@ -164,7 +184,7 @@ export class Recorder {
   /** Closes the batch if it is old enough. */
   tick(): void {
     this.drain();
-    if (this.#lines.length > 0 && Date.now() - this.#oldest >= BATCH_AGE_MS) this.cut();
+    if (this.#lines.length > 0 && Date.now() - this.#oldest >= this.#batchAgeMs) this.cut();
   }
 
   /** Closes the batch and hands it to the sink. */
@@ -224,7 +244,7 @@ export class Recorder {
       else this.gap(sink.failing ? 'ship-failed' : 'buffer-full', 1);
       return;
     }
-    const record: AuditRecord = { seq: this.#seq, req, phase, ...redactObservation(observation) };
+    const record: AuditRecord = { seq: this.#seq, req, phase, ...this.#options.redactor.observation(observation) };
     const fitted = fitRecord(record);
     if (fitted.line === undefined) {
       this.gap('oversize', 1, fitted.problem);
@@ -236,6 +256,6 @@ export class Recorder {
     this.#lines.push(fitted.line);
     // Counted in UTF-16 units: what memory holds, and near enough to the bytes that are stored.
     this.#bytes += fitted.line.length + 1;
-    if (this.#bytes >= BATCH_BYTES) this.#hand();
+    if (this.#bytes >= this.#batchBytes) this.#hand();
   }
 }

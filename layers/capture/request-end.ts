@@ -27,7 +27,9 @@ export async function finishRequest(capture: Capture, event: InvokeEvent): Promi
     recorder.drain();
     invocations.fail(event.requestId, outcome);
   }
-  await capture.ship(shipper.budgetMs);
+  // After a crash or at the deadline the platform resets the environment: nothing may wait any more.
+  if (outcome === 'done') await capture.shipAfterRequest(shipper.budgetMs);
+  else await capture.ship(shipper.budgetMs);
 }
 
 /** Ends the record of this instance. `reason` is the platform's word: spindown, timeout, failure. */
@@ -38,6 +40,7 @@ export async function finishInstance(capture: Capture, reason: string, deadlineM
   recorder.shutdown(reason);
   const left = deadlineMs - Date.now() - 200;
   const complete = await capture.ship(Math.max(100, Math.min(SHUTDOWN_MS, left)));
+  capture.ended();
   if (!complete) log(`${shipper.backlogBytes} bytes of records were lost at shutdown (${reason})`);
 }
 

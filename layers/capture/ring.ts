@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, constants, mkdirSync, openSync, readSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, constants, mkdirSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { GapObservation, Observation, ProcessId } from '../record/types.ts';
 import { Census } from './ring-census.ts';
@@ -62,13 +62,20 @@ export class Ring {
     head.writeUInt32LE(RING_VERSION, 8);
     head.writeBigUInt64LE(BigInt(bytes), 16);
     head.writeBigUInt64LE(key, 24);
-    writeSync(fd, head, 0, head.length, 0);
-    const zeros = Buffer.alloc(Math.min(bytes, CHUNK));
-    for (let at = 0; at < bytes; at += zeros.length) writeSync(fd, zeros, 0, zeros.length, DATA_AT + at);
-    const ring = new Ring(path, fd, bytes, key);
-    ring.beat();
-    renameSync(temporary, path);
-    return ring;
+    try {
+      writeAll(fd, head, 0);
+      const zeros = Buffer.alloc(Math.min(bytes, CHUNK));
+      for (let at = 0; at < bytes; at += zeros.length) writeAll(fd, zeros, DATA_AT + at);
+      const ring = new Ring(path, fd, bytes, key);
+      ring.beat();
+      renameSync(temporary, path);
+      return ring;
+    } catch (error) {
+      // Half a ring must not take the last of a full disk from the function; open, it would even without its name.
+      closeSync(fd);
+      rmSync(temporary, { force: true });
+      throw error;
+    }
   }
 
   private constructor(path: string, fd: number, capacity: number, key: bigint) {
@@ -198,4 +205,9 @@ export class Ring {
     this.#stuck = undefined;
     return at;
   }
+}
+
+/** A disk that becomes full takes a part of what it is given before it refuses. */
+function writeAll(fd: number, bytes: Buffer, position: number): void {
+  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, position + done);
 }

@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { FUNCTION_NAME } from '../record/key.ts';
+import { type Bodies, checkSettings, patternLines, type Ship, shipOf } from '../settings.ts';
 
 /** Everything the environment decides. Names that begin with AWS_ are those the platform sets for extensions. */
 export interface Settings {
@@ -10,6 +11,12 @@ export interface Settings {
   readonly extensionsApi: string;
   /** `host:port` the Runtime API proxy forwards to; another proxying extension may stand between. */
   readonly upstream: string;
+  readonly ship: Ship;
+  readonly bodies: Bodies;
+  /** The user's own expressions for secrets. */
+  readonly redact: readonly string[];
+  /** What is wrong with the settings, one sentence each. The function runs regardless. */
+  readonly problems: readonly string[];
   /** Undefined: nothing can be shipped. */
   readonly bucket: string | undefined;
   readonly fn: string;
@@ -26,11 +33,16 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
   const api = env.AWS_LAMBDA_RUNTIME_API ?? '127.0.0.1:9001';
   const initType = env.AWS_LAMBDA_INITIALIZATION_TYPE ?? 'on-demand';
   const fn = env.AWS_LAMBDA_FUNCTION_NAME ?? 'unknown';
+  const { texts, problems } = checkSettings(env);
   return {
-    dir: env.ALASTOR_DIR ?? '/tmp/.alastor',
+    dir: texts.ALASTOR_DIR,
     extensionsApi: api,
-    upstream: env.ALASTOR_UPSTREAM_RUNTIME_API ?? api,
-    bucket: env.ALASTOR_BUCKET === '' ? undefined : env.ALASTOR_BUCKET,
+    upstream: texts.ALASTOR_UPSTREAM_RUNTIME_API || api,
+    ship: shipOf(texts.ALASTOR_SHIP) ?? { when: 'end' },
+    bodies: texts.ALASTOR_BODIES as Bodies,
+    redact: patternLines(texts.ALASTOR_REDACT),
+    problems,
+    bucket: texts.ALASTOR_BUCKET || undefined,
     fn: FUNCTION_NAME.test(fn) ? fn : 'unknown',
     version: env.AWS_LAMBDA_FUNCTION_VERSION || '$LATEST',
     region: env.AWS_REGION ?? env.AWS_DEFAULT_REGION ?? '',

@@ -24,6 +24,8 @@ export interface ShipperOptions {
   readonly fn: string;
   readonly version: string;
   readonly caps: () => Capabilities;
+  /** Everything up to this record is stored. */
+  readonly onStored?: (instanceId: InstanceId, last: number) => void;
   readonly onLost: (why: GapObservation['why'], lost: number, detail: string) => void;
 }
 
@@ -39,6 +41,7 @@ const BUDGET_MS = [2000, 500, 250] as const;
 interface Segment {
   readonly key: string;
   readonly instanceId: InstanceId;
+  readonly last: number;
   readonly bytes: Buffer;
   readonly rawBytes: number;
   readonly records: number;
@@ -164,6 +167,7 @@ export class Shipper implements BatchSink {
         this.#chain = { instanceId: segment.instanceId, digest: segmentDigest(segment.bytes) };
         this.stored++;
       }
+      this.#options.onStored?.(segment.instanceId, segment.last);
       this.#failing = false;
       this.#segment = undefined;
       return 'done';
@@ -199,9 +203,10 @@ export class Shipper implements BatchSink {
     const prev = this.#chain?.instanceId === instanceId ? this.#chain.digest : null;
     const fields: SegmentHeaderFields = { fn, version, instanceId, prev, caps: caps() };
     try {
-      const key = segmentKey({ fn, instanceId, first, last: first + lines.length - 1 });
+      const last = first + lines.length - 1;
+      const key = segmentKey({ fn, instanceId, first, last });
       const bytes = encodeLines(fields, first, lines);
-      return { key, instanceId, bytes, rawBytes, records: lines.length, unanswered: false };
+      return { key, instanceId, last, bytes, rawBytes, records: lines.length, unanswered: false };
     } catch (error) {
       log('records could not be encoded', error);
       this.#options.onLost('ship-failed', lines.length, 'could not be encoded');

@@ -7,6 +7,7 @@ import { prepareDir, writeShared } from '../capture/instance-dir.ts';
 import { log } from '../capture/log.ts';
 import { type Front, startFront } from '../capture/network/front.ts';
 import { type EventSource, Recorder } from '../capture/recorder.ts';
+import { Redactor } from '../capture/redact.ts';
 import { Ring } from '../capture/ring.ts';
 import { steeredEndpoints } from '../capture/settings.ts';
 import { Shipper } from '../capture/shipper.ts';
@@ -82,7 +83,13 @@ export class HttpCapture implements DoorListener {
       this.recorder.observe({ kind: 'unobserved', t: nowMicros(), proc, what: 'process', detail });
     });
     const onEvent = (event: Observation): void => this.#steered.learn(event);
-    this.recorder = new Recorder({ ring: this.#sources, sink: this.shipper, onEvent, attribution: this.#attribution });
+    this.recorder = new Recorder({
+      ring: this.#sources,
+      sink: this.shipper,
+      redactor: new Redactor({ env: process.env, patterns: options.settings.redact, bodies: options.settings.bodies }),
+      onEvent,
+      attribution: this.#attribution,
+    });
     this.#ticker = setInterval(() => this.recorder.tick(), DRAIN_MS);
   }
 

@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FUNCTION_NAME } from '../record/key.ts';
+import { type Bodies, checkSettings, patternLines } from '../settings.ts';
 
 export type Backend = 'shim' | 'strace';
 
@@ -15,6 +16,9 @@ export interface HttpSettings {
   readonly backend: Backend | 'auto';
   /** S3 bucket, or `file:///directory`; undefined: nothing can be stored. */
   readonly bucket: string | undefined;
+  readonly bodies: Bodies;
+  /** The user's own expressions for secrets. */
+  readonly redact: readonly string[];
   readonly fn: string;
   readonly version: string;
   readonly region: string;
@@ -24,7 +28,8 @@ export interface HttpSettings {
 
 /** Never throws: a wrong setting must not keep the function from serving. */
 export function readHttpSettings(env: NodeJS.ProcessEnv): HttpSettings {
-  const problems: string[] = [];
+  const { texts, problems: wrong } = checkSettings(env);
+  const problems = [...wrong];
   const port = (name: string, fallback: number): number => {
     const text = env[name];
     if (text === undefined || text === '') return fallback;
@@ -33,15 +38,14 @@ export function readHttpSettings(env: NodeJS.ProcessEnv): HttpSettings {
     problems.push(`${name} must be a port number; it is ${JSON.stringify(text)}, ${fallback} is used`);
     return fallback;
   };
-  const backend = env.ALASTOR_BACKEND || 'auto';
-  const known = backend === 'auto' || backend === 'shim' || backend === 'strace';
-  if (!known) problems.push(`ALASTOR_BACKEND must be auto, shim or strace; it is ${JSON.stringify(backend)}, auto is used`);
-  const fn = env.ALASTOR_FUNCTION || env.OPENFAAS_NAME || env.K_SERVICE || env.HOSTNAME || 'unknown';
+  const fn = texts.ALASTOR_FUNCTION || env.OPENFAAS_NAME || env.K_SERVICE || env.HOSTNAME || 'unknown';
   return {
     dir: env.ALASTOR_DIR || join(tmpdir(), '.alastor'),
     port: port('PORT', port('port', 8080)),
-    innerPort: port('ALASTOR_INNER_PORT', 0),
-    backend: known ? backend : 'auto',
+    innerPort: Number(texts.ALASTOR_INNER_PORT),
+    backend: texts.ALASTOR_BACKEND as HttpSettings['backend'],
+    bodies: texts.ALASTOR_BODIES as Bodies,
+    redact: patternLines(texts.ALASTOR_REDACT),
     bucket: env.ALASTOR_BUCKET || undefined,
     fn: FUNCTION_NAME.test(fn) ? fn : 'unknown',
     version: env.K_REVISION || '$LATEST',

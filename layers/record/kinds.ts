@@ -24,7 +24,7 @@ const requestId = like(/^[\x21-\x7e]{1,128}$/, 'a request id');
 const instanceId = like(INSTANCE_ID, 'an instance id (UUIDv7)');
 const functionName = like(FUNCTION_NAME, 'a function name');
 
-const digest = object<BodyDigest>({ bytes: count, sha256: optional(sha256) });
+const digest = object<BodyDigest>({ bytes: count, sha256: optional(sha256), text: optional(text) });
 const peer = object<Peer>({ addr: text, port, proto: oneOf('tcp', 'udp', 'unix') });
 const keys = list(object<JoinKey>({ key: id, sure: oneOf('exact', 'inferred') }));
 const resources = list(
@@ -67,11 +67,21 @@ const OWN: { readonly [K in Kind]: Shape<Own<K>> } = {
   restore: { previous: instanceId },
   shutdown: { reason: text },
   gap: {
-    why: oneOf('shim-lost', 'ring-full', 'ring-damaged', 'buffer-full', 'ship-failed', 'oversize', 'proxy-lost'),
+    why: oneOf(
+      'shim-lost',
+      'ring-full',
+      'ring-damaged',
+      'buffer-full',
+      'ship-failed',
+      'oversize',
+      'proxy-lost',
+      'recorder-lost',
+    ),
     lost: count,
     detail: optional(text),
   },
   unobserved: { what: oneOf('socket', 'program', 'tls', 'process'), detail: text },
+  warning: { what: oneOf('setting'), detail: text },
   'request-begin': {
     deadlineMs: count,
     fnArn: id,

@@ -18,10 +18,14 @@ export type ProcessId = Branded<string, 'ProcessId'>;
 /** Where in the life of an instance an observation was made. `after`: the answer is out, the environment not yet frozen. */
 export type Phase = 'init' | 'invoke' | 'after' | 'idle' | 'shutdown';
 
-/** A body is never shipped: its size and SHA-256 (hex) are. `sha256` is absent when the body was not read to its end. */
+/**
+ * What is recorded of a body, as ALASTOR_BODIES allows. `sha256` (hex) is absent when the body was not read to its end, or with
+ * `none`. `text`: the redacted beginning of a body that is text, at most 2048 characters; only with `redacted`.
+ */
 export interface BodyDigest {
   readonly bytes: number;
   readonly sha256?: string;
+  readonly text?: string;
 }
 
 /**
@@ -79,10 +83,21 @@ export interface ShutdownObservation {
   readonly kind: 'shutdown';
   readonly reason: string;
 }
-/** Something was lost or withheld. `lost` counts records or events, 0 when not known. */
+/**
+ * Something was lost or withheld. `lost` counts records or events; 0 means that their number is not known, or, for `oversize`,
+ * that a record was only shortened. `recorder-lost`: a recorder before this one, in the same environment, ended without finishing.
+ */
 export interface GapObservation {
   readonly kind: 'gap';
-  readonly why: 'shim-lost' | 'ring-full' | 'ring-damaged' | 'buffer-full' | 'ship-failed' | 'oversize' | 'proxy-lost';
+  readonly why:
+    | 'shim-lost'
+    | 'ring-full'
+    | 'ring-damaged'
+    | 'buffer-full'
+    | 'ship-failed'
+    | 'oversize'
+    | 'proxy-lost'
+    | 'recorder-lost';
   readonly lost: number;
   readonly detail?: string;
 }
@@ -90,6 +105,13 @@ export interface GapObservation {
 export interface UnobservedObservation {
   readonly kind: 'unobserved';
   readonly what: 'socket' | 'program' | 'tls' | 'process';
+  readonly detail: string;
+}
+
+/** Something about the capture itself that its owner should look at, without anything being lost: a setting that is not valid. */
+export interface WarningObservation {
+  readonly kind: 'warning';
+  readonly what: 'setting';
   readonly detail: string;
 }
 
@@ -261,6 +283,7 @@ export type Observation = {
   | ShutdownObservation
   | GapObservation
   | UnobservedObservation
+  | WarningObservation
   | RequestBeginObservation
   | RequestEndObservation
   | ProcessStartObservation

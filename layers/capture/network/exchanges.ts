@@ -1,6 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { ExchangeObservation, Observation } from '../../record/types.ts';
 import { nowMicros } from '../clock.ts';
+import { BodyBeginning } from '../excerpt.ts';
 import { readExchange } from '../handover/index.ts';
 import type { Connection } from './tunnel.ts';
 
@@ -27,12 +28,14 @@ class BodyWatch {
   bytes = 0;
   complete = false;
   private readonly hash: Hash = createHash('sha256');
+  private readonly beginning = new BodyBeginning();
   private kept: Uint8Array[] = [];
   private keptBytes = 0;
 
   add(chunk: Uint8Array): void {
     this.bytes += chunk.length;
     this.hash.update(chunk);
+    this.beginning.add(chunk);
     if (this.keptBytes < MAX_LOOKED_AT) {
       this.kept.push(chunk);
       this.keptBytes += chunk.length;
@@ -45,7 +48,9 @@ class BodyWatch {
     return body;
   }
   digest(): ExchangeObservation['request'] {
-    return this.complete ? { bytes: this.bytes, sha256: this.hash.digest('hex') } : { bytes: this.bytes };
+    const text = this.beginning.text();
+    const digest = this.complete ? { bytes: this.bytes, sha256: this.hash.digest('hex') } : { bytes: this.bytes };
+    return text === undefined ? digest : { ...digest, text };
   }
 }
 

@@ -14,6 +14,8 @@ export interface Bucket {
   /** PUTs seen, including refused ones. */
   readonly attempts: string[];
   mood: (key: string) => Mood;
+  /** Milliseconds until it answers. */
+  delayMs: number;
   /** Stored segments, decoded against their keys, in the order in which they were stored. */
   segments(): readonly Segment[];
   /** All records in order of instance and number. */
@@ -22,13 +24,14 @@ export interface Bucket {
 }
 
 /** The part of S3 that the shipper uses: conditional PUT, path style. */
-export async function startBucket(): Promise<Bucket> {
+export async function startBucket(port = 0): Promise<Bucket> {
   const objects = new Map<string, Buffer>();
   const attempts: string[] = [];
   const server = createServer((request, answer) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
+    request.on('end', async () => {
+      if (bucket.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, bucket.delayMs));
       const key = decodeURIComponent((request.url ?? '').replace(/\?.*/s, '')).replace(/^\/[^/]+\//, '');
       attempts.push(key);
       const mood = bucket.mood(key);
@@ -41,13 +44,14 @@ export async function startBucket(): Promise<Bucket> {
       answer.end(taken ? '<Error><Code>PreconditionFailed</Code></Error>' : '');
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   const bucket: Bucket = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     name: 'evidence',
     objects,
     attempts,
     mood: () => 'ok',
+    delayMs: 0,
     segments: () => [...objects].map(([key, bytes]) => decodeSegment(bytes, key)),
     records: () =>
       bucket

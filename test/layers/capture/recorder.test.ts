@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { nowMicros } from '../../../layers/capture/clock.ts';
 import { BATCH_BYTES, type Batch, Recorder } from '../../../layers/capture/recorder.ts';
+import { Redactor } from '../../../layers/capture/redact.ts';
 import { BOUNDS } from '../../../layers/record/bounds.ts';
 import { recordProblem } from '../../../layers/record/kinds.ts';
 import type { AuditRecord, ExchangeObservation, Observation } from '../../../layers/record/types.ts';
@@ -50,7 +51,7 @@ function bench() {
   const ring: Observation[] = [];
   const batches: Batch[] = [];
   const sink = { backlogBytes: 0, failing: false, enqueue: (batch: Batch) => void batches.push(batch) };
-  const recorder = new Recorder({ sink, ring: { drain: () => ring.splice(0) } });
+  const recorder = new Recorder({ sink, redactor: new Redactor(), ring: { drain: () => ring.splice(0) } });
   const records = (): AuditRecord[] => {
     recorder.cut();
     return batches.flatMap(({ lines }) => lines.map((line) => JSON.parse(line) as AuditRecord));

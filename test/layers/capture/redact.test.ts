@@ -1,8 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { REDACTED, redactArgv, redactObservation, redactText } from '../../../layers/capture/redact.ts';
+import { REDACTED, Redactor } from '../../../layers/capture/redact.ts';
 import type { Observation } from '../../../layers/record/types.ts';
 import { ALL_KINDS, observation } from '../record/arbitrary.ts';
+
+const redactor = new Redactor();
+const redactText = (text: string) => redactor.text(text);
+const redactArgv = (argv: readonly string[]) => redactor.argv(argv);
+const redactObservation = (o: Observation) => redactor.observation(o);
 
 const S = 'pl4nted/S3cret+Value';
 const JWT = 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U';

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Batch, Recorder } from '../../../layers/capture/recorder.ts';
+import { Redactor } from '../../../layers/capture/redact.ts';
 import { Shipper } from '../../../layers/capture/shipper.ts';
 import { type WorkerStore, workerStore } from '../../../layers/capture/worker-store.ts';
 import { segmentKey } from '../../../layers/record/key.ts';
@@ -25,7 +26,7 @@ beforeEach(async () => {
     caps: () => CAPS,
     onLost: (why, lost, detail) => recorder.gap(why, lost, detail),
   });
-  recorder = new Recorder({ sink: shipper });
+  recorder = new Recorder({ sink: shipper, redactor: new Redactor() });
 });
 afterEach(async () => {
   await store.close();

@@ -14,7 +14,7 @@ export const processId = fc.tuple(pid, fc.maxSafeNat()).map(([p, s]) => `${p}@${
 export const requestId = fc.uuid();
 export const instanceId = fc.uuid({ version: 7 });
 const sha256 = fc.stringMatching(/^[0-9a-f]{64}$/);
-const digest = fc.record({ bytes: count, sha256 }, { requiredKeys: ['bytes'] });
+const digest = fc.record({ bytes: count, sha256, text }, { requiredKeys: ['bytes'] });
 const peer = fc.record({
   addr: fc.oneof(fc.ipV4(), fc.ipV6(), text),
   port,
@@ -58,10 +58,11 @@ const BY_KIND: ByKind = {
   restore: fc.record({ previous: instanceId }),
   shutdown: fc.record({ reason: text }),
   gap: fc.record(
-    { why: fc.constantFrom('shim-lost', 'ring-full', 'oversize'), lost: count, detail: text },
+    { why: fc.constantFrom('shim-lost', 'ring-full', 'oversize', 'recorder-lost'), lost: count, detail: text },
     { requiredKeys: ['why', 'lost'] },
   ),
   unobserved: fc.record({ what: fc.constantFrom('socket', 'program', 'tls', 'process'), detail: text }),
+  warning: fc.record({ what: fc.constant('setting' as const), detail: text }),
   'request-begin': fc.record(
     { deadlineMs: count, fnArn: id, traceId: text, event: digest, trigger, keys, resources },
     { requiredKeys: ['deadlineMs', 'fnArn', 'event', 'trigger', 'keys', 'resources'] },
