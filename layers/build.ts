@@ -96,6 +96,8 @@ async function bundle(home: string): Promise<void> {
       plugins: [environmentCredentials],
     }),
     build({ ...entry('capture/network/main.ts', 'network.mjs'), plugins: [...networkBundlePlugins] }),
+    // Loaded with --require, which every Node has, into whatever Node the function brings.
+    build({ ...entry('tap/node/main.ts', 'tap.cjs'), format: 'cjs', target: 'node18', banner: {} }),
   ]);
 }
 

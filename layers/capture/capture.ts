@@ -88,13 +88,16 @@ export class Capture {
     const capture = new Capture(options, ring);
     const steer = (await attempt('endpoint overrides', () => steeredEndpoints(options.env))) ?? [];
     capture.#proxy = await attempt('the Runtime API proxy', () => startRuntimeProxy(settings.upstream, capture.invocations));
-    capture.#front = await attempt('the network proxy', () => capture.#startFront(options, steer));
+    const { network } = settings;
+    if (network === 'auto' || network === 'proxy')
+      capture.#front = await attempt('the network proxy', () => capture.#startFront(options, steer));
     const ca = await attempt('the audit certificate', async () => capture.#front?.caPem());
     await attempt('the shared files', () => {
       if (ca !== undefined) writeShared(settings.dir, 'ca.pem', ca);
       // Without the certificate nothing may be steered: every TLS client would fail.
       const proxy = ca === undefined ? undefined : capture.#front?.port;
-      writeShared(settings.dir, 'ports', portsFile({ runtime: capture.#proxy?.port, proxy, steer }));
+      const tap = network === 'auto' || network === 'tap';
+      writeShared(settings.dir, 'ports', portsFile({ runtime: capture.#proxy?.port, proxy, steer, tap }));
     });
     capture.#platform = await probing;
     capture.#recordInit();

@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { FUNCTION_NAME } from '../record/key.ts';
+import { log } from './log.ts';
 
 /** Everything the environment decides. Names that begin with AWS_ are those the platform sets for extensions. */
 export interface Settings {
@@ -18,8 +19,23 @@ export interface Settings {
   readonly runtime: string;
   readonly memoryMb: number;
   readonly initType: string;
+  /** What is to see the network traffic, see {@link NETWORKS}. */
+  readonly network: NetworkSource;
   /** Requests run concurrently, and only SHUTDOWN may be registered (Lambda Managed Instances). */
   readonly managed: boolean;
+}
+
+/**
+ * `auto`: taps inside the processes that have one, the network proxy for all other connections. `proxy`: the network proxy
+ * alone. `tap`: taps alone, what they cannot see shows as sockets. `sockets`: neither.
+ */
+export const NETWORKS = ['auto', 'proxy', 'tap', 'sockets'] as const;
+export type NetworkSource = (typeof NETWORKS)[number];
+
+function networkSource(value: string | undefined): NetworkSource {
+  const known = NETWORKS.find((name) => name === value);
+  if (known === undefined && value) log(`ALASTOR_NETWORK is "${value}", which is none of ${NETWORKS.join(', ')}: auto is used`);
+  return known ?? 'auto';
 }
 
 export function readSettings(env: NodeJS.ProcessEnv): Settings {
@@ -37,6 +53,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     runtime: env.AWS_EXECUTION_ENV ?? '',
     memoryMb: Number.parseInt(env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE ?? '', 10) || 0,
     initType,
+    network: networkSource(env.ALASTOR_NETWORK),
     managed: initType === 'lambda-managed-instances',
   };
 }

@@ -26,6 +26,7 @@ unsigned local_port(int fd);
 void socket_report(int fd, const struct entry *e, uint64_t received, uint64_t sent);
 /* For a socket we did not see being connected (inherited over exec): asks the kernel for the peer. */
 void socket_report_unknown(int fd, uint64_t received, uint64_t sent);
-void socket_report_connect(int fd, const void *peer, size_t length, int type, unsigned port, int steered, int error);
+enum connect_how { CONNECT_STEERED = 1, CONNECT_TAPPED = 2 };
+void socket_report_connect(int fd, const void *peer, size_t length, int type, unsigned port, int how, int error);
 
 #endif

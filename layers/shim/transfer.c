@@ -4,6 +4,7 @@
 #include "self.h"
 #include "sys.h"
 #include "table.h"
+#include "tap.h"
 
 static ssize_t in(int fd, ssize_t bytes) {
     count_received(fd, bytes);
@@ -29,7 +30,6 @@ TRANSFER(preadv64v2, in, (int fd, const struct iovec *to, int count, off64_t at,
 TRANSFER(__read_chk, in, (int fd, void *to, size_t size, size_t room), __read_chk(fd, to, size, room))
 TRANSFER(__pread_chk, in, (int fd, void *to, size_t size, off64_t at, size_t room), __pread_chk(fd, to, size, at, room))
 TRANSFER(__pread64_chk, in, (int fd, void *to, size_t size, off64_t at, size_t room), __pread_chk(fd, to, size, at, room))
-TRANSFER(write, out, (int fd, const void *from, size_t size), write(fd, from, size))
 TRANSFER(pwrite, out, (int fd, const void *from, size_t size, off_t at), pwrite(fd, from, size, at))
 TRANSFER(pwrite64, out, (int fd, const void *from, size_t size, off64_t at), pwrite(fd, from, size, at))
 TRANSFER(writev, out, (int fd, const struct iovec *from, int count), writev(fd, from, count))
@@ -42,6 +42,12 @@ TRANSFER(send, out, (int fd, const void *from, size_t size, int flags), send(fd,
 TRANSFER(recv, in, (int fd, void *to, size_t size, int flags), recv(fd, to, size, flags))
 TRANSFER(__recv_chk, in, (int fd, void *to, size_t size, size_t room, int flags), __recv_chk(fd, to, size, room, flags))
 TRANSFER(recvmsg, in, (int fd, struct msghdr *message, int flags), recvmsg(fd, message, flags))
+
+HOOK ssize_t write(int fd, const void *from, size_t size) {
+    shim_ready();
+    if (UNLIKELY(fd == TAP_DESCRIPTOR)) return tap_write(from, size);
+    return out(fd, real.write(fd, from, size));
+}
 
 HOOK ssize_t recvfrom(int fd, void *to, size_t size, int flags, struct sockaddr *from, socklen_t *length) {
     shim_ready();

@@ -1,0 +1,90 @@
+import type { TapHeaders } from '../message.ts';
+import { BodyTee } from './body.ts';
+import type { Tapped } from './connections.ts';
+import { micros, tell } from './wire.ts';
+
+/** One exchange while it is under way. */
+export class TappedExchange {
+  readonly request: BodyTee;
+  readonly response: BodyTee;
+  #connection: Tapped | undefined;
+  #from = 0;
+  #answered: number | undefined;
+  #status: number | undefined;
+  #answer: TapHeaders | undefined;
+  #told = false;
+  readonly #describe: () => { method: string; target: string; headers: TapHeaders };
+
+  /** @param describe what is asked for; called when everything about it is decided. */
+  constructor(isAws: () => boolean, describe: () => { method: string; target: string; headers: TapHeaders }) {
+    this.request = new BodyTee(isAws);
+    this.response = new BodyTee(isAws);
+    this.#describe = describe;
+  }
+
+  /** It got a connection; undefined when that goes through the network proxy, which then sees it. */
+  on(connection: Tapped | undefined): void {
+    this.#connection = connection;
+    this.#from = micros();
+  }
+
+  answered(status: number, headers: TapHeaders): void {
+    this.#answered = micros();
+    this.#status = status;
+    this.#answer = headers;
+  }
+
+  /** Tells the recorder, once. */
+  end(error?: string): void {
+    if (this.#told) return;
+    this.#told = true;
+    const request = this.request.take();
+    const response = this.response.take();
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    const head = {
+      from: this.#from,
+      ...(this.#answered === undefined ? {} : { answered: this.#answered }),
+      to: micros(),
+      scheme: connection.scheme,
+      addr: connection.addr,
+      port: connection.port,
+      ...this.#describe(),
+      ...(this.#status === undefined ? {} : { status: this.#status }),
+      ...(this.#answer === undefined ? {} : { answer: this.#answer }),
+      request: request.told,
+      response: response.told,
+      ...(error === undefined ? {} : { error }),
+    };
+    tell(head, request.kept, response.kept);
+  }
+}
+
+/** The lines of a request's head as Node wrote it, with names in lower case. */
+export function parseHead(text: string): TapHeaders {
+  const headers: TapHeaders = {};
+  const [, ...lines] = text.split('\r\n');
+  for (const line of lines) {
+    const colon = line.indexOf(':');
+    if (colon <= 0) continue;
+    const name = line.slice(0, colon).toLowerCase();
+    const value = line.slice(colon + 1).trim();
+    const before = headers[name];
+    headers[name] = before === undefined ? value : `${before}, ${value}`;
+  }
+  return headers;
+}
+
+/** Runs what must never show in the application. */
+export function quietly(work: () => void): void {
+  try {
+    work();
+  } catch {
+    // Less is recorded; there is nobody to tell it to.
+  }
+}
+
+export const errorName = (error: unknown): string => {
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
+  return typeof code === 'string' ? code : typeof message === 'string' ? message : 'aborted';
+};
