@@ -30,7 +30,8 @@ export class BodyTee {
     // Without room a small body cannot be summed up later: it is now.
     if (!keep || held + bytes.length > HELD_MOST) {
       if (this.#hash === undefined) this.#startHash().update(bytes);
-      return this.#drop();
+      this.#drop();
+      return;
     }
     this.#kept.push(typeof chunk === 'string' ? bytes : Buffer.from(bytes));
     this.#keptBytes += bytes.length;

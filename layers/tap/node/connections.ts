@@ -1,6 +1,6 @@
 import type net from 'node:net';
-import { quietly } from './exchange.ts';
 import { isObserved } from './places.ts';
+import { quietly } from './quietly.ts';
 import { announceConnection } from './wire.ts';
 
 /** A connection whose exchanges this tap reports: the shim has not led it to the network proxy. */

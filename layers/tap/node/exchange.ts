@@ -1,13 +1,13 @@
 import type { TapHeaders } from '../message.ts';
 import { BodyTee } from './body.ts';
-import type { Tapped } from './connections.ts';
+import { tappedAt } from './connections.ts';
 import { micros, tell } from './wire.ts';
 
 /** One exchange while it is under way. */
 export class TappedExchange {
   readonly request: BodyTee;
   readonly response: BodyTee;
-  #connection: Tapped | undefined;
+  #socket: object | undefined;
   #from = 0;
   #answered: number | undefined;
   #status: number | undefined;
@@ -22,9 +22,9 @@ export class TappedExchange {
     this.#describe = describe;
   }
 
-  /** It got a connection; undefined when that goes through the network proxy, which then sees it. */
-  on(connection: Tapped | undefined): void {
-    this.#connection = connection;
+  /** It got a socket, which need not be connected yet: only at the end is it known who has observed it. */
+  on(socket: object): void {
+    this.#socket = socket;
     this.#from = micros();
   }
 
@@ -40,7 +40,8 @@ export class TappedExchange {
     this.#told = true;
     const request = this.request.take();
     const response = this.response.take();
-    const connection = this.#connection;
+    const connection = tappedAt(this.#socket);
+    // None: the network proxy has seen it.
     if (connection === undefined) return;
     const head = {
       from: this.#from,
@@ -73,15 +74,6 @@ export function parseHead(text: string): TapHeaders {
     headers[name] = before === undefined ? value : `${before}, ${value}`;
   }
   return headers;
-}
-
-/** Runs what must never show in the application. */
-export function quietly(work: () => void): void {
-  try {
-    work();
-  } catch {
-    // Less is recorded; there is nobody to tell it to.
-  }
 }
 
 export const errorName = (error: unknown): string => {

@@ -1,6 +1,7 @@
 import type { Agent, ClientRequest, IncomingMessage } from 'node:http';
-import { expectSocket, tappedAt, watchConnections, whileConnecting } from './connections.ts';
-import { errorName, parseHead, quietly, TappedExchange } from './exchange.ts';
+import { expectSocket, watchConnections, whileConnecting } from './connections.ts';
+import { errorName, parseHead, TappedExchange } from './exchange.ts';
+import { quietly } from './quietly.ts';
 
 type AnyFunction = (...args: unknown[]) => unknown;
 /** What Node has in a request besides what it documents. */
@@ -75,21 +76,14 @@ function follow(request: Request): void {
 }
 
 function onEvent(exchange: TappedExchange, name: unknown, value: unknown): void {
-  switch (name) {
-    case 'socket':
-      return exchange.on(tappedAt(value as object));
-    case 'response':
-      return followResponse(exchange, value as IncomingMessage);
-    case 'upgrade':
-    case 'connect': {
-      const { statusCode = 0, headers } = value as IncomingMessage;
-      exchange.answered(statusCode, headers);
-      return exchange.end();
-    }
-    case 'error':
-      return exchange.end(errorName(value));
-    case 'close':
-      return exchange.end('aborted');
+  if (name === 'socket') exchange.on(value as object);
+  else if (name === 'response') followResponse(exchange, value as IncomingMessage);
+  else if (name === 'error') exchange.end(errorName(value));
+  else if (name === 'close') exchange.end('aborted');
+  else if (name === 'upgrade' || name === 'connect') {
+    const { statusCode = 0, headers } = value as IncomingMessage;
+    exchange.answered(statusCode, headers);
+    exchange.end();
   }
 }
 
@@ -101,7 +95,10 @@ function followResponse(exchange: TappedExchange, response: IncomingMessage): vo
   if (push === undefined) return;
   own.push = function (this: unknown, ...args) {
     quietly(() => {
-      if (args[0] !== null) return exchange.response.add(args[0], args[1]);
+      if (args[0] !== null) {
+        exchange.response.add(args[0], args[1]);
+        return;
+      }
       exchange.response.complete = response.complete;
       exchange.end(response.complete ? undefined : 'aborted');
     });

@@ -1,17 +1,31 @@
 import type { TapHeaders } from '../message.ts';
 import { expectOne, tappedAt, watchConnections } from './connections.ts';
-import { errorName, parseHead, quietly, TappedExchange } from './exchange.ts';
+import { errorName, parseHead, TappedExchange } from './exchange.ts';
+import { quietly } from './quietly.ts';
 
 /** undici's own request object, which all its channels name; fetch is built on it. */
 interface UndiciRequest {
   readonly method: string;
   readonly path: string;
+  readonly origin?: unknown;
+  readonly upgrade?: unknown;
   onBodySent?: Method;
   onData?: Method;
 }
 type Method = (...args: unknown[]) => unknown;
 interface Head {
   text: string;
+}
+
+/** Requests per host that will stop being HTTP/1 and have no connection yet: the network proxy can follow them, a tap cannot. */
+const leaving = new Map<string, number>();
+const leavesHttp = ({ method, upgrade }: UndiciRequest): boolean => method === 'CONNECT' || Boolean(upgrade);
+const placeOf = (origin: unknown): string => new URL(String(origin)).host;
+
+function noMoreLeaving(place: string): void {
+  const left = (leaving.get(place) ?? 1) - 1;
+  if (left > 0) leaving.set(place, left);
+  else leaving.delete(place);
 }
 
 const underWay = new WeakMap<UndiciRequest, { readonly exchange: TappedExchange; readonly head: Head }>();
@@ -23,21 +37,24 @@ export function watchUndici(subscribe: Subscribe): void {
   const on = <T>(name: string, handle: (message: T) => void): void =>
     subscribe(name, (message) => quietly(() => handle(message as T)));
 
-  on('undici:client:beforeConnect', () => {
+  on<{ request: UndiciRequest }>('undici:request:create', ({ request }) => {
+    if (leavesHttp(request)) leaving.set(placeOf(request.origin), (leaving.get(placeOf(request.origin)) ?? 0) + 1);
+  });
+  on<{ connectParams: { host: string } }>('undici:client:beforeConnect', ({ connectParams }) => {
     watchConnections();
-    expectOne();
+    if (!leaving.has(connectParams.host)) expectOne();
   });
   on<{ request: UndiciRequest; headers: string; socket: object }>(
     'undici:client:sendHeaders',
     ({ request, headers, socket }) => {
-      const connection = tappedAt(socket);
-      if (connection === undefined) return;
+      if (leavesHttp(request)) noMoreLeaving(placeOf(request.origin));
+      if (tappedAt(socket) === undefined) return;
       const head: Head = { text: headers };
       const exchange = new TappedExchange(
         () => /^authorization: ?AWS4-/im.test(headers) || request.path.includes('X-Amz-Signature='),
         () => ({ method: request.method, target: request.path, headers: parseHead(head.text) }),
       );
-      exchange.on(connection);
+      exchange.on(socket);
       followBodies(request, exchange);
       underWay.set(request, { exchange, head });
     },
@@ -60,6 +77,7 @@ export function watchUndici(subscribe: Subscribe): void {
     underWay.delete(request);
   });
   on<{ request: UndiciRequest; error: unknown }>('undici:request:error', ({ request, error }) => {
+    if (leavesHttp(request)) noMoreLeaving(placeOf(request.origin));
     underWay.get(request)?.exchange.end(errorName(error));
     underWay.delete(request);
   });
