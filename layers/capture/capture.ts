@@ -135,6 +135,7 @@ export class Capture {
       env,
       steerExtra,
       loadAfter: registered,
+      loadWhenNeeded: this.#settings.network === 'auto' && this.#settings.node,
       lookup: (port: number, waitMs: number) => this.#steered.find(port, waitMs, () => this.recorder.drain()),
       observe: (observation: Observation) => this.recorder.observe(observation),
       log: (line: string) => log(line),

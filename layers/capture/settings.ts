@@ -1,4 +1,5 @@
 import { lookup } from 'node:dns/promises';
+import { existsSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { FUNCTION_NAME } from '../record/key.ts';
 import { log } from './log.ts';
@@ -21,6 +22,8 @@ export interface Settings {
   readonly initType: string;
   /** What is to see the network traffic, see {@link NETWORKS}. */
   readonly network: NetworkSource;
+  /** The function runs on Node, whose traffic the tap sees: other programs are the exception. */
+  readonly node: boolean;
   /** Requests run concurrently, and only SHUTDOWN may be registered (Lambda Managed Instances). */
   readonly managed: boolean;
 }
@@ -54,6 +57,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     memoryMb: Number.parseInt(env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE ?? '', 10) || 0,
     initType,
     network: networkSource(env.ALASTOR_NETWORK),
+    node: /nodejs/i.test(env.AWS_EXECUTION_ENV ?? '') || existsSync('/var/lang/bin/node'),
     managed: initType === 'lambda-managed-instances',
   };
 }

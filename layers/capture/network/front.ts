@@ -23,13 +23,15 @@ export interface FrontOptions {
    * for is done. Default: as soon as the front listens.
    */
   readonly loadAfter?: Promise<unknown>;
+  /** Load the interceptor only when a connection needs it, which then waits for it: where taps see most of the traffic. */
+  readonly loadWhenNeeded?: boolean;
 }
 
 export interface Front {
   readonly port: number;
   /** PEM bundle: every root the application trusts already, and ours. */
   caPem(): Promise<string>;
-  /** Settled when HTTP is intercepted; rejects when it never will be (everything is then tunnelled). */
+  /** Settled when HTTP is intercepted, which may be never when it is loaded only as needed; rejects when it never will be (everything is then tunnelled). */
   readonly ready: Promise<void>;
   /** Closes every connection. What is under way is recorded as aborted. */
   stop(): Promise<void>;
@@ -112,8 +114,22 @@ export async function startFront(options: FrontOptions): Promise<Front> {
       },
     });
   };
+  let loading: Promise<Interceptor> | undefined;
+  const ready = Promise.withResolvers<void>();
+  // Whether or not somebody waits for it, the application goes on.
+  ready.promise.catch((error) => {
+    if (!stopped) options.log(`network: HTTP cannot be intercepted, everything is passed through: ${error}`);
+  });
+  const begin = (): Promise<Interceptor> => {
+    if (loading === undefined) {
+      loading = load();
+      loading.then(() => ready.resolve(), ready.reject);
+    }
+    return loading;
+  };
   /** The interceptor, if it is there in time. */
   const interceptor = async (): Promise<Interceptor | undefined> => {
+    const loading = begin();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<undefined>((resolve) => {
       timer = setTimeout(resolve, READY_WAIT_MS, undefined);
@@ -207,22 +223,17 @@ export async function startFront(options: FrontOptions): Promise<Front> {
     server.listen(0, '127.0.0.1', () => resolve());
   });
   const { port } = server.address() as net.AddressInfo;
-  const loading = load();
-  const ready = loading.then(() => undefined);
-  // Whether or not somebody waits for it, the application goes on.
-  ready.catch((error) => {
-    if (!stopped) options.log(`network: HTTP cannot be intercepted, everything is passed through: ${error}`);
-  });
+  if (options.loadWhenNeeded !== true) begin();
 
   return {
     port,
     caPem: async () => `${[...roots, authority.cert.trim()].join('\n')}\n`,
-    ready,
+    ready: ready.promise,
     async stop() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       for (const socket of sockets) socket.destroy();
       stopped = true;
-      const proxy = started ? await loading.catch(() => undefined) : undefined;
+      const proxy = started ? await loading?.catch(() => undefined) : undefined;
       await proxy?.stop();
       await closed;
     },

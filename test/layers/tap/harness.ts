@@ -15,8 +15,8 @@ import { SteeredConnections } from '../../../layers/capture/steered.ts';
 import type { Observation } from '../../../layers/record/types.ts';
 
 export type Of<K extends Observation['kind']> = Extract<Observation, { kind: K }>;
-/** `tap`: the tap and, for what it leaves, the network proxy. `direct`: nothing at all, not even the shim. */
-export type Source = 'direct' | 'tap' | 'proxy';
+/** `tap`: the tap and, for what it leaves, the network proxy. `direct`: nothing at all; `shim`: the shim alone. */
+export type Source = 'direct' | 'shim' | 'tap' | 'proxy';
 
 export interface Run {
   readonly status: number | null;
@@ -109,7 +109,7 @@ export class Instance {
       ...plain,
       LD_PRELOAD: join(this.#layer, 'libalastor.so'),
       ALASTOR_RING: this.#ring.path,
-      ALASTOR_PROXY_PORT: String(this.front.port),
+      ...(source === 'shim' ? {} : { ALASTOR_PROXY_PORT: String(this.front.port) }),
       ALASTOR_STEER: this.#steer.join(','),
       ...(source === 'tap' ? { ALASTOR_TAP: '1' } : {}),
       ...(options === undefined ? {} : { NODE_OPTIONS: options }),
