@@ -1,6 +1,7 @@
 import type net from 'node:net';
 import { isObserved } from './places.ts';
 import { quietly } from './quietly.ts';
+import { replace } from './replace.ts';
 import { announceConnection } from './wire.ts';
 
 /** A connection whose exchanges this tap reports: the shim has not led it to the network proxy. */
@@ -59,28 +60,35 @@ export function watchConnections(): void {
   if (installed) return;
   installed = true;
   const { Socket } = process.getBuiltinModule('node:net');
-  const proto = Socket.prototype as unknown as Record<string | symbol, (...args: unknown[]) => unknown>;
-  const connect = proto.connect;
-  if (connect === undefined) return;
-  replace(proto, 'connect', function (this: Socket, ...args) {
-    const mine = expecting;
-    const result = connect.apply(this, args);
-    if (mine) quietly(() => expectSocket(this));
-    return result;
-  });
+  const proto: object = Socket.prototype;
+  replace(
+    proto,
+    'connect',
+    (connect) =>
+      function (this: Socket, ...args) {
+        const mine = expecting;
+        const result = connect.apply(this as never, args);
+        if (mine) quietly(() => expectSocket(this));
+        return result;
+      },
+  );
   // A name with several addresses: the second try is made with a new handle.
   const renew = Object.getOwnPropertySymbols(proto).find((symbol) => symbol.description === 'kReinitializeHandle');
-  const renewed = renew === undefined ? undefined : proto[renew];
-  if (renew === undefined || renewed === undefined) return;
-  replace(proto, renew, function (this: Socket, ...args) {
-    const old = bottom(this._handle);
-    const result = renewed.apply(this, args);
-    quietly(() => {
-      const handle = bottom(this._handle);
-      if (old !== undefined && handle !== undefined && candidates.has(old)) candidates.set(handle, this);
-    });
-    return result;
-  });
+  if (renew === undefined) return;
+  replace(
+    proto,
+    renew,
+    (renewed) =>
+      function (this: Socket, ...args) {
+        const old = bottom(this._handle);
+        const result = renewed.apply(this as never, args);
+        quietly(() => {
+          const handle = bottom(this._handle);
+          if (old !== undefined && handle !== undefined && candidates.has(old)) candidates.set(handle, this);
+        });
+        return result;
+      },
+  );
 }
 
 function bottom(handle: TcpHandle | null | undefined): TcpHandle | undefined {
@@ -93,39 +101,31 @@ function bottom(handle: TcpHandle | null | undefined): TcpHandle | undefined {
 function patchHandles(handle: TcpHandle): void {
   if (patched || handle.constructor?.name !== 'TCP') return;
   patched = true;
-  const proto = Object.getPrototypeOf(handle) as Record<string, (...args: unknown[]) => unknown>;
+  const proto = Object.getPrototypeOf(handle) as object;
   for (const name of ['connect', 'connect6']) {
-    const connect = proto[name];
-    if (connect === undefined) continue;
-    replace(proto, name, function (this: TcpHandle, ...args) {
-      const socket = candidates.get(this);
-      if (socket === undefined) return connect.apply(this, args);
-      const [, addr, port] = args;
-      tapped.delete(socket);
-      const claimed =
-        typeof addr === 'string' && typeof port === 'number' && isObserved(addr, port) && announceConnection(true);
-      const result = connect.apply(this, args);
-      if (claimed && result === 0) {
-        tapped.set(socket, { scheme: socket.encrypted === true ? 'https' : 'http', addr: plain(addr), port });
-      } else if (claimed) announceConnection(false);
-      return result;
-    });
+    replace(
+      proto,
+      name,
+      (connect) =>
+        function (this: TcpHandle, ...args) {
+          const socket = candidates.get(this);
+          if (socket === undefined) return connect.apply(this as never, args);
+          return connectTapped(socket, args, () => connect.apply(this as never, args));
+        },
+    );
   }
+}
+
+function connectTapped(socket: Socket, [, addr, port]: readonly unknown[], connect: () => unknown): unknown {
+  tapped.delete(socket);
+  if (typeof addr !== 'string' || typeof port !== 'number') return connect();
+  const claimed = isObserved(addr, port) && announceConnection(true);
+  const result = connect();
+  if (claimed && result === 0) {
+    tapped.set(socket, { scheme: socket.encrypted === true ? 'https' : 'http', addr: plain(addr), port });
+  } else if (claimed) announceConnection(false);
+  return result;
 }
 
 /** As the shim writes it: IPv4 also where a socket for IPv6 is used. */
 const plain = (addr: string): string => addr.replace(/^::ffff:(?=\d+\.)/i, '');
-
-/** Puts `by` in the place of a function, so that it looks the same from outside. */
-function replace<This>(
-  target: Record<string | symbol, (...args: unknown[]) => unknown>,
-  name: string | symbol,
-  by: (this: This, ...args: unknown[]) => unknown,
-): void {
-  const old = target[name];
-  const descriptor = Object.getOwnPropertyDescriptor(target, name);
-  if (old === undefined || descriptor === undefined) return;
-  Object.defineProperty(by, 'name', { value: old.name, configurable: true });
-  Object.defineProperty(by, 'length', { value: old.length, configurable: true });
-  Object.defineProperty(target, name, { ...descriptor, value: by });
-}

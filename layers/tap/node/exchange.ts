@@ -1,6 +1,7 @@
 import type { TapHeaders } from '../message.ts';
 import { BodyTee } from './body.ts';
 import { tappedAt } from './connections.ts';
+import { tellSoon } from './soon.ts';
 import { micros, tell } from './wire.ts';
 
 /** One exchange while it is under way. */
@@ -11,8 +12,9 @@ export class TappedExchange {
   #from = 0;
   #answered: number | undefined;
   #status: number | undefined;
-  #answer: TapHeaders | undefined;
-  #told = false;
+  #answer: (() => TapHeaders) | undefined;
+  #to: number | undefined;
+  #error: string | undefined;
   readonly #describe: () => { method: string; target: string; headers: TapHeaders };
 
   /** @param describe what is asked for; called when everything about it is decided. */
@@ -28,34 +30,40 @@ export class TappedExchange {
     this.#from = micros();
   }
 
-  answered(status: number, headers: TapHeaders): void {
+  /** @param headers asked for when the exchange is told: Node makes them when they are first looked at */
+  answered(status: number, headers: () => TapHeaders): void {
     this.#answered = micros();
     this.#status = status;
     this.#answer = headers;
   }
 
-  /** Tells the recorder, once. */
+  /** Nothing more belongs to it. Later calls say nothing new. */
   end(error?: string): void {
-    if (this.#told) return;
-    this.#told = true;
+    if (this.#to !== undefined) return;
+    this.#to = micros();
+    this.#error = error;
+    tellSoon(() => this.#tell());
+  }
+
+  #tell(): void {
     const request = this.request.take();
     const response = this.response.take();
     const connection = tappedAt(this.#socket);
     // None: the network proxy has seen it.
-    if (connection === undefined) return;
+    if (connection === undefined || this.#to === undefined) return;
     const head = {
       from: this.#from,
       ...(this.#answered === undefined ? {} : { answered: this.#answered }),
-      to: micros(),
+      to: this.#to,
       scheme: connection.scheme,
       addr: connection.addr,
       port: connection.port,
       ...this.#describe(),
       ...(this.#status === undefined ? {} : { status: this.#status }),
-      ...(this.#answer === undefined ? {} : { answer: this.#answer }),
+      ...(this.#answer === undefined ? {} : { answer: this.#answer() }),
       request: request.told,
       response: response.told,
-      ...(error === undefined ? {} : { error }),
+      ...(this.#error === undefined ? {} : { error: this.#error }),
     };
     tell(head, request.kept, response.kept);
   }

@@ -2,11 +2,10 @@ import type { Agent, ClientRequest, IncomingMessage } from 'node:http';
 import { expectSocket, watchConnections, whileConnecting } from './connections.ts';
 import { errorName, parseHead, TappedExchange } from './exchange.ts';
 import { quietly } from './quietly.ts';
+import { replace, wrap } from './replace.ts';
 
-type AnyFunction = (...args: unknown[]) => unknown;
 /** What Node has in a request besides what it documents. */
 type Request = ClientRequest & { _header?: string | null; agent?: Agent | false };
-type Own = Record<string, AnyFunction>;
 
 const isAwsCall = (request: Request): boolean => {
   const value = request.getHeader('authorization');
@@ -16,22 +15,26 @@ const isAwsCall = (request: Request): boolean => {
 /** Its connection will stop being HTTP/1: the network proxy can follow that, a tap cannot. */
 const leavesHttp = (request: Request): boolean => request.method === 'CONNECT' || request.getHeader('upgrade') !== undefined;
 
+const requests = new WeakMap<Request, TappedExchange>();
+const responses = new WeakMap<IncomingMessage, TappedExchange>();
 let installed = false;
 
 /** To be called for the first request of the process before it has asked for its connection. */
 function install(request: Request): void {
   installed = true;
   watchConnections();
+  watchMessages();
   const { Agent: Base } = process.getBuiltinModule('node:http');
-  const proto = Base.prototype as unknown as Own;
-  const createSocket = proto.createSocket;
-  if (createSocket !== undefined) {
-    proto.createSocket = function (this: Agent, ...args) {
-      const [asked] = args;
-      if (leavesHttp(asked as Request)) return createSocket.apply(this, args);
-      return whileConnecting(() => createSocket.apply(this, args));
-    };
-  }
+  replace(
+    Base.prototype,
+    'createSocket',
+    (createSocket) =>
+      function (this: Agent, ...args) {
+        const [asked] = args;
+        if (leavesHttp(asked as Request)) return createSocket.apply(this as never, args);
+        return whileConnecting(() => createSocket.apply(this as never, args));
+      },
+  );
   // Its own socket exists already: all that this agent has are for HTTP.
   const { agent } = request;
   if (!agent || leavesHttp(request)) return;
@@ -52,62 +55,52 @@ function follow(request: Request): void {
     () => isAwsCall(request),
     () => ({ method: request.method, target: request.path, headers: parseHead(request._header ?? '') }),
   );
-  const own = request as unknown as Own;
-  const { emit, write, end } = own as { emit: AnyFunction; write: AnyFunction; end: AnyFunction };
+  requests.set(request, exchange);
+}
 
-  // On the object, not on the prototype: whatever the application has put there, before or after, goes on working.
-  own.write = function (this: unknown, ...args) {
-    if (!request.writableEnded && !request.destroyed) quietly(() => exchange.request.add(args[0], args[1]));
-    return write.apply(this, args);
-  };
-  own.end = function (this: unknown, ...args) {
-    quietly(() => {
-      if (request.writableEnded || request.destroyed) return;
-      if (typeof args[0] !== 'function') exchange.request.add(args[0], args[1]);
-      exchange.request.complete = true;
-    });
-    return end.apply(this, args);
-  };
-  own.emit = function (this: unknown, ...args) {
-    quietly(() => onEvent(exchange, args[0], args[1]));
-    return emit.apply(this, args);
-  };
-  hide(own, 'write', 'end', 'emit');
+/**
+ * On the prototypes: functions of their own on every request and response would make V8 treat these objects as dictionaries,
+ * which costs ten times as much. What the application has put there before, or puts there later, goes on working.
+ */
+function watchMessages(): void {
+  const { ClientRequest: Asked, IncomingMessage: Answer } = process.getBuiltinModule('node:http');
+  wrap(Asked.prototype, 'write', (request: Request, chunk, encoding) => {
+    if (!request.writableEnded && !request.destroyed) requests.get(request)?.request.add(chunk, encoding);
+  });
+  wrap(Asked.prototype, 'end', (request: Request, chunk, encoding) => {
+    const exchange = requests.get(request);
+    if (exchange === undefined || request.writableEnded || request.destroyed) return;
+    if (typeof chunk !== 'function') exchange.request.add(chunk, encoding);
+    exchange.request.complete = true;
+  });
+  wrap(Asked.prototype, 'emit', (request: Request, name, value) => {
+    const exchange = requests.get(request);
+    if (exchange !== undefined) onEvent(exchange, name, value);
+  });
+  // What the parser delivers, whether or not somebody reads it. Requests that a server gets are messages too: not ours.
+  wrap(Answer.prototype, 'push', (response: IncomingMessage, chunk, encoding) => {
+    const exchange = responses.get(response);
+    if (exchange === undefined) return;
+    if (chunk !== null) {
+      exchange.response.add(chunk, encoding);
+      return;
+    }
+    exchange.response.complete = response.complete;
+    exchange.end(response.complete ? undefined : 'aborted');
+  });
 }
 
 function onEvent(exchange: TappedExchange, name: unknown, value: unknown): void {
   if (name === 'socket') exchange.on(value as object);
-  else if (name === 'response') followResponse(exchange, value as IncomingMessage);
-  else if (name === 'error') exchange.end(errorName(value));
+  else if (name === 'response') {
+    const response = value as IncomingMessage;
+    responses.set(response, exchange);
+    exchange.answered(response.statusCode ?? 0, () => response.headers);
+  } else if (name === 'error') exchange.end(errorName(value));
   else if (name === 'close') exchange.end('aborted');
   else if (name === 'upgrade' || name === 'connect') {
-    const { statusCode = 0, headers } = value as IncomingMessage;
-    exchange.answered(statusCode, headers);
+    const response = value as IncomingMessage;
+    exchange.answered(response.statusCode ?? 0, () => response.headers);
     exchange.end();
   }
-}
-
-/** Sees the body as the parser delivers it, whether or not somebody reads it. */
-function followResponse(exchange: TappedExchange, response: IncomingMessage): void {
-  exchange.answered(response.statusCode ?? 0, response.headers);
-  const own = response as unknown as Own;
-  const { push } = own;
-  if (push === undefined) return;
-  own.push = function (this: unknown, ...args) {
-    quietly(() => {
-      if (args[0] !== null) {
-        exchange.response.add(args[0], args[1]);
-        return;
-      }
-      exchange.response.complete = response.complete;
-      exchange.end(response.complete ? undefined : 'aborted');
-    });
-    return push.apply(this, args);
-  };
-  hide(own, 'push');
-}
-
-/** Not seen by those who list or copy an object's fields. */
-function hide(object: Own, ...names: readonly string[]): void {
-  for (const name of names) Object.defineProperty(object, name, { enumerable: false, configurable: true, writable: true });
 }

@@ -65,7 +65,7 @@ export function watchUndici(subscribe: Subscribe): void {
   });
   on<{ request: UndiciRequest; response: { statusCode: number; headers: readonly Buffer[] } }>(
     'undici:request:headers',
-    ({ request, response }) => underWay.get(request)?.exchange.answered(response.statusCode, pairs(response.headers)),
+    ({ request, response }) => underWay.get(request)?.exchange.answered(response.statusCode, () => pairs(response.headers)),
   );
   on<{ request: UndiciRequest }>('undici:request:trailers', ({ request }) => {
     const found = underWay.get(request);
