@@ -11,7 +11,9 @@ function serve(request: IncomingMessage, response: ServerResponse): void {
   const url = request.url ?? '';
   if (url === '/echo') return void request.pipe(response.writeHead(200, { 'content-type': 'text/plain' }));
   request.resume();
-  if (url === '/gzip') response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('{"packed":true}'));
+  if (request.headers['x-amz-target'] !== undefined)
+    response.writeHead(200, { 'content-type': 'application/x-amz-json-1.0' }).end('{"MessageId":"id-of-the-message"}');
+  else if (url === '/gzip') response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('{"packed":true}'));
   else if (url === '/moved') response.writeHead(302, { location: '/n/target' }).end('moved');
   else if (url === '/none') response.writeHead(204).end();
   else if (url === '/half') {
@@ -67,6 +69,16 @@ describe('a tap in Node', () => {
       expect(new Set(tap.of('exchange').map((e) => e.proc))).toEqual(new Set([runtime?.proc]));
     },
   );
+
+  it('finds in the calls of the AWS SDK what the network proxy finds, also in long bodies', async () => {
+    const { tap, proxy } = await both('aws');
+    expect(exchanges(tap)).toEqual(exchanges(proxy));
+    expect(tap.of('exchange').map((e) => e.seenBy)).toEqual(Array(10).fill('tap'));
+    const of = (service: string) => tap.of('exchange').filter((e) => e.aws?.service === service);
+    expect(of('sqs').map((e) => e.keys)).toEqual(Array(2).fill([{ key: 'sqs:id-of-the-message', sure: 'exact' }]));
+    expect(of('s3').map((e) => e.resources.length)).toEqual(Array(6).fill(1));
+    expect(of('lambda')).toHaveLength(2);
+  });
 
   it('reports what was cut short with what had come until then', async () => {
     const { tap, proxy } = await both('cut');
