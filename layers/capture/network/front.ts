@@ -49,6 +49,8 @@ const NOT_HTTP_PORTS = new Set([
   465, 563, 636, 853, 989, 990, 992, 993, 994, 995, 1433, 1521, 1522, 2484, 3269, 3306, 3389, 5061, 5222, 5223, 5432, 5439,
   5671, 6379, 6380, 6514, 6697, 8883, 9092, 9093, 9094, 9096, 9098, 9142, 11211, 27017,
 ]);
+/** A first request that leaves HTTP for something else than WebSocket; servers are free to ignore the offer of h2c. */
+const OTHER_UPGRADE = /^[^\r]{1,16384}\r\n(?:[^\r]{1,16384}\r\n){0,200}?upgrade:[ \t]*(?!websocket|h2c)\S/i;
 const HTTP_ALPN = new Set(['http/1.1', 'http/1.0', 'h2']);
 
 /** Addresses that the shim never steers: a connection that claims to go there does not come from it. */
@@ -153,6 +155,8 @@ export async function startFront(options: FrontOptions): Promise<Front> {
     // A forward proxy must see the request itself. mockttp speaks to h2c servers in HTTP/1 only, which few understand.
     if (opening === 'http-proxy' || opening === 'h2c') return pass('excluded');
     if (opening === 'http') {
+      // mockttp takes every upgrade for a WebSocket, and would break what it is not.
+      if (OTHER_UPGRADE.test(first.toString('latin1', 0, 16_384))) return pass('not-http');
       const proxy = await interceptor();
       if (proxy === undefined) return pass('proxy-not-ready');
       return proxy.accept(connection);
