@@ -107,6 +107,8 @@ async function bundle(home: string, image: boolean): Promise<void> {
     }),
     ...(image ? [build(entry('image/http-main.ts', 'http.mjs'))] : []),
     build({ ...entry('capture/network/main.ts', 'network.mjs'), plugins: [...networkBundlePlugins] }),
+    // Loaded with --require, which every Node has, into whatever Node the function brings.
+    build({ ...entry('tap/node/main.ts', 'tap.cjs'), format: 'cjs', target: 'node18', banner: {} }),
   ]);
 }
 

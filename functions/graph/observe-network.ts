@@ -24,7 +24,7 @@ export function observeConnect(draft: Draft, record: AuditRecord & SocketConnect
   const { peer, t: start } = record;
   if (record.errno !== undefined && record.errno !== 0 && record.errno !== EINPROGRESS) return;
   // An endpoint override such as a local engine: the exchanges that follow tell it all.
-  if (record.steered && isLoopback(peer.addr)) return;
+  if ((record.steered || record.tapped === true) && isLoopback(peer.addr)) return;
   if (isInside(peer)) {
     // Ask through the way in, hear through the way out: two clients of one server stay independent of each other.
     join(draft, record, peer, 'in', 'to');

@@ -134,14 +134,17 @@ export class Capture {
       return startRuntimeProxy(new Upstream(settings, options.env), capture.invocations);
     });
     if (capture.#proxy !== undefined) capture.#attribution?.listensOn(capture.#proxy.port);
-    capture.#front = await attempt('the network proxy', () => capture.#startFront(options, steer));
+    const { network } = settings;
+    if (network === 'auto' || network === 'proxy')
+      capture.#front = await attempt('the network proxy', () => capture.#startFront(options, steer));
     const ca = await attempt('the audit certificate', async () => capture.#front?.caPem());
     await attempt('the shared files', () => {
       if (ca !== undefined) writeShared(settings.dir, 'ca.pem', ca);
       if (ca !== undefined && existsSync(JAVA)) writeShared(settings.dir, 'ca.jks', javaTruststore(ca));
       // Without the certificate nothing may be steered: every TLS client would fail.
       const proxy = ca === undefined ? undefined : capture.#front?.port;
-      writeShared(settings.dir, 'ports', portsFile({ runtime: capture.#proxy?.port, proxy, steer }));
+      const tap = network === 'auto' || network === 'tap';
+      writeShared(settings.dir, 'ports', portsFile({ runtime: capture.#proxy?.port, proxy, steer, tap }));
     });
     capture.#platform = await probing;
     capture.#recordInit(before);
@@ -205,6 +208,7 @@ export class Capture {
       env,
       steerExtra,
       loadAfter: registered,
+      loadWhenNeeded: this.#settings.network === 'auto' && this.#settings.node,
       lookup: (port: number, waitMs: number) => this.#steered.find(port, waitMs, () => this.recorder.drain()),
       observe: (observation: Observation) => this.recorder.observe(observation),
       log: (line: string) => log(line),

@@ -23,13 +23,16 @@ export interface Ports {
   readonly runtime?: number | undefined;
   readonly proxy?: number | undefined;
   readonly steer: readonly string[];
+  /** Processes may tap their own traffic. */
+  readonly tap: boolean;
 }
 
 /** One `NAME=value` per line; values hold nothing that a shell would interpret. */
-export function portsFile({ runtime, proxy, steer }: Ports): string {
+export function portsFile({ runtime, proxy, steer, tap }: Ports): string {
   const lines = [
     ...(runtime === undefined ? [] : [`ALASTOR_RUNTIME_PORT=${runtime}`]),
     ...(proxy === undefined ? [] : [`ALASTOR_PROXY_PORT=${proxy}`]),
+    ...(tap ? ['ALASTOR_TAP=1'] : []),
     `ALASTOR_STEER=${steer.join(',')}`,
   ];
   return `${lines.join('\n')}\n`;

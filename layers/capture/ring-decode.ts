@@ -79,7 +79,16 @@ function decodeSocket(e: RingEvent): Said | undefined {
   const errno = fourth & 0xffff;
   if (e.type === 8) return { kind: 'socket-accept', peer: to, fd, localPort };
   if (e.type === 9) return { kind: 'socket-bind', peer: to, fd };
-  return { kind: 'socket-connect', peer: to, fd, localPort, steered: (second & 1) === 1, ...(errno ? { errno } : {}) };
+  const tapped = (second & 2) === 2 ? { tapped: true } : {};
+  return {
+    kind: 'socket-connect',
+    peer: to,
+    fd,
+    localPort,
+    steered: (second & 1) === 1,
+    ...tapped,
+    ...(errno ? { errno } : {}),
+  };
 }
 
 function decodeFile(e: RingEvent): Said | undefined {

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import type { GapObservation, Observation, ProcessId } from '../record/types.ts';
 import { Census } from './ring-census.ts';
 import { decode } from './ring-decode.ts';
-import { readU64, takeApart } from './ring-event.ts';
+import { type RingEvent, readU64, takeApart } from './ring-event.ts';
 import {
   CELL,
   checksum,
@@ -19,12 +19,16 @@ import {
   TAIL_AT,
   UNNUMBERED,
 } from './ring-layout.ts';
+import { TapParts } from './tap/parts.ts';
+import { readTapMessage } from './tap/reading.ts';
 
 /** Read at a time. Bounds memory, not what a drain yields. */
 const CHUNK = 1 << 20;
 /** A reserved but unfinished event blocks the ring no longer than this (ms) and this many drains: its writer has died. */
 const UNFINISHED_MS = 500;
 const UNFINISHED_DRAINS = 5;
+/** `EV_TAP` of layers/shim/ring.h: a part of what a tap has to say, which need not be an observation yet. */
+const TAP = 13;
 
 /**
  * The reading end of the ring that every shimmed process writes to. Node cannot map files, so it is read through the page
@@ -40,6 +44,7 @@ export class Ring {
   readonly #bytes: Buffer;
   readonly #words: Int32Array;
   readonly #census = new Census();
+  readonly #taps = new TapParts();
   #tail = 0;
   #dropped = 0;
   #stuck: { at: number; since: number; drains: number } | undefined;
@@ -163,18 +168,26 @@ export class Ring {
         continue;
       }
       const event = takeApart(this.#bytes, at, size);
-      const said = event && decode(event, this.#census.origin);
-      if (said) out.push(said);
+      const said = event && (event.type === TAP ? this.#tapped(event) : decode(event, this.#census.origin));
+      if (said === 'more') this.#stuck = undefined;
+      else if (said) out.push(said);
       else out.push(this.#gap({ kind: 'gap', why: 'ring-damaged', lost: 0, detail: 'an event that means nothing' }));
       const numbered = event !== undefined && event.n !== UNNUMBERED;
       const gap = numbered ? this.#census.count(event.proc, event.n, now) : undefined;
       if (gap) out.push(this.#gap(gap, event?.proc));
-      if (said?.kind === 'process-exit' && said.child === undefined && event) this.#census.ended(event.proc);
+      if (said && said !== 'more' && said.kind === 'process-exit' && said.child === undefined && event)
+        this.#census.ended(event.proc);
       at += Math.ceil(size / CELL) * CELL;
       this.#stuck = undefined;
     }
     this.#tail = Math.min(start + at, head);
     return at > 0;
+  }
+
+  #tapped(event: RingEvent): Observation | 'more' | undefined {
+    const message = this.#taps.take(event);
+    // The number of a message starts anew with every program image; its time does not.
+    return message === undefined ? 'more' : readTapMessage(message, event.proc, `${event.proc}-${event.t}-${event.numbers[0]}`);
   }
 
   /** Bytes of the event at `at`, if a whole one is there. `beyond`: its end is in the next chunk. */

@@ -1,7 +1,8 @@
 import { lookup } from 'node:dns/promises';
+import { existsSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { FUNCTION_NAME } from '../record/key.ts';
-import { type Bodies, checkSettings, patternLines, type Ship, shipOf } from '../settings.ts';
+import { type Bodies, checkSettings, type NetworkSource, patternLines, type Ship, shipOf } from '../settings.ts';
 
 /** Everything the environment decides. Names that begin with AWS_ are those the platform sets for extensions. */
 export interface Settings {
@@ -25,6 +26,10 @@ export interface Settings {
   readonly runtime: string;
   readonly memoryMb: number;
   readonly initType: string;
+  /** What is to see HTTP exchanges. */
+  readonly network: NetworkSource;
+  /** The function runs on Node, whose traffic the tap sees: other programs are the exception. */
+  readonly node: boolean;
   /** Requests run concurrently, and only SHUTDOWN may be registered (Lambda Managed Instances). */
   readonly managed: boolean;
 }
@@ -49,6 +54,8 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     runtime: env.AWS_EXECUTION_ENV ?? '',
     memoryMb: Number.parseInt(env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE ?? '', 10) || 0,
     initType,
+    network: texts.ALASTOR_NETWORK as NetworkSource,
+    node: /nodejs/i.test(env.AWS_EXECUTION_ENV ?? '') || existsSync('/var/lang/bin/node'),
     managed: initType === 'lambda-managed-instances',
   };
 }

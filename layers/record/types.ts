@@ -204,6 +204,8 @@ export interface SocketConnectObservation {
   readonly localPort: number;
   /** The connection was led through the network proxy: exchanges follow. */
   readonly steered: boolean;
+  /** A tap inside the process observes it instead: exchanges follow if HTTP is spoken. */
+  readonly tapped?: boolean;
   readonly errno?: number;
 }
 export interface SocketAcceptObservation {
@@ -231,12 +233,14 @@ export interface DnsObservation {
 }
 
 /**
- * One HTTP request and its response, seen by the network proxy; written when it ends or fails. `from`, `to`: µs since 1970.
+ * One HTTP request and its response, seen by the network proxy or a tap; written when it ends or fails. `from`, `to`: µs since 1970.
  * `answered`: when the head of the response was passed on, before which nothing of it can have had an effect.
  */
 export interface ExchangeObservation {
   readonly kind: 'exchange';
   readonly id: string;
+  /** What saw it; the network proxy when absent. */
+  readonly seenBy?: 'tap';
   readonly from: number;
   readonly to: number;
   readonly answered?: number;

@@ -6,6 +6,7 @@
 #include "socket.h"
 #include "steer.h"
 #include "sys.h"
+#include "tap.h"
 
 struct address address_of(const void *name, size_t length) {
     struct address a = {0, 0, NULL, 0};
@@ -49,9 +50,9 @@ static void report_peer(enum event_type type, int fd, const struct address *a, i
          (uint64_t)a->port << 16 | (uint16_t)error, &text, 1);
 }
 
-void socket_report_connect(int fd, const void *peer, size_t length, int type, unsigned port, int steered, int error) {
+void socket_report_connect(int fd, const void *peer, size_t length, int type, unsigned port, int how, int error) {
     struct address a = address_of(peer, length);
-    if (a.family) report_peer(EV_CONNECT, fd, &a, type == SOCK_DGRAM, (uint64_t)port << 8 | (unsigned)steered, error);
+    if (a.family) report_peer(EV_CONNECT, fd, &a, type == SOCK_DGRAM, (uint64_t)port << 8 | (unsigned)how, error);
 }
 
 static void report_totals(int fd, const struct address *a, int datagram, uint64_t received, uint64_t sent) {
@@ -107,15 +108,16 @@ HOOK int connect(int fd, const struct sockaddr *peer, socklen_t length) {
     struct address a = {0, 0, NULL, 0};
     if (ring_is_mapped()) a = address_of(peer, length);
     if (!a.family) return real.connect(fd, peer, length);
-    int type = socket_type(fd), result;
-    if (type == SOCK_STREAM && a.family != FAMILY_UNIX && steer(fd, peer, length, &result)) return result;
+    int type = socket_type(fd), tcp = type == SOCK_STREAM && a.family != FAMILY_UNIX, tapped = tcp && tap_claims(), result;
+    if (tcp && !tapped && steer(fd, peer, length, &result)) return result;
     result = real.connect(fd, peer, length);
     int error = result == 0 ? 0 : errno;
     /* A second call asks how the first one is getting on. */
     if (error == EALREADY || error == EISCONN || error == EBADF || error == ENOTSOCK) return result;
     if (error == EINPROGRESS) error = 0;
     if (!error) table_set_socket(fd, peer, length, type == SOCK_DGRAM ? ENTRY_DATAGRAM | ENTRY_TOLD : 0);
-    socket_report_connect(fd, peer, length, type, a.family == FAMILY_UNIX ? 0 : local_port(fd), 0, error);
+    socket_report_connect(fd, peer, length, type, a.family == FAMILY_UNIX ? 0 : local_port(fd),
+                          tapped ? CONNECT_TAPPED : 0, error);
     return result;
 }
 

@@ -179,7 +179,7 @@ int steer(int fd, const struct sockaddr *peer, socklen_t length, int *result) {
     unsigned port = fix_local_port(fd, peer->sa_family);
     if (!port) return 0;
 
-    socket_report_connect(fd, peer, length, SOCK_STREAM, port, 1, 0);
+    socket_report_connect(fd, peer, length, SOCK_STREAM, port, CONNECT_STEERED, 0);
     table_set_socket(fd, peer, length, ENTRY_STEERED);
     *result = real.connect(fd, &front.any, front_length);
     if (!refused(fd, *result)) return 1;

@@ -5,6 +5,7 @@
 #include "socket.h"
 #include "sys.h"
 #include "table.h"
+#include "tap.h"
 
 static ssize_t in(int fd, ssize_t bytes) {
     count_received(fd, bytes);
@@ -30,7 +31,6 @@ TRANSFER(preadv64v2, in, (int fd, const struct iovec *to, int count, off64_t at,
 TRANSFER(__read_chk, in, (int fd, void *to, size_t size, size_t room), __read_chk(fd, to, size, room))
 TRANSFER(__pread_chk, in, (int fd, void *to, size_t size, off64_t at, size_t room), __pread_chk(fd, to, size, at, room))
 TRANSFER(__pread64_chk, in, (int fd, void *to, size_t size, off64_t at, size_t room), __pread_chk(fd, to, size, at, room))
-TRANSFER(write, out, (int fd, const void *from, size_t size), write(fd, from, size))
 TRANSFER(pwrite, out, (int fd, const void *from, size_t size, off_t at), pwrite(fd, from, size, at))
 TRANSFER(pwrite64, out, (int fd, const void *from, size_t size, off64_t at), pwrite(fd, from, size, at))
 TRANSFER(writev, out, (int fd, const struct iovec *from, int count), writev(fd, from, count))
@@ -47,6 +47,12 @@ HOOK ssize_t recvmsg(int fd, struct msghdr *message, int flags) {
     ssize_t got = real.recvmsg(fd, message, flags);
     if (got >= 0 && !(flags & MSG_ERRQUEUE)) socket_heard(fd, message->msg_name, message->msg_namelen);
     return in(fd, got);
+}
+
+HOOK ssize_t write(int fd, const void *from, size_t size) {
+    shim_ready();
+    if (UNLIKELY(fd == TAP_DESCRIPTOR)) return tap_write(from, size);
+    return out(fd, real.write(fd, from, size));
 }
 
 HOOK ssize_t recvfrom(int fd, void *to, size_t size, int flags, struct sockaddr *from, socklen_t *length) {

@@ -35,6 +35,7 @@ it('builds what the platform expects under /opt, the same bytes from the same so
     'alastor/recorder.mjs',
     'alastor/s3.mjs',
     'alastor/standby',
+    'alastor/tap.cjs',
     'alastor/wrapper',
     'extensions/alastor',
   ]);

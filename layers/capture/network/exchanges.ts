@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import type { ExchangeObservation, Observation } from '../../record/types.ts';
+import type { BodyDigest, ExchangeObservation, Observation } from '../../record/types.ts';
 import { nowMicros } from '../clock.ts';
 import { BodyBeginning } from '../excerpt.ts';
 import { readExchange } from '../handover/index.ts';
@@ -103,48 +103,85 @@ export class Exchange {
   /** Ends it. `error` says what cut it short, if something did. */
   observation(error?: string): Observation {
     const { connection, head } = this;
-    const { peer, proc, sni } = connection;
-    const to = nowMicros();
-    const authority = headerValue(head.headers, ':authority') ?? headerValue(head.headers, 'host') ?? sni ?? peer.addr;
-    const host = authority.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
-    const question = head.target.indexOf('?');
-    const path = question === -1 ? head.target : head.target.slice(0, question);
-    const query = question === -1 ? [] : queryNames(head.target.slice(question + 1));
     const requestBody = this.request.take();
     const responseBody = this.response.take();
-    const found = readExchange({
-      method: head.method,
-      host,
-      port: peer.port,
-      path: head.target,
-      requestHeaders: head.headers,
-      responseHeaders: this.responseHeaders,
-      ...(this.status === undefined ? {} : { status: this.status }),
-      ...(requestBody === undefined ? {} : { requestBody }),
-      ...(responseBody === undefined ? {} : { responseBody }),
-    });
-    return {
-      kind: 'exchange',
-      t: to,
-      ...(proc === undefined ? {} : { proc }),
+    return describeExchange({
       id: this.id,
-      from: head.from,
-      to,
-      ...(this.answeredAt === undefined ? {} : { answered: this.answeredAt }),
-      method: head.method,
-      scheme: head.scheme,
-      host,
-      port: peer.port,
-      addr: peer.addr,
-      path,
-      ...(query.length === 0 ? {} : { query }),
-      ...(this.status === undefined ? {} : { status: this.status }),
+      connection,
+      head,
+      to: nowMicros(),
+      answered: this.answeredAt,
+      status: this.status,
+      responseHeaders: this.responseHeaders,
+      requestBody,
+      responseBody,
       request: this.request.digest(),
       response: this.response.digest(),
-      ...(error === undefined ? {} : { error: error.slice(0, MAX_ERROR) }),
-      ...(found.aws === undefined ? {} : { aws: found.aws }),
-      keys: found.keys,
-      resources: found.resources,
-    };
+      error,
+    });
   }
+}
+
+/** Everything that was seen of an exchange, by the network proxy or by a tap. */
+export interface SeenExchange {
+  readonly id: string;
+  readonly connection: Pick<Connection, 'peer' | 'proc' | 'sni'>;
+  readonly head: Omit<RequestHead, 'upgrade'>;
+  readonly to: number;
+  readonly answered: number | undefined;
+  readonly status: number | undefined;
+  readonly responseHeaders: Headers;
+  /** Whole bodies, when they are short enough to be looked at. */
+  readonly requestBody: Buffer | undefined;
+  readonly responseBody: Buffer | undefined;
+  readonly request: BodyDigest;
+  readonly response: BodyDigest;
+  readonly error: string | undefined;
+  readonly seenBy?: 'tap';
+}
+
+/** Makes the record of it: the same one, whatever has seen it. */
+export function describeExchange(seen: SeenExchange): Observation {
+  const { connection, head, status, requestBody, responseBody, error, answered } = seen;
+  const { peer, proc, sni } = connection;
+  const authority = headerValue(head.headers, ':authority') ?? headerValue(head.headers, 'host') ?? sni ?? peer.addr;
+  const host = authority.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
+  const question = head.target.indexOf('?');
+  const path = question === -1 ? head.target : head.target.slice(0, question);
+  const query = question === -1 ? [] : queryNames(head.target.slice(question + 1));
+  const found = readExchange({
+    method: head.method,
+    host,
+    port: peer.port,
+    path: head.target,
+    requestHeaders: head.headers,
+    responseHeaders: seen.responseHeaders,
+    ...(status === undefined ? {} : { status }),
+    ...(requestBody === undefined ? {} : { requestBody }),
+    ...(responseBody === undefined ? {} : { responseBody }),
+  });
+  return {
+    kind: 'exchange',
+    t: seen.to,
+    ...(proc === undefined ? {} : { proc }),
+    id: seen.id,
+    ...(seen.seenBy === undefined ? {} : { seenBy: seen.seenBy }),
+    from: head.from,
+    to: seen.to,
+    ...(answered === undefined ? {} : { answered }),
+    method: head.method,
+    scheme: head.scheme,
+    host,
+    port: peer.port,
+    addr: peer.addr,
+    path,
+    ...(query.length === 0 ? {} : { query }),
+    ...(status === undefined ? {} : { status }),
+    request: seen.request,
+    response: seen.response,
+    ...(error === undefined ? {} : { error: error.slice(0, MAX_ERROR) }),
+    ...(found.aws === undefined ? {} : { aws: found.aws }),
+    keys: found.keys,
+    resources: found.resources,
+  };
 }

@@ -23,13 +23,15 @@ export interface FrontOptions {
    * for is done. Default: as soon as the front listens.
    */
   readonly loadAfter?: Promise<unknown>;
+  /** Load the interceptor only when a connection needs it, which then waits for it: where taps see most of the traffic. */
+  readonly loadWhenNeeded?: boolean;
 }
 
 export interface Front {
   readonly port: number;
   /** PEM bundle: every root the application trusts already, and ours. */
   caPem(): Promise<string>;
-  /** Settled when HTTP is intercepted; rejects when it never will be (everything is then tunnelled). */
+  /** Settled when HTTP is intercepted, which may be never when it is loaded only as needed; rejects when it never will be (everything is then tunnelled). */
   readonly ready: Promise<void>;
   /** Closes every connection. What is under way is recorded as aborted. */
   stop(): Promise<void>;
@@ -47,6 +49,8 @@ const NOT_HTTP_PORTS = new Set([
   465, 563, 636, 853, 989, 990, 992, 993, 994, 995, 1433, 1521, 1522, 2484, 3269, 3306, 3389, 5061, 5222, 5223, 5432, 5439,
   5671, 6379, 6380, 6514, 6697, 8883, 9092, 9093, 9094, 9096, 9098, 9142, 11211, 27017,
 ]);
+/** A first request that leaves HTTP for something else than WebSocket; servers are free to ignore the offer of h2c. */
+const OTHER_UPGRADE = /^[^\r]{1,16384}\r\n(?:[^\r]{1,16384}\r\n){0,200}?upgrade:[ \t]*(?!websocket|h2c)\S/i;
 const HTTP_ALPN = new Set(['http/1.1', 'http/1.0', 'h2']);
 
 /** Addresses that the shim never steers: a connection that claims to go there does not come from it. */
@@ -112,8 +116,22 @@ export async function startFront(options: FrontOptions): Promise<Front> {
       },
     });
   };
+  let loading: Promise<Interceptor> | undefined;
+  const ready = Promise.withResolvers<void>();
+  // Whether or not somebody waits for it, the application goes on.
+  ready.promise.catch((error) => {
+    if (!stopped) options.log(`network: HTTP cannot be intercepted, everything is passed through: ${error}`);
+  });
+  const begin = (): Promise<Interceptor> => {
+    if (loading === undefined) {
+      loading = load();
+      loading.then(() => ready.resolve(), ready.reject);
+    }
+    return loading;
+  };
   /** The interceptor, if it is there in time. */
   const interceptor = async (): Promise<Interceptor | undefined> => {
+    const loading = begin();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<undefined>((resolve) => {
       timer = setTimeout(resolve, READY_WAIT_MS, undefined);
@@ -137,6 +155,8 @@ export async function startFront(options: FrontOptions): Promise<Front> {
     // A forward proxy must see the request itself. mockttp speaks to h2c servers in HTTP/1 only, which few understand.
     if (opening === 'http-proxy' || opening === 'h2c') return pass('excluded');
     if (opening === 'http') {
+      // mockttp takes every upgrade for a WebSocket, and would break what it is not.
+      if (OTHER_UPGRADE.test(first.toString('latin1', 0, 16_384))) return pass('not-http');
       const proxy = await interceptor();
       if (proxy === undefined) return pass('proxy-not-ready');
       return proxy.accept(connection);
@@ -207,22 +227,17 @@ export async function startFront(options: FrontOptions): Promise<Front> {
     server.listen(0, '127.0.0.1', () => resolve());
   });
   const { port } = server.address() as net.AddressInfo;
-  const loading = load();
-  const ready = loading.then(() => undefined);
-  // Whether or not somebody waits for it, the application goes on.
-  ready.catch((error) => {
-    if (!stopped) options.log(`network: HTTP cannot be intercepted, everything is passed through: ${error}`);
-  });
+  if (options.loadWhenNeeded !== true) begin();
 
   return {
     port,
     caPem: async () => `${[...roots, authority.cert.trim()].join('\n')}\n`,
-    ready,
+    ready: ready.promise,
     async stop() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       for (const socket of sockets) socket.destroy();
       stopped = true;
-      const proxy = started ? await loading.catch(() => undefined) : undefined;
+      const proxy = started ? await loading?.catch(() => undefined) : undefined;
       await proxy?.stop();
       await closed;
     },

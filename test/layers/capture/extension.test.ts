@@ -298,17 +298,43 @@ describe('traffic of the function', () => {
   });
   afterEach(() => new Promise((resolve) => server.close(resolve)));
 
-  it('is recorded with the process and the request it came from', async () => {
-    await boot();
+  it.each(['auto', 'proxy', 'tap'])(
+    'is recorded with the process and the request it came from (ALASTOR_NETWORK=%s)',
+    async (network) => {
+      await boot({ ALASTOR_NETWORK: network });
+      expect((await platform.invoke({ do: 'fetch', url }, { reqId: 'R' })).body).toBe('{"fetched":"hello"}');
+      await platform.idle();
+      await shutDown();
+      const runtime = of('process-start').find((r) => r.how === 'runtime')!.proc;
+      const tapped = network !== 'proxy';
+      expect(of('socket-connect').find((r) => r.peer.addr === '127.0.0.2')).toMatchObject({
+        ...{ req: 'R', proc: runtime, steered: !tapped, ...(tapped ? { tapped } : {}) },
+      });
+      expect(of('exchange').map((r) => r.seenBy)).toEqual([tapped ? 'tap' : undefined]);
+      expect(of('exchange')).toMatchObject([
+        { req: 'R', proc: runtime, host: '127.0.0.2', path: '/path', query: ['card'], status: 200 },
+      ]);
+      expectWhole();
+    },
+  );
+
+  it('shows as sockets when neither taps nor proxy are wanted', async () => {
+    await boot({ ALASTOR_NETWORK: 'sockets' });
     expect((await platform.invoke({ do: 'fetch', url }, { reqId: 'R' })).body).toBe('{"fetched":"hello"}');
     await platform.idle();
     await shutDown();
-    const runtime = of('process-start').find((r) => r.how === 'runtime')!.proc;
-    expect(of('socket-connect').find((r) => r.steered)).toMatchObject({ req: 'R', proc: runtime, peer: { addr: '127.0.0.2' } });
-    expect(of('exchange')).toMatchObject([
-      { req: 'R', proc: runtime, host: '127.0.0.2', path: '/path', query: ['card'], status: 200 },
-    ]);
+    expect(of('exchange')).toEqual([]);
+    expect(of('socket-connect').find((r) => r.peer.addr === '127.0.0.2')).toMatchObject({ req: 'R', steered: false });
     expectWhole();
+  });
+});
+
+describe('the settings', () => {
+  it('name a value that means nothing, and go on with auto', async () => {
+    await boot({ ALASTOR_NETWORK: 'all' });
+    await platform.idle();
+    expect(instance.stderr).toContain('ALASTOR_NETWORK is \\"all\\"');
+    await shutDown();
   });
 });
 
@@ -375,7 +401,7 @@ describe('the extension', () => {
     const shared = join(dir, 'shared');
     expect(statSync(shared).mode & 0o777).toBe(0o700);
     expect(readFileSync(join(shared, 'ports'), 'utf8')).toMatch(
-      new RegExp(`^ALASTOR_RUNTIME_PORT=\\d+\nALASTOR_PROXY_PORT=\\d+\nALASTOR_STEER=${bucket.url.slice(7)}\n$`),
+      new RegExp(`^ALASTOR_RUNTIME_PORT=\\d+\nALASTOR_PROXY_PORT=\\d+\nALASTOR_TAP=1\nALASTOR_STEER=${bucket.url.slice(7)}\n$`),
     );
     expect(readFileSync(join(shared, 'ca.pem'), 'utf8').match(/BEGIN CERTIFICATE/g)!.length).toBeGreaterThan(50);
     expect(existsSync(join(shared, 'ring'))).toBe(true);

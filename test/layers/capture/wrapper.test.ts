@@ -55,6 +55,18 @@ describe('the wrapper', () => {
     });
   });
 
+  it('loads the tap into Node before what the application loads, where there is one', () => {
+    writeFileSync(join(home, 'tap.cjs'), '');
+    expect(run().env.NODE_OPTIONS).toBeUndefined();
+    writeFileSync(join(shared, 'ports'), 'ALASTOR_TAP=1\nALASTOR_STEER=127.0.0.1:4566\n');
+    expect(run({ NODE_OPTIONS: '--no-warnings' }).env).toMatchObject({
+      NODE_OPTIONS: `--require ${join(home, 'tap.cjs')} --no-warnings`,
+      ALASTOR_STEER: '127.0.0.1:4566',
+    });
+    rmSync(join(home, 'tap.cjs'));
+    expect(run({ NODE_OPTIONS: '--no-warnings' }).env.NODE_OPTIONS).toBe('--no-warnings');
+  });
+
   it('passes arguments on as they are', () => {
     const args = ['a b', '', '$HOME', '*', "it's", '"x"', 'line\nbreak'];
     expect(run({}, args).args).toEqual(args);

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import http from 'node:http';
 import https from 'node:https';
 import net from 'node:net';
 import tls from 'node:tls';
@@ -12,6 +13,24 @@ beforeAll(() => world.start());
 afterAll(() => world.stop());
 
 describe('what the network proxy passes on unread', () => {
+  it('passes on a request that leaves HTTP for another protocol than WebSocket', async () => {
+    const port = await world.listen(
+      http.createServer().on('upgrade', (_, socket) => {
+        socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nhi ');
+        socket.pipe(socket);
+      }),
+      '127.82.0.99',
+    );
+    const socket = world.steer('127.82.0.99', port, '70@1');
+    const text = readAll(socket);
+    socket.write('GET / HTTP/1.1\r\nHost: echo.example\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n');
+    socket.on('data', (chunk) => {
+      if (chunk.toString().includes('hi ')) socket.end('you');
+    });
+    expect(await text).toMatch(/\r\n\r\nhi you$/);
+    expect(await world.tunnel((t) => t.peer.addr === '127.82.0.99')).toMatchObject({ proc: '70@1', why: 'not-http' });
+  });
+
   it('lets the server speak first, at once on the second connection', async () => {
     const greeting = Buffer.from('J\0\0\0\n8.0.36\0', 'latin1');
     const port = await world.listen(
