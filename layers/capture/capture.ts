@@ -88,7 +88,10 @@ export class Capture {
     const capture = new Capture(options, ring);
     const steer = (await attempt('endpoint overrides', () => steeredEndpoints(options.env))) ?? [];
     capture.#proxy = await attempt('the Runtime API proxy', () => startRuntimeProxy(settings.upstream, capture.invocations));
-    capture.#front = await attempt('the network proxy', () => capture.#startFront(options, steer));
+    // `sockets`: peers and bytes are known from the shim; what is said in the connections stays unread.
+    if (options.env.ALASTOR_NETWORK !== 'sockets') {
+      capture.#front = await attempt('the network proxy', () => capture.#startFront(options, steer));
+    }
     const ca = await attempt('the audit certificate', async () => capture.#front?.caPem());
     await attempt('the shared files', () => {
       if (ca !== undefined) writeShared(settings.dir, 'ca.pem', ca);
