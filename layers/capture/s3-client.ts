@@ -15,7 +15,8 @@ export async function loadS3Store(bucket: string): Promise<SegmentStore> {
     putNew: (key, bytes, signal) =>
       store.putNew(key, bytes, signal).catch((error: unknown) => {
         // The bundle has a class of its own of this name.
-        if (error instanceof Error && error.name === 'StoreRefusal') throw new StoreRefusal(error.message, { cause: error.cause });
+        if (error instanceof Error && error.name === 'StoreRefusal')
+          throw new StoreRefusal(error.message, { cause: error.cause });
         throw error;
       }),
   };

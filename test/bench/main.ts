@@ -21,6 +21,8 @@ export interface Series {
 
 /** Port of the partners: the assembly names it. Each variant's partner has an address of its own. */
 const PARTNER_PORT = 20_000 + (process.pid % 20_000);
+/** Cold starts of each variant in a round. */
+const COLD_STARTS = 2;
 const say = (line: string): void => void process.stderr.write(`bench: ${line}\n`);
 
 let options: BenchOptions | undefined;
@@ -75,7 +77,7 @@ async function run({ rounds, only, servicesMs, requests, json }: BenchOptions): 
       }
       if (!only.has('cold')) continue;
       say(`round ${round + 1} of ${rounds}: cold starts`);
-      for (let repeat = 0; repeat < 3; repeat++) {
+      for (let repeat = 0; repeat < COLD_STARTS; repeat++) {
         for (const world of order) {
           interrupted.signal.throwIfAborted();
           cold.get(world.variant.name)?.push(await world.cold());

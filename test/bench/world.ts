@@ -13,9 +13,6 @@ import { cpuMs, firstOfEach, memoryKb, sandboxed } from './process-tree.ts';
 import { VARIANTS } from './variants.ts';
 import { ORDER, WORKS, type Work } from './works.ts';
 
-/** First requests of a batch, not measured: connections that broke while this process was stopped, caches that cooled. */
-const WARM_UP = 2;
-
 const options = JSON.parse(process.argv[2] ?? '{}') as WorldOptions;
 const variant = VARIANTS.find(({ name }) => name === options.variant)!;
 let serviceLatencyMs = 0;
@@ -68,7 +65,7 @@ async function answer(order: Order): Promise<Answer> {
 }
 
 async function batch(work: Work, requests: number): Promise<Batch> {
-  for (let i = 0; i < WARM_UP; i++) await timed(work);
+  for (let i = 0; i < work.warmUp; i++) await timed(work);
   await engine.idle();
   await evidence();
   const before = cpuMs(sandboxed());
