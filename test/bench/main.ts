@@ -65,29 +65,55 @@ async function run({ rounds, only, servicesMs, requests, json }: BenchOptions): 
       }),
     );
     const cold = new Map<string, Cold[]>(worlds.map(({ variant }) => [variant.name, []]));
-    for (let round = 0; round < rounds; round++) {
+    let done = 0;
+    for (; done < rounds && !interrupted.signal.aborted; done++) {
       // Each round begins with another variant, so that none is always the first after a pause.
-      const order = worlds.map((_, i) => worlds[(i + round) % worlds.length]!);
-      for (const { work, serviceLatencyMs, batches } of series) {
-        say(`round ${round + 1} of ${rounds}: ${work.name}${serviceLatencyMs > 0 ? `, services ${serviceLatencyMs} ms` : ''}`);
-        for (const world of order) {
-          interrupted.signal.throwIfAborted();
-          batches.get(world.variant.name)?.push(await world.batch(work, requests ?? work.requests, serviceLatencyMs));
-        }
-      }
-      if (!only.has('cold')) continue;
-      say(`round ${round + 1} of ${rounds}: cold starts`);
-      for (let repeat = 0; repeat < COLD_STARTS; repeat++) {
-        for (const world of order) {
-          interrupted.signal.throwIfAborted();
-          cold.get(world.variant.name)?.push(await world.cold());
-        }
-      }
+      const order = worlds.map((_, i) => worlds[(i + done) % worlds.length]!);
+      const where = `round ${done + 1} of ${rounds}`;
+      const complete = await round(order, series, only.has('cold'), { where, requests, signal: interrupted.signal });
+      if (complete === undefined) break;
+      for (const keep of complete) keep(cold);
     }
-    const result = summary(series, cold, layers, rounds);
+    if (done === 0) throw new Error('interrupted before the first round was complete');
+    const result = summary(series, cold, layers, done);
     process.stdout.write(json ? `${JSON.stringify(result)}\n` : report(result));
   } finally {
     await Promise.all(worlds.map((world) => world.stop()));
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+interface RoundOptions {
+  readonly where: string;
+  readonly requests: number | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** What was measured, to be kept when the round is complete; undefined when it was interrupted. */
+type Kept = (cold: ReadonlyMap<string, Cold[]>) => void;
+
+async function round(
+  order: readonly World[],
+  series: readonly Series[],
+  withCold: boolean,
+  { where, requests, signal }: RoundOptions,
+): Promise<Kept[] | undefined> {
+  const kept: Kept[] = [];
+  for (const { work, serviceLatencyMs, batches } of series) {
+    say(`${where}: ${work.name}${serviceLatencyMs > 0 ? `, services ${serviceLatencyMs} ms` : ''}`);
+    for (const world of order) {
+      if (signal.aborted) return undefined;
+      const batch = await world.batch(work, requests ?? work.requests, serviceLatencyMs);
+      kept.push(() => batches.get(world.variant.name)?.push(batch));
+    }
+  }
+  if (withCold) say(`${where}: cold starts`);
+  for (let repeat = 0; withCold && repeat < COLD_STARTS; repeat++) {
+    for (const world of order) {
+      if (signal.aborted) return undefined;
+      const one = await world.cold();
+      kept.push((cold) => cold.get(world.variant.name)?.push(one));
+    }
+  }
+  return kept;
 }

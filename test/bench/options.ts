@@ -13,7 +13,7 @@ Usage: npm run bench -- [options]        (npm run -s bench -- --json for JSON al
   --help              print this
 
 Variants: untraced; shim + Runtime API proxy; full (the default); strace --seccomp-bpf; the paper's design (strace -f, mitmproxy,
-ss). mitmproxy is brought from PyPI into .alastor/; without it the last one is left out.
+ss). Ctrl-C ends it early: the complete rounds are reported. mitmproxy is brought from PyPI into .alastor/; without it the last one is left out.
 `;
 
 export interface BenchOptions {
