@@ -18,6 +18,7 @@ export interface AccountOptions {
   readonly hosts: Readonly<Record<string, string>>;
   readonly trustedCaPem?: string | undefined;
   readonly notifications: NotificationOptions;
+  readonly traceable: boolean;
 }
 
 /** All services, connected with each other. */
@@ -41,6 +42,7 @@ export function createAccount(env: Environment, options: AccountOptions): Accoun
       stateDir: env.stateDir,
       endpoint: env.endpoint,
       hosts: options.hosts,
+      traceable: options.traceable,
       ...(options.trustedCaPem === undefined ? {} : { trustedCaPem: options.trustedCaPem }),
       log: env.log,
       onLog: (name, _instance, line) => env.log(`[${name}] ${line}`),

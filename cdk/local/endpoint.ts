@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ServiceError, sendJsonError } from './http/error.ts';
 import { credentialScope, type Exchange, readBody } from './http/exchange.ts';
 import { handleSts } from './services/sts.ts';
@@ -12,8 +13,11 @@ export class Endpoint {
   readonly #server: Server;
   #services: Services | null = null;
   #handling = 0;
+  readonly #latencyMs: () => number;
 
-  constructor() {
+  /** @param latencyMs added to every call of a service; not to requests of an API, whose functions make such calls. */
+  constructor(latencyMs: number | (() => number) = 0) {
+    this.#latencyMs = typeof latencyMs === 'number' ? () => latencyMs : latencyMs;
     this.#server = createServer({ keepAliveTimeout: 60_000, requestTimeout: NO_TIMEOUT }, (req, res) => this.#accept(req, res));
   }
 
@@ -78,6 +82,8 @@ export class Endpoint {
       operation: target?.split('.')[1] ?? null,
     };
     if (await this.#gateway(services, exchange)) return;
+    const latencyMs = this.#latencyMs();
+    if (latencyMs > 0) await sleep(latencyMs);
     if (target !== null) return this.#byTarget(services, exchange, target);
     return this.#byScope(services, exchange);
   }

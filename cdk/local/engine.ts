@@ -25,6 +25,10 @@ export interface EngineOptions {
   readonly stateDir?: string | undefined;
   /** How badly S3 notifications behave. */
   readonly notifications?: NotificationOptions | undefined;
+  /** ms added to every call of a service, as a network would; a function is asked anew each time. Default 0: as on loopback. */
+  readonly serviceLatencyMs?: number | (() => number) | undefined;
+  /** See {@link LambdaOptions.traceable}. */
+  readonly traceable?: boolean | undefined;
   /** Takes what functions print and what the engine has to say. */
   readonly log?: ((line: string) => void) | undefined;
 }
@@ -62,7 +66,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
   const stack = loadStack(resolve(options.assembly), options.stack);
   const stateDir = options.stateDir === undefined ? mkdtempSync(join(tmpdir(), 'alastor-local-')) : resolve(options.stateDir);
   mkdirSync(stateDir, { recursive: true });
-  const endpoint = new Endpoint();
+  const endpoint = new Endpoint(options.serviceLatencyMs);
   let account: Account | null = null;
   const stopAll = async () => {
     await account?.stop();
@@ -81,6 +85,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
       hosts: options.hosts ?? {},
       trustedCaPem: options.trustedCaPem,
       notifications: options.notifications ?? {},
+      traceable: options.traceable ?? false,
     });
     const deployment = await deploy(stack, account.services);
     endpoint.serve(account.services);

@@ -16,12 +16,12 @@ import { Redactor } from './redact.ts';
 import { Ring } from './ring.ts';
 import { RuntimeProcess } from './runtime-process.ts';
 import { type RuntimeProxy, startRuntimeProxy } from './runtime-proxy.ts';
+import { loadS3Store } from './s3-client.ts';
 import { type Settings, steeredEndpoints } from './settings.ts';
 import { Shipper } from './shipper.ts';
 import { SteeredConnections } from './steered.ts';
 import { UnobservedSockets } from './unobserved-sockets.ts';
 import { Upstream } from './upstream.ts';
-import { workerStore } from './worker-store.ts';
 
 /** How often the ring is emptied while the function runs, in ms. */
 const DRAIN_MS = 8;
@@ -65,7 +65,7 @@ export class Capture {
     this.shipper = new Shipper({
       store: async () => {
         if (settings.bucket === undefined) throw new Error('ALASTOR_BUCKET is not set: nothing can be stored');
-        return workerStore(settings.bucket);
+        return loadS3Store(settings.bucket);
       },
       fn: settings.fn,
       version: settings.version,

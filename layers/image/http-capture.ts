@@ -9,11 +9,11 @@ import { type Front, startFront } from '../capture/network/front.ts';
 import { type EventSource, Recorder } from '../capture/recorder.ts';
 import { Redactor } from '../capture/redact.ts';
 import { Ring } from '../capture/ring.ts';
+import { loadS3Store } from '../capture/s3-client.ts';
 import { steeredEndpoints } from '../capture/settings.ts';
 import { Shipper } from '../capture/shipper.ts';
 import { SteeredConnections } from '../capture/steered.ts';
 import { StraceSource } from '../capture/strace/source.ts';
-import { workerStore } from '../capture/worker-store.ts';
 import type { Capabilities, Observation } from '../record/types.ts';
 import type { BackendChoice } from './backend.ts';
 import { directoryStore } from './directory-store.ts';
@@ -71,7 +71,7 @@ export class HttpCapture implements DoorListener {
     this.shipper = new Shipper({
       store: async () => {
         if (bucket === undefined) throw new Error('ALASTOR_BUCKET is not set: nothing can be stored');
-        return bucket.startsWith('file:') ? directoryStore(bucket) : workerStore(bucket);
+        return bucket.startsWith('file:') ? directoryStore(bucket) : loadS3Store(bucket);
       },
       fn,
       version,

@@ -43,7 +43,7 @@ export function prepareSharedFiles(options: LambdaOptions): SharedFiles {
   writeEtc(etc, options);
   const nodeModules = sdkNodeModules();
   writeRuntime(runtime, options.trustedCaPem, nodeModules !== undefined);
-  writeFileSync(seccomp, lambdaSeccompProgram());
+  writeFileSync(seccomp, lambdaSeccompProgram(process.arch, options.traceable));
   return { dir, bubblewrap, etc, runtime, seccomp, nodeModules, remove: () => rmSync(dir, { recursive: true, force: true }) };
 }
 

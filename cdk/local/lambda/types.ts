@@ -35,6 +35,11 @@ export interface LambdaOptions {
   readonly hosts: Readonly<Record<string, string>>;
   /** PEM certificates that clients inside the instances trust besides the system's roots. */
   readonly trustedCaPem?: string;
+  /**
+   * Lets processes of an instance trace each other and add seccomp filters, as strace needs, and as Lambda does not. Only for
+   * measuring what tracing would cost. Default false.
+   */
+  readonly traceable?: boolean;
   /** An idle instance is shut down after this long. Default 5 minutes. */
   readonly maxIdleMs?: number;
   /** Most instances of all functions together. Default 40. */

@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Batch, Recorder } from '../../../layers/capture/recorder.ts';
 import { Redactor } from '../../../layers/capture/redact.ts';
-import { Shipper } from '../../../layers/capture/shipper.ts';
-import { type WorkerStore, workerStore } from '../../../layers/capture/worker-store.ts';
+import { loadS3Store } from '../../../layers/capture/s3-client.ts';
+import { type SegmentStore, Shipper } from '../../../layers/capture/shipper.ts';
 import { segmentKey } from '../../../layers/record/key.ts';
 import { type Bucket, chainProblems, startBucket } from './bucket.ts';
 
 const CAPS = { shim: true, runtimeProxy: true, networkProxy: true, ptrace: false, seccomp: false, userNamespaces: false };
 let bucket: Bucket;
-let store: WorkerStore;
+let store: SegmentStore;
 let recorder: Recorder;
 let shipper: Shipper;
 
@@ -18,7 +18,7 @@ beforeEach(async () => {
   vi.stubEnv('AWS_REGION', 'eu-central-1');
   vi.stubEnv('AWS_ACCESS_KEY_ID', 'AKIDEXAMPLE');
   vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'secret');
-  store = await workerStore(bucket.name);
+  store = await loadS3Store(bucket.name);
   shipper = new Shipper({
     store: async () => store,
     fn: 'purchase',
@@ -29,7 +29,6 @@ beforeEach(async () => {
   recorder = new Recorder({ sink: shipper, redactor: new Redactor() });
 });
 afterEach(async () => {
-  await store.close();
   await bucket.close();
   vi.unstubAllEnvs();
 });
