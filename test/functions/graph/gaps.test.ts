@@ -8,7 +8,10 @@ const caps = { shim: true, runtimeProxy: true, networkProxy: true, ptrace: false
 function gapsOf(...gaps: readonly Omit<GapObservation, 'kind'>[]): number {
   const records = gaps.map((gap, seq) => ({ kind: 'gap' as const, t: 1, seq, req: null, phase: 'idle' as const, ...gap }));
   const range = { first: 0, last: records.length - 1, count: records.length };
-  const segment: Segment = { header: { v: 1, fn: 'f', version: '1', instanceId: INSTANCE, prev: null, caps, ...range }, records };
+  const segment: Segment = {
+    header: { v: 1, fn: 'f', version: '1', instanceId: INSTANCE, prev: null, caps, ...range },
+    records,
+  };
   return buildShards(segment, 'segments/f/x').segment.gaps;
 }
 
