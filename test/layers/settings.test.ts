@@ -31,7 +31,7 @@ describe('in an instance', () => {
     ['ALASTOR_SHIP', 'interval:5', 'must be end, interval:<ms>', { ship: { when: 'end' } }],
     ['ALASTOR_SHIP', 'size:99999999', 'must be end, interval:<ms>', { ship: { when: 'end' } }],
     ['ALASTOR_BODIES', 'all', 'must be one of none, digest, redacted', { bodies: 'digest' }],
-    ['ALASTOR_NETWORK', 'on', 'must be one of auto, proxy, off', {}],
+    ['ALASTOR_NETWORK', 'on', 'must be one of auto, proxy, tap, sockets', {}],
     ['ALASTOR_DIR', 'tmp', 'must be an absolute path', { dir: '/tmp/.alastor' }],
     ['ALASTOR_REDACT', '(a+)+b', 'could take long', { redact: [] }],
     ['ALASTOR_REDACT', '(', 'is not valid', { redact: [] }],

@@ -333,7 +333,7 @@ describe('the settings', () => {
   it('name a value that means nothing, and go on with auto', async () => {
     await boot({ ALASTOR_NETWORK: 'all' });
     await platform.idle();
-    expect(instance.stderr).toContain('ALASTOR_NETWORK is \\"all\\"');
+    expect(instance.stderr).toContain('ALASTOR_NETWORK must be one of auto, proxy, tap, sockets; auto is used');
     await shutDown();
   });
 });
