@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Attribution } from '../capture/attribution.ts';
 import { probePlatform } from '../capture/capabilities.ts';
 import { nowMicros } from '../capture/clock.ts';
+import { beginnings } from '../capture/excerpt.ts';
 import { prepareDir, writeShared } from '../capture/instance-dir.ts';
 import { log } from '../capture/log.ts';
 import { type Front, startFront } from '../capture/network/front.ts';
@@ -83,6 +84,7 @@ export class HttpCapture implements DoorListener {
       this.recorder.observe({ kind: 'unobserved', t: nowMicros(), proc, what: 'process', detail });
     });
     const onEvent = (event: Observation): void => this.#steered.learn(event);
+    beginnings.wanted = options.settings.bodies === 'redacted';
     this.recorder = new Recorder({
       ring: this.#sources,
       sink: this.shipper,
