@@ -15,7 +15,7 @@ import { Redactor } from './redact.ts';
 import { Ring } from './ring.ts';
 import { RuntimeProcess } from './runtime-process.ts';
 import { type RuntimeProxy, startRuntimeProxy } from './runtime-proxy.ts';
-import { loadS3Store } from './s3-client.ts';
+import { s3Store } from './s3-store.ts';
 import type { Settings } from './settings.ts';
 import { Shipper } from './shipper.ts';
 import { SteeredConnections } from './steered.ts';
@@ -61,10 +61,7 @@ export class Capture {
     this.#settings = settings;
     this.#shim = ring !== undefined && existsSync(join(home, 'libalastor.so'));
     this.shipper = new Shipper({
-      store: async () => {
-        if (settings.bucket === undefined) throw new Error('ALASTOR_BUCKET is not set: nothing can be stored');
-        return loadS3Store(settings.bucket);
-      },
+      store: s3Store(settings.bucket),
       fn: settings.fn,
       version: settings.version,
       caps: () => this.capabilities,

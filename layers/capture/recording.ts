@@ -15,7 +15,6 @@ export class Recording {
   static async start(options: CaptureOptions): Promise<Recording> {
     const recording = new Recording(await Capture.start(options));
     process.on('SIGTERM', () => void recording.end('SIGTERM', Date.now() + 1500).then(() => process.exit(0)));
-    void recording.#capture.shipper.warm();
     return recording;
   }
 

@@ -21,6 +21,11 @@ export const EVENT_MAX = 8192;
 /** Instead of `n`: written by another process in this one's name. */
 export const UNNUMBERED = 0xffffffff;
 
+/** A number of 8 bytes; above 2^53 it is cut to that. `at` counts words of `words`. */
+export function u64(words: Int32Array, at: number): number {
+  return Math.min(((words[at + 1] ?? 0) >>> 0) * 0x100000000 + ((words[at] ?? 0) >>> 0), Number.MAX_SAFE_INTEGER);
+}
+
 /** Sum over the event from its type on, in 32-bit words; `at` counts words of `words`. */
 export function checksum(words: Int32Array, at: number, length: number, position: number): number {
   let sum = (0x9e3779b9 ^ length ^ (position % 0x100000000)) | 0;

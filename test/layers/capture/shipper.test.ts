@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Batch, Recorder } from '../../../layers/capture/recorder.ts';
+import type { Batch } from '../../../layers/capture/batch.ts';
+import { Recorder } from '../../../layers/capture/recorder.ts';
 import { Redactor } from '../../../layers/capture/redact.ts';
-import { loadS3Store } from '../../../layers/capture/s3-client.ts';
+import { s3Store } from '../../../layers/capture/s3-store.ts';
 import { type SegmentStore, Shipper } from '../../../layers/capture/shipper.ts';
 import { segmentKey } from '../../../layers/record/key.ts';
 import { type Bucket, chainProblems, startBucket } from './bucket.ts';
@@ -18,9 +19,9 @@ beforeEach(async () => {
   vi.stubEnv('AWS_REGION', 'eu-central-1');
   vi.stubEnv('AWS_ACCESS_KEY_ID', 'AKIDEXAMPLE');
   vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'secret');
-  store = await loadS3Store(bucket.name);
+  store = s3Store(bucket.name);
   shipper = new Shipper({
-    store: async () => store,
+    store,
     fn: 'purchase',
     version: '$LATEST',
     caps: () => CAPS,
@@ -148,7 +149,7 @@ describe('when the bucket fails', () => {
 });
 
 it('drops records that could not be encoded rather than stopping', async () => {
-  const batch: Batch = { instanceId: 'not an id', first: 0, lines: ['{}'], bytes: 3 };
+  const batch: Batch = { instanceId: 'not an id', first: 0, records: 1, body: Buffer.from('{}\n') };
   shipper.enqueue(batch);
   note('a');
   recorder.cut();
