@@ -64,7 +64,8 @@ export interface Front {
 const LOOKUP_WAIT_MS = 500;
 /** A client of HTTP or TLS speaks at once; if nobody has after this time, the server is the one to begin. */
 const SILENCE_MS = 40;
-const READY_WAIT_MS = 3000;
+/** How long a connection waits for the interceptor: so many turns of a timer, since time in which loading itself blocks is progress. */
+const READY_WAIT = { turns: 30, everyMs: 100 } as const;
 const MAX_REMEMBERED = 1000;
 
 /** Ports whose TLS carries something else than HTTP, for clients that do not say (no ALPN). */
@@ -158,9 +159,12 @@ export async function startFront(options: FrontOptions): Promise<Front> {
     const loading = begin();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<undefined>((resolve) => {
-      timer = setTimeout(resolve, READY_WAIT_MS, undefined);
+      let turns = 0;
+      timer = setInterval(() => {
+        if (++turns === READY_WAIT.turns) resolve(undefined);
+      }, READY_WAIT.everyMs);
     });
-    return Promise.race([loading.catch(() => undefined), late]).finally(() => clearTimeout(timer));
+    return Promise.race([loading.catch(() => undefined), late]).finally(() => clearInterval(timer));
   };
 
   const carry = (connection: Connection, why: TunnelObservation['why'], upstream?: net.Socket): void => {
