@@ -5,19 +5,18 @@ import { Attribution } from './attribution.ts';
 import { type PlatformCapabilities, probePlatform } from './capabilities.ts';
 import { nowMicros } from './clock.ts';
 import { beginnings } from './excerpt.ts';
-import { portsFile, prepareDir, writeShared } from './instance-dir.ts';
 import { Invocations } from './invocations.ts';
-import { Ledger, type LeftBehind, leftBehind } from './ledger.ts';
+import { Ledger, type LeftBehind } from './ledger.ts';
 import { log } from './log.ts';
-import { type Front, startFront } from './network/front.ts';
-import { javaTruststore } from './network/truststore.ts';
+import { type Front, type FrontDoor, startFront } from './network/front.ts';
+import type { Prepared } from './prepare.ts';
 import { type EventSource, Recorder } from './recorder.ts';
 import { Redactor } from './redact.ts';
 import { Ring } from './ring.ts';
 import { RuntimeProcess } from './runtime-process.ts';
 import { type RuntimeProxy, startRuntimeProxy } from './runtime-proxy.ts';
 import { s3Store } from './s3-store.ts';
-import { type Settings, steeredEndpoints } from './settings.ts';
+import type { Settings } from './settings.ts';
 import { Shipper } from './shipper.ts';
 import { SteeredConnections } from './steered.ts';
 import { UnobservedSockets } from './unobserved-sockets.ts';
@@ -25,14 +24,13 @@ import { Upstream } from './upstream.ts';
 
 /** How often the ring is emptied while the function runs, in ms. */
 const DRAIN_MS = 8;
-/** Present where the runtime is Java's, which reads no PEM. */
-const JAVA = '/var/lang/bin/java';
 /** Settings that are told to be wrong; a function's environment holds 4 KB. */
 const PROBLEMS_MOST = 32;
 
 export interface CaptureOptions {
   readonly settings: Settings;
   readonly env: NodeJS.ProcessEnv;
+  readonly prepared: Prepared;
   /** Folder of the shim and the probe (/opt/alastor). */
   readonly home: string;
   /** Settled when Init does not wait for us any more; heavy parts load then. */
@@ -105,10 +103,10 @@ export class Capture {
     });
   }
 
-  /** Everything the wrapper needs is in place when this is settled; never rejects. */
+  /** The runtime starts meanwhile, and may be waiting already at what has been prepared; never rejects. */
   static async start(options: CaptureOptions): Promise<Capture> {
-    const { settings } = options;
-    const failures: string[] = [];
+    const { settings, prepared } = options;
+    const failures = [...prepared.failures];
     const attempt = async <T>(what: string, work: () => T | Promise<T>): Promise<T | undefined> => {
       try {
         return await work();
@@ -119,31 +117,17 @@ export class Capture {
       }
     };
     const probing = probePlatform(join(options.home, 'probe'));
-    const before = leftBehind(settings.dir);
-    const ring = await attempt('the event ring', () => {
-      prepareDir(settings.dir);
-      return Ring.create(join(settings.dir, 'ring'));
-    });
-    const capture = new Capture(options, ring);
+    const capture = new Capture(options, prepared.ring && new Ring(prepared.ring));
     capture.#ledger = await attempt('the ledger', () => new Ledger(settings.dir));
-    const steer = (await attempt('endpoint overrides', () => steeredEndpoints(options.env))) ?? [];
-    capture.#proxy = await attempt('the Runtime API proxy', () => {
-      return startRuntimeProxy(new Upstream(settings, options.env), capture.invocations);
-    });
-    if (capture.#proxy !== undefined) capture.#attribution?.listensOn(capture.#proxy.port);
-    const { network } = settings;
-    if (network === 'auto' || network === 'proxy')
-      capture.#front = await attempt('the network proxy', () => capture.#startFront(options, steer));
-    const ca = await attempt('the audit certificate', async () => capture.#front?.caPem());
-    await attempt('the shared files', () => {
-      if (ca !== undefined) writeShared(settings.dir, 'ca.pem', ca);
-      if (ca !== undefined && existsSync(JAVA)) writeShared(settings.dir, 'ca.jks', javaTruststore(ca));
-      // Without the certificate nothing may be steered: every TLS client would fail.
-      const proxy = ca === undefined ? undefined : capture.#front?.port;
-      const tap = network === 'auto' || network === 'tap';
-      writeShared(settings.dir, 'ports', portsFile({ runtime: capture.#proxy?.port, proxy, steer, tap }));
-    });
+    // Before anybody is served: the record of Init comes first.
     capture.#platform = await probing;
+    const { requests, front, before } = prepared;
+    if (requests !== undefined)
+      capture.#proxy = await attempt('the Runtime API proxy', () => {
+        return startRuntimeProxy(new Upstream(settings, options.env), capture.invocations, requests);
+      });
+    if (capture.#proxy !== undefined) capture.#attribution?.listensOn(capture.#proxy.port);
+    if (front !== undefined) capture.#front = await attempt('the network proxy', () => capture.#startFront(options, front));
     capture.#recordInit(before);
     for (const failure of failures) capture.recorder.gap('proxy-lost', 0, failure);
     capture.#tick(true);
@@ -200,10 +184,10 @@ export class Capture {
     this.#ledger?.write({ instanceId, recorded, stored, dropped, ended: this.#over });
   }
 
-  #startFront({ env, registered }: CaptureOptions, steerExtra: readonly string[]): Promise<Front> {
+  #startFront({ prepared, registered }: CaptureOptions, door: FrontDoor): Promise<Front> {
     return startFront({
-      env,
-      steerExtra,
+      door,
+      steerExtra: prepared.steer,
       loadAfter: registered,
       loadWhenNeeded: this.#settings.network === 'auto' && this.#settings.node,
       lookup: (port: number, waitMs: number) => this.#steered.find(port, waitMs, () => this.recorder.drain()),

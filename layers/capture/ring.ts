@@ -1,10 +1,9 @@
-import { randomBytes } from 'node:crypto';
-import { closeSync, constants, mkdirSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { closeSync, readSync, writeSync } from 'node:fs';
 import type { GapObservation, Observation, ProcessId } from '../record/types.ts';
 import { Census } from './ring-census.ts';
 import { decode, decodeOpenClose } from './ring-decode.ts';
 import { EventReader, type RingEvent, readU64 } from './ring-event.ts';
+import { makeRing, type RingFile } from './ring-file.ts';
 import {
   CELL,
   checksum,
@@ -14,8 +13,6 @@ import {
   EVENT_MAX,
   HEAD_AT,
   RING_HEAD_BYTES,
-  RING_MAGIC,
-  RING_VERSION,
   TAIL_AT,
   UNNUMBERED,
 } from './ring-layout.ts';
@@ -59,41 +56,12 @@ export class Ring {
   #dropped = 0;
   #stuck: { at: number; since: number; drains: number } | undefined;
 
-  /**
-   * Makes the file, whole before its name appears, so that no process maps a half-made one. `bytes`: room for events, a power
-   * of two from 16 KiB to 1 GiB. All blocks are written: a full disk must not kill the processes that map the file (SIGBUS).
-   * @throws the file system's error when the file cannot be made; RangeError for other sizes.
-   */
-  static create(path: string, bytes: number = 8 << 20): Ring {
-    if (bytes < 2 * EVENT_MAX || bytes > 1 << 30 || (bytes & (bytes - 1)) !== 0) {
-      throw new RangeError(`ring ${path}: ${bytes} bytes is not a power of two from 16 KiB to 1 GiB`);
-    }
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    const temporary = `${path}.${process.pid}.new`;
-    const fd = openSync(temporary, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW, 0o600);
-    const key = randomBytes(8).readBigUInt64LE();
-    const head = Buffer.alloc(DATA_AT);
-    head.writeBigUInt64LE(RING_MAGIC, 0);
-    head.writeUInt32LE(RING_VERSION, 8);
-    head.writeBigUInt64LE(BigInt(bytes), 16);
-    head.writeBigUInt64LE(key, 24);
-    try {
-      writeAll(fd, head, 0);
-      const zeros = Buffer.alloc(Math.min(bytes, CHUNK));
-      for (let at = 0; at < bytes; at += zeros.length) writeAll(fd, zeros, DATA_AT + at);
-      const ring = new Ring(path, fd, bytes, key);
-      ring.beat();
-      renameSync(temporary, path);
-      return ring;
-    } catch (error) {
-      // Half a ring must not take the last of a full disk from the function; open, it would even without its name.
-      closeSync(fd);
-      rmSync(temporary, { force: true });
-      throw error;
-    }
+  /** Makes the file and reads it, see {@link makeRing}. */
+  static create(path: string, bytes?: number): Ring {
+    return new Ring(makeRing(path, bytes));
   }
 
-  private constructor(path: string, fd: number, capacity: number, key: bigint) {
+  constructor({ path, fd, capacity, key }: RingFile) {
     this.path = path;
     this.#fd = fd;
     this.#capacity = capacity;
@@ -264,9 +232,4 @@ export class Ring {
     this.#stuck = undefined;
     return at;
   }
-}
-
-/** A disk that becomes full takes a part of what it is given before it refuses. */
-function writeAll(fd: number, bytes: Buffer, position: number): void {
-  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, position + done);
 }

@@ -1,8 +1,9 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { Socket } from 'node:net';
 import type { BodyDigest, RequestEndObservation } from '../record/types.ts';
 import { BodyMeter } from './body.ts';
 import { MAX_HEADER_BYTES, openUpstream, pairs, relayBody, relayHead } from './forward.ts';
+import { type HeldPort, holdPort } from './held-port.ts';
 import { log } from './log.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -52,25 +53,30 @@ const ERROR_TYPE = 'lambda-runtime-function-error-type';
 
 /**
  * Stands between the runtime and the Lambda Runtime API and passes everything on as it comes. It is the clock of the whole
- * system: it alone sees exactly when a request begins and ends.
+ * system: it alone sees exactly when a request begins and ends. `held`: the port, when it is open already.
  */
-export async function startRuntimeProxy(upstream: string | Upstream, listener: RuntimeListener): Promise<RuntimeProxy> {
+export async function startRuntimeProxy(
+  upstream: string | Upstream,
+  listener: RuntimeListener,
+  held?: HeldPort,
+): Promise<RuntimeProxy> {
   const server = createServer({ keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0, maxHeaderSize: MAX_HEADER_BYTES });
   server.timeout = 0;
   const address = (): string => (typeof upstream === 'string' ? upstream : upstream.address);
   server.on('request', (client, answer) => pass(address(), client, answer, listener));
   server.on('clientError', (_error, socket) => socket.destroy());
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
+  const door = held ?? (await holdPort());
+  const sockets = new Set<Socket>();
+  door.serve((socket) => {
+    sockets.add(socket.once('close', () => sockets.delete(socket)));
+    server.emit('connection', socket);
   });
   return {
-    port: (server.address() as AddressInfo).port,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    port: door.port,
+    close: () => {
+      for (const socket of sockets) socket.destroy();
+      return door.close();
+    },
   };
 }
 

@@ -1,4 +1,3 @@
-import { lookup } from 'node:dns/promises';
 import { existsSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { FUNCTION_NAME } from '../record/key.ts';
@@ -84,6 +83,7 @@ export async function steeredEndpoints(env: NodeJS.ProcessEnv): Promise<string[]
 async function addresses(host: string): Promise<readonly string[]> {
   if (isIP(host) !== 0) return [host];
   const late = new Promise<readonly string[]>((resolve) => setTimeout(resolve, RESOLVE_MS, []).unref());
+  const { lookup } = process.getBuiltinModule('node:dns/promises');
   const all = lookup(host, { all: true }).then(
     (list) => list.map(({ address }) => address).filter((address) => /^127\.|^::1$/.test(address)),
     () => [],

@@ -9,7 +9,7 @@ import { coldStart } from './cold.ts';
 import { EvidenceBucket, EvidenceFiles } from './evidence.ts';
 import type { Answer, Batch, Order, WorldOptions } from './orders.ts';
 import { startPartner } from './partner.ts';
-import { cpuMs, firstOfEach, memoryKb, sandboxed } from './process-tree.ts';
+import { cpuMs, firstOfEach, memoryKb, sandboxed, tmpKb } from './process-tree.ts';
 import { VARIANTS } from './variants.ts';
 import { ORDER, WORKS, type Work } from './works.ts';
 
@@ -81,6 +81,7 @@ async function batch(work: Work, requests: number): Promise<Batch> {
     evidence: await evidence(),
     rssKb: Math.max(0, ...memory.map(({ rss }) => rss)),
     pssKb: Math.max(0, ...memory.map(({ pss }) => pss)),
+    tmpKb: tmpKb(firstOfEach(pids)),
   };
 }
 

@@ -14,7 +14,7 @@ beforeEach(() => {
   mkdirSync(home, { recursive: true });
   mkdirSync(shared);
   copyFileSync(join(import.meta.dirname, '../../../layers/wrapper'), join(home, 'wrapper'));
-  for (const name of ['ring', 'ca.pem']) writeFileSync(join(shared, name), 'x');
+  for (const name of ['ring', 'ca.pem', 'ca-added.pem']) writeFileSync(join(shared, name), 'x');
   // Not a library: the loader says so on stderr and goes on, which is all that is needed here.
   writeFileSync(join(home, 'libalastor.so'), '');
   writeFileSync(
@@ -46,7 +46,7 @@ describe('the wrapper', () => {
       ALASTOR_RING: join(shared, 'ring'),
       ALASTOR_PROXY_PORT: '4002',
       ALASTOR_STEER: '127.0.0.1:4566,::1:80',
-      NODE_EXTRA_CA_CERTS: ca,
+      NODE_EXTRA_CA_CERTS: join(shared, 'ca-added.pem'),
       SSL_CERT_FILE: ca,
       REQUESTS_CA_BUNDLE: ca,
       AWS_CA_BUNDLE: ca,
