@@ -1,7 +1,7 @@
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { type Store, storeFromEnvironment } from '../store/connect.ts';
 import { inParallel } from '../store/table.ts';
-import { keysOf } from './notification.ts';
+import { keysOf, restitchEvent } from './notification.ts';
 import { stitch } from './stitch.ts';
 
 /** Segments in work at the same time: decoding holds up to 16 MB each, writing mostly waits. */
@@ -26,6 +26,7 @@ export async function stitchEvent(event: unknown, { objects, writer }: Store): P
   const failed: string[] = [];
   await inParallel(event.Records, WIDTH, async ({ messageId, body }) => {
     try {
+      if (body.includes(restitchEvent)) writer.forget();
       for (const key of readKeys(messageId, body)) await stitchOne(key, objects, writer);
     } catch (error) {
       failed.push(messageId);

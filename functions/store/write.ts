@@ -33,6 +33,8 @@ export interface Poison {
 export interface GraphWriter {
   /** Adds what one segment says. The same segment again changes nothing; the order of segments does not matter. */
   put(built: Built, digest: string, received: number): Promise<void>;
+  /** From now on nothing is taken to be in the tables already: somebody may have emptied them. */
+  forget(): void;
   /** Sets a segment aside that will never be readable. */
   putPoison(poison: Poison, received: number): Promise<void>;
 }
@@ -80,6 +82,10 @@ export class DynamoWriter implements GraphWriter {
     await shards.putAll([segmentItem({ ...built.segment, digest }, expires)]);
     if (this.#written.size > REMEMBERED) this.#written.clear();
     for (const [key] of unseen) this.#written.add(key);
+  }
+
+  forget(): void {
+    this.#written.clear();
   }
 
   async putPoison({ segment, code, reason, line }: Poison, received: number): Promise<void> {
