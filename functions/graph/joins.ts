@@ -63,6 +63,9 @@ export function joinEdge(
 /** The shared identifier, as the services call it: `sqs:<id>`. */
 const byOf = (key: LinkKey) => key.replace(/^join:/, '');
 
+/** One state of a table's item, told by its whole content: whoever is given it is given what its writer wrote. */
+export const isItemState = (id: NodeId) => /^resource:ddb:[^/@]+@[0-9a-f]{32}$/.test(id);
+
 /** Made by comparing content or time, not seen: what a walk with `joins=exact` leaves out. */
 export const isGuess = ({ sure, arrive, op }: Edge) => sure !== 'exact' && (arrive !== undefined || op === 'data');
 

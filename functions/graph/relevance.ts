@@ -3,7 +3,7 @@
  * influence; these rules keep what carried the attack and what was read on the way. docs/graph-model.md says why.
  */
 import { isRequest, type NodeId, shardOf } from './ids.ts';
-import { isGuess } from './joins.ts';
+import { isGuess, isItemState } from './joins.ts';
 import { type Edge, type ExchangeNode, LASTING, type Node } from './model.ts';
 import type { Provenance } from './provenance.ts';
 import { follow } from './walk.ts';
@@ -116,10 +116,15 @@ async function answers(graph: Provenance, causes: readonly Cause[], scope: Scope
     } else if (op === 'reply') leads.push(...lead(cause, 'the answer came from there', 'leaf'));
     else if (op === 'read' && arrive !== undefined) leads.push(...lead(cause, 'sent what was received', 'sent'));
     else if (op === 'data' && inputs !== 'none') leads.push(...lead(cause, 'the same content had been sent there', 'sent'));
-    else if (op === 'read') leads.push(...lead(cause, 'was read', isExactObject(from) ? 'held' : 'leaf', true));
+    else if (op === 'read' && !isShownByKey(causes, from))
+      leads.push(...lead(cause, 'was read', isExactObject(from) ? 'held' : 'leaf', true));
   }
   return leads;
 }
+
+/** The state of an item that was read, beside the item or table itself, says nothing more to people. */
+const isShownByKey = (causes: readonly Cause[], id: NodeId) =>
+  isItemState(id) && causes.some(({ edge }) => edge.op === 'read' && !isItemState(edge.from));
 
 /** Steps that the question below may take; a request under influence shows it within its own few units and files. */
 const INFLUENCE_STEPS = 300;
@@ -273,18 +278,16 @@ function isRead(exchange: ExchangeNode): boolean {
 
 function invokers(causes: readonly Cause[]): readonly Lead[] {
   const joined = causes.filter(({ edge }) => edge.arrive !== undefined && edge.op === 'invoke');
-  if (joined.length > 0) {
-    return joined.flatMap((cause) =>
-      kindOf(cause.edge.from) === 'request'
-        ? lead(cause, 'its result was handed on to the request', 'start')
-        : lead(cause, 'caused the request', 'sent'),
-    );
-  }
-  return causes.flatMap((cause) => {
-    if (cause.edge.op === 'invoke') return lead(cause, 'sent the request from outside', 'leaf');
-    const data = cause.edge.op === 'event' && isExactObject(cause.edge.from);
-    return data ? lead(cause, 'its change caused the request', 'start') : [];
-  });
+  const told = joined.flatMap((cause) =>
+    kindOf(cause.edge.from) === 'request'
+      ? lead(cause, 'its result was handed on to the request', 'start')
+      : lead(cause, 'caused the request', 'sent'),
+  );
+  if (joined.some(({ edge }) => edge.sure === 'exact')) return told;
+  const changes = causes.filter(({ edge }) => edge.op === 'event' && (isExactObject(edge.from) || isItemState(edge.from)));
+  const known = [...told, ...changes.flatMap((cause) => lead(cause, 'its change caused the request', 'start'))];
+  if (known.length > 0) return known;
+  return causes.flatMap((cause) => (cause.edge.op === 'invoke' ? lead(cause, 'sent the request from outside', 'leaf') : []));
 }
 
 /** Asked about a request as such, its own units are part of the answer: what it was made to do. */

@@ -1,5 +1,5 @@
 import { type NodeId, shardOf } from './ids.ts';
-import { isGuess, requestAt } from './joins.ts';
+import { isGuess, isItemState, requestAt } from './joins.ts';
 import { Graph } from './local.ts';
 import type { Provenance } from './provenance.ts';
 
@@ -53,8 +53,24 @@ export async function workflow(
       reach(edge.to);
       graph.addEdge(edge);
     }
+    for (const other of await throughStates(provenance, request, local)) reach(other);
   }
   return { graph: connected(graph), requests: done, left: queue };
+}
+
+/** Requests that a table item's new state was given to as their event, from its writer's side and from theirs. */
+async function throughStates(provenance: Provenance, request: NodeId, local: Graph): Promise<readonly NodeId[]> {
+  const found: (NodeId | undefined)[] = [];
+  for (const { from, to, op, start } of local.edges()) {
+    if (op === 'event' && to === request && isItemState(from)) {
+      const writes = (await provenance.causesOf(from, start)).filter((edge) => edge.op === 'write');
+      found.push(...writes.map((edge) => requestAt(edge.from)));
+    } else if (op === 'write' && isItemState(to)) {
+      const events = (await provenance.effectsOf(to, start)).filter((edge) => edge.op === 'event');
+      found.push(...events.map((edge) => edge.to));
+    }
+  }
+  return found.filter((id) => id !== undefined);
 }
 
 /** Edges to what was not loaded are left out; `left` names it. */

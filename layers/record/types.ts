@@ -53,7 +53,7 @@ export interface ResourceRef {
     | 'stream'
     | 'function'
     | 'other';
-  /** E.g. `s3://bucket/key@version`, `ddb:table/keyhash`, `sqs:queue-name`, `lambda:function-name`. */
+  /** E.g. `s3://bucket/key@version`, `ddb:table/keyhash`, `ddb:table@statehash`, `sqs:queue-name`, `lambda:function-name`. */
   readonly id: string;
   readonly access: 'read' | 'write' | 'call';
 }

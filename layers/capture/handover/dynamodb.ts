@@ -18,7 +18,7 @@ const MAX_TABLES = 1000;
 /** A table's key has one or two attributes. */
 const MAX_KEY_ATTRIBUTES = 2;
 /** Items of one answer that are recognised one by one; of the rest of a page the table alone is named. */
-const MAX_ITEMS = 50;
+const MAX_ITEMS = 25;
 
 function learn(table: string, names: readonly string[]): void {
   if (names.length === 0 || names.length > MAX_KEY_ATTRIBUTES) return;
@@ -38,20 +38,26 @@ function byKey(table: string | undefined, key: unknown, access: Access, found: F
   learn(table, Object.keys(key));
   const hash = itemHash(key);
   if (hash === undefined) return;
-  found.inferred('ddb', `${table}:${hash}`);
+  // Reads are found through the item itself; this is for the stream, whose records are caused by a write.
+  if (access === 'write') found.inferred('ddb', `${table}:${hash}`);
   found.resource('table-item', `ddb:${table}/${hash}`, access);
 }
 
-/** A whole item: recognised by its content, and by its key once that is known. */
+const byKnownKey = (table: string, item: Json): Json | undefined => {
+  const names = keyNames.get(table);
+  if (!names?.every((name) => Object.hasOwn(item, name))) return undefined;
+  return Object.fromEntries(names.map((name) => [name, item[name]]));
+};
+
+/** A whole item: recognised by its state, as an S3 object by its ETag, and by its key once that is known. */
 function byImage(table: string | undefined, item: unknown, access: Access, found: Findings): void {
   if (table === undefined || !isObject(item)) return;
   const image = itemHash(item);
   if (image === undefined) return;
-  found.inferred('ddbimg', `${table}:${image}`);
-  const names = keyNames.get(table);
-  if (names?.every((name) => Object.hasOwn(item, name))) {
-    byKey(table, Object.fromEntries(names.map((name) => [name, item[name]])), access, found);
-  } else found.resource('table', `ddb:${table}`, access);
+  found.resource('table-item', `ddb:${table}@${image}`, access);
+  const key = byKnownKey(table, item);
+  if (key !== undefined) byKey(table, key, access, found);
+  else if (access === 'write') found.resource('table', `ddb:${table}`, access);
 }
 
 /** Items of an answer are whole unless the caller asked for a part of them. */
@@ -149,7 +155,7 @@ function byStatement(input: Json, items: readonly Json[], found: Findings): void
   else if (statement.verb !== 'select') byKey(table, statement.equals, 'write', found);
   else {
     if (table !== undefined) found.resource('table', `ddb:${table}`, 'read');
-    if (statement.whole) for (const item of items) byImage(table, item, 'read', found);
+    if (table !== undefined && statement.whole) for (const item of items) byImage(table, item, 'read', found);
   }
 }
 
@@ -178,8 +184,8 @@ export function readStreamRecord(record: Json, found: Findings): string | undefi
   const table = /:table\/([^/]+)/.exec(text(record.eventSourceARN) ?? '')?.[1];
   const change = at(record, 'dynamodb');
   byKey(table, change.Keys, 'read', found);
+  const hash = itemHash(change.Keys);
+  if (table !== undefined && hash !== undefined) found.inferred('ddb', `${table}:${hash}`);
   byImage(table, change.NewImage, 'read', found);
-  // Two functions on one stream get the same record.
-  found.exact('ddbstream', record.eventID);
   return table;
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { AwsCall } from './aws-call.ts';
 import type { Findings } from './findings.ts';
 import type { ExchangeReader } from './http-exchange.ts';
-import { isObject, type Json, lastName, text } from './json.ts';
+import { isObject, type Json, text } from './json.ts';
 import { payloadDigest } from './payload.ts';
 
 const EXECUTION = /^arn:aws[a-z-]*:states:[a-z0-9-]+:\d{12}:(execution|express):([^:]+):\S+$/;
@@ -21,7 +21,8 @@ export function readStatesCall(call: AwsCall, reader: ExchangeReader, found: Fin
   switch (call.operation) {
     case 'StartExecution':
     case 'StartSyncExecution': {
-      const machine = lastName(input.stateMachineArn)?.split(':')[0];
+      // A version or an alias may follow the name.
+      const machine = /:stateMachine:([^:]+)/.exec(text(input.stateMachineArn) ?? '')?.[1];
       if (machine !== undefined) found.resource('other', `sfn:${machine}`, 'call');
       if (!succeeded) return;
       found.exact('sfn', output.executionArn);
