@@ -118,11 +118,18 @@ async function reached(graph: Provenance, id: NodeId, keys: readonly JoinKey[], 
     const effects = found.filter(({ direction, node }) => direction === 'in' && node !== id);
     for (const link of key.sure === 'exact' ? effects : effects.slice(0, 1)) {
       const sure = surest(key, link);
+      if (sure === 'inferred' && !(await isLikeliest(graph, id, link.node))) continue;
       // A poll takes part too: what was sent is read by it.
       edges.push(joinEdge(id, link.node, link.kind === 'exchange' ? 'read' : 'invoke', sure, sent, link.t, link));
     }
   }
   return unique(edges);
+}
+
+/** Seen from the effect it must be the same cause: not if an exact one is known, or one that is likelier. */
+async function isLikeliest(graph: Provenance, cause: NodeId, effect: NodeId): Promise<boolean> {
+  const request = await graph.nodeAt(effect, cause);
+  return request?.kind !== 'request' || (await invokers(graph, request)).some(({ from }) => from === cause);
 }
 
 /** What the request that a synchronous call caused answered it. */
