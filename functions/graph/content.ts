@@ -14,8 +14,11 @@ import type { Link } from './shard.ts';
 const CONTENT_WINDOW = 86_400_000_000;
 /** Bytes of a body below which equal content says little. */
 const LEAST_BODY = 1024;
-/** Parts of a body under which it is found: the smallest are the likeliest to be those of a larger body too. */
-const INDEXED_PARTS = 3;
+/**
+ * Parts of a body under which it is found: the smallest are the likeliest to be those of a larger body too. Of a larger one, a
+ * share f is found from the smaller one with probability 1 - (1 - f)^4.
+ */
+const INDEXED_PARTS = 4;
 const PARTS = 16;
 /** Earlier (later) sightings of one digest that are looked at. */
 const SIGHTINGS = 8;
