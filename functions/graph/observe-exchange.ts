@@ -1,4 +1,5 @@
 import type { AuditRecord, ExchangeObservation } from '../../layers/record/types.ts';
+import { contentKeys } from './content.ts';
 import type { Draft } from './draft.ts';
 import { exchangeId, joinLink, linkKey, partitionOf, resourceId } from './ids.ts';
 import { endpointHost, hostKey, isLoopback, linkAddress } from './observe-network.ts';
@@ -27,6 +28,8 @@ export function observeExchange(draft: Draft, record: AuditRecord & ExchangeObse
     ...(record.aws === undefined ? {} : { aws: record.aws }),
     ...(record.request.sha256 === undefined ? {} : { sentSha: record.request.sha256 }),
     ...(record.response.sha256 === undefined ? {} : { receivedSha: record.response.sha256 }),
+    ...(record.request.parts === undefined ? {} : { sentParts: record.request.parts }),
+    ...(record.response.parts === undefined ? {} : { receivedParts: record.response.parts }),
   });
   const sent = record.request.bytes;
   const got = record.response.bytes;
@@ -59,6 +62,13 @@ export function observeExchange(draft: Draft, record: AuditRecord & ExchangeObse
     if (access === 'read') draft.edge(record, { from: node, to: exchange, op: 'read', start: back, end: returned, bytes: got });
     else draft.edge(record, { from: exchange, to: node, op: access, start, end, bytes: sent });
     draft.link('resource', record, { key: linkKey(node), direction: access === 'read' ? 'in' : 'out', node, t: start });
+  }
+  // Calls of other services are told by their keys: content is looked for where data leaves, comes in or lies.
+  if (!isKnownService(record) || record.aws?.service === 's3') {
+    for (const key of contentKeys(record.request))
+      draft.link('content', record, { key, direction: 'out', node: exchange, t: start });
+    for (const key of contentKeys(record.response))
+      draft.link('content', record, { key, direction: 'in', node: exchange, t: returned });
   }
   // What only reads (an object, an item, messages of a queue) is an effect of whoever wrote it.
   const reads = record.resources.length > 0 && record.resources.every(({ access }) => access === 'read');

@@ -3,12 +3,20 @@
  * influence; these rules keep what carried the attack and what was read on the way. docs/graph-model.md says why.
  */
 import { isRequest, type NodeId, shardOf } from './ids.ts';
+import { isGuess, isItemState } from './joins.ts';
 import { type Edge, type ExchangeNode, LASTING, type Node } from './model.ts';
 import type { Provenance } from './provenance.ts';
 import { follow } from './walk.ts';
 
 /** What was read before the sending: `none` of it, the `data` itself, or `all`, followed into the functions that answered. */
 export type Inputs = 'none' | 'data' | 'all';
+
+/** What may belong to a story at all. */
+export interface Scope {
+  readonly inputs: Inputs;
+  /** Hand-overs by service-issued identifiers only. */
+  readonly exactOnly?: boolean;
+}
 
 /** In which capacity a node is on the path; it decides which of its causes matter. */
 export type Because = 'start' | 'sent' | 'answered' | 'acted' | 'planted' | 'held' | 'ran' | 'leaf';
@@ -31,9 +39,11 @@ export async function leadsOf(
   id: NodeId,
   because: Because,
   at: number,
-  inputs: Inputs,
+  scope: Scope,
 ): Promise<readonly Lead[]> {
+  const { inputs } = scope;
   const causes = (await graph.causesOf(id, at)).flatMap((edge) => {
+    if (scope.exactOnly && isGuess(edge)) return [];
     const until = follow(edge, at, 'backward');
     return until === undefined ? [] : [{ edge, until }];
   });
@@ -45,7 +55,7 @@ export async function leadsOf(
     case 'resource':
       return writers(causes, because, id);
     case 'exchange':
-      return because === 'answered' ? await answers(graph, causes, inputs) : senders(causes);
+      return because === 'answered' ? await answers(graph, causes, scope) : senders(causes, inputs);
     case 'process':
       return (await Promise.all(causes.map((cause) => unitInput(graph, cause, because, inputs)))).flat();
     case 'file':
@@ -85,23 +95,36 @@ function writers(causes: readonly Cause[], because: Because, id: NodeId): readon
 
 const isExactObject = (id: NodeId) => /^resource:s3:\/\/.*@/.test(id);
 
-function senders(causes: readonly Cause[]): readonly Lead[] {
-  return causes.flatMap((cause) => (cause.edge.op === 'request' ? lead(cause, 'made the call', 'acted') : []));
+function senders(causes: readonly Cause[], inputs: Inputs): readonly Lead[] {
+  return causes.flatMap((cause) => {
+    if (cause.edge.op === 'request') return lead(cause, 'made the call', 'acted');
+    if (cause.edge.op !== 'data' || inputs === 'none') return [];
+    // Of what the same request took in, its process tells; what another one did may have come here unseen.
+    const within = cause.edge.arrive === undefined;
+    return lead(cause, 'what was sent had come in there', within ? 'answered' : 'sent', within);
+  });
 }
 
-async function answers(graph: Provenance, causes: readonly Cause[], inputs: Inputs): Promise<readonly Lead[]> {
+async function answers(graph: Provenance, causes: readonly Cause[], scope: Scope): Promise<readonly Lead[]> {
+  const { inputs } = scope;
   const leads: Lead[] = [];
   for (const cause of causes) {
     const { op, arrive, from } = cause.edge;
     if (op === 'reply' && arrive !== undefined) {
-      const counts = inputs === 'all' || (inputs === 'data' && (await isInfluenced(graph, from)));
+      const counts = inputs === 'all' || (inputs === 'data' && (await isInfluenced(graph, from, scope)));
       if (counts) leads.push(...lead(cause, 'answered the call', 'start'));
     } else if (op === 'reply') leads.push(...lead(cause, 'the answer came from there', 'leaf'));
     else if (op === 'read' && arrive !== undefined) leads.push(...lead(cause, 'sent what was received', 'sent'));
-    else if (op === 'read') leads.push(...lead(cause, 'was read', isExactObject(from) ? 'held' : 'leaf', true));
+    else if (op === 'data' && inputs !== 'none') leads.push(...lead(cause, 'the same content had been sent there', 'sent'));
+    else if (op === 'read' && !isShownByKey(causes, from))
+      leads.push(...lead(cause, 'was read', isExactObject(from) ? 'held' : 'leaf', true));
   }
   return leads;
 }
+
+/** The state of an item that was read, beside the item or table itself, says nothing more to people. */
+const isShownByKey = (causes: readonly Cause[], id: NodeId) =>
+  isItemState(id) && causes.some(({ edge }) => edge.op === 'read' && !isItemState(edge.from));
 
 /** Steps that the question below may take; a request under influence shows it within its own few units and files. */
 const INFLUENCE_STEPS = 300;
@@ -111,7 +134,7 @@ const influenced = new WeakMap<Provenance, Map<NodeId, boolean>>();
  * Whether what a request answered came about under the influence of another one: through a file or a process left in its
  * instance, or through a call whose answer did. Otherwise the function only did what it was asked.
  */
-async function isInfluenced(graph: Provenance, request: NodeId): Promise<boolean> {
+async function isInfluenced(graph: Provenance, request: NodeId, scope: Scope): Promise<boolean> {
   const known = influenced.get(graph) ?? new Map<NodeId, boolean>();
   influenced.set(graph, known);
   const before = known.get(request);
@@ -125,7 +148,7 @@ async function isInfluenced(graph: Provenance, request: NodeId): Promise<boolean
     const name = `${next.to}\n${next.because}`;
     if (seen.has(name)) continue;
     seen.add(name);
-    for (const one of await leadsOf(graph, next.to, next.because, next.at, 'data')) {
+    for (const one of await leadsOf(graph, next.to, next.because, next.at, { ...scope, inputs: 'data' })) {
       const place = shardOf(one.to);
       if (one.to === request) continue;
       const elsewhere = place !== undefined && (place.instance !== home?.instance || place.partition !== home.partition);
@@ -255,12 +278,16 @@ function isRead(exchange: ExchangeNode): boolean {
 
 function invokers(causes: readonly Cause[]): readonly Lead[] {
   const joined = causes.filter(({ edge }) => edge.arrive !== undefined && edge.op === 'invoke');
-  if (joined.length > 0) return joined.flatMap((cause) => lead(cause, 'caused the request', 'sent'));
-  return causes.flatMap((cause) => {
-    if (cause.edge.op === 'invoke') return lead(cause, 'sent the request from outside', 'leaf');
-    const data = cause.edge.op === 'event' && isExactObject(cause.edge.from);
-    return data ? lead(cause, 'its change caused the request', 'start') : [];
-  });
+  const told = joined.flatMap((cause) =>
+    kindOf(cause.edge.from) === 'request'
+      ? lead(cause, 'its result was handed on to the request', 'start')
+      : lead(cause, 'caused the request', 'sent'),
+  );
+  if (joined.some(({ edge }) => edge.sure === 'exact')) return told;
+  const changes = causes.filter(({ edge }) => edge.op === 'event' && (isExactObject(edge.from) || isItemState(edge.from)));
+  const known = [...told, ...changes.flatMap((cause) => lead(cause, 'its change caused the request', 'start'))];
+  if (known.length > 0) return known;
+  return causes.flatMap((cause) => (cause.edge.op === 'invoke' ? lead(cause, 'sent the request from outside', 'leaf') : []));
 }
 
 /** Asked about a request as such, its own units are part of the answer: what it was made to do. */

@@ -1,5 +1,6 @@
 import { type NodeId, shardOf } from './ids.ts';
-import { Graph, type Place } from './local.ts';
+import { isGuess, isItemState, requestAt } from './joins.ts';
+import { Graph } from './local.ts';
 import type { Provenance } from './provenance.ts';
 
 export interface Workflow {
@@ -10,10 +11,16 @@ export interface Workflow {
 }
 
 /**
- * The global graph of a workflow: the local graphs of all requests that exact joins connect to one, in both directions.
+ * The global graph of a workflow: the local graphs of all requests that joins connect to one, in both directions.
  * @param limit most requests to load
+ * @param joins `exact`: by service-issued identifiers only
  */
-export async function workflow(provenance: Provenance, start: readonly NodeId[], limit: number): Promise<Workflow> {
+export async function workflow(
+  provenance: Provenance,
+  start: readonly NodeId[],
+  limit: number,
+  joins: 'exact' | 'all' = 'exact',
+): Promise<Workflow> {
   const graph = new Graph();
   const seen = new Set<NodeId>(start);
   const queue = [...start];
@@ -35,20 +42,35 @@ export async function workflow(provenance: Provenance, start: readonly NodeId[],
     graph.addGraph(local);
     const invoked = await provenance.causesOf(request, Number.MAX_SAFE_INTEGER);
     const calls = [...local.nodes.values()].filter((node) => node.kind === 'exchange');
-    const joins = await Promise.all(calls.map(({ id, first }) => provenance.effectsOf(id, first)));
-    for (const edge of [...invoked, ...joins.flat()]) {
-      if (edge.arrive === undefined || edge.sure !== 'exact' || edge.op !== 'invoke') continue;
-      const caller = shardOf(edge.from);
-      if (caller !== undefined) reach(requestAt(caller));
+    const caused = await Promise.all([
+      ...calls.map(({ id, first }) => provenance.effectsOf(id, first)),
+      provenance.effectsOf(request, 0),
+    ]);
+    for (const edge of [...invoked, ...caused.flat()]) {
+      if (edge.arrive === undefined || edge.op !== 'invoke' || (joins === 'exact' && isGuess(edge))) continue;
+      const caller = requestAt(edge.from);
+      if (caller !== undefined) reach(caller);
       reach(edge.to);
       graph.addEdge(edge);
     }
+    for (const other of await throughStates(provenance, request, local)) reach(other);
   }
   return { graph: connected(graph), requests: done, left: queue };
 }
 
-function requestAt({ instance, partition }: Place): NodeId {
-  return `request:${instance}:${partition}` as NodeId;
+/** Requests that a table item's new state was given to as their event, from its writer's side and from theirs. */
+async function throughStates(provenance: Provenance, request: NodeId, local: Graph): Promise<readonly NodeId[]> {
+  const found: (NodeId | undefined)[] = [];
+  for (const { from, to, op, start } of local.edges()) {
+    if (op === 'event' && to === request && isItemState(from)) {
+      const writes = (await provenance.causesOf(from, start)).filter((edge) => edge.op === 'write');
+      found.push(...writes.map((edge) => requestAt(edge.from)));
+    } else if (op === 'write' && isItemState(to)) {
+      const events = (await provenance.effectsOf(to, start)).filter((edge) => edge.op === 'event');
+      found.push(...events.map((edge) => edge.to));
+    }
+  }
+  return found.filter((id) => id !== undefined);
 }
 
 /** Edges to what was not loaded are left out; `left` names it. */

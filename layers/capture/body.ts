@@ -1,11 +1,16 @@
 import { createHash } from 'node:crypto';
 import type { BodyDigest } from '../record/types.ts';
 import { BodyBeginning } from './excerpt.ts';
+import { payloadDigest } from './handover/index.ts';
+
+/** Larger answers are not compared with events: Step Functions hands on 256 KB. */
+const PAYLOAD_MOST = 256 * 1024;
 
 /** Sums up a body while it passes. */
 export class BodyMeter {
   readonly #hash = createHash('sha256');
   readonly #beginning = new BodyBeginning();
+  readonly #kept: Uint8Array[] = [];
   #bytes = 0;
   #complete = false;
 
@@ -13,6 +18,14 @@ export class BodyMeter {
     this.#hash.update(chunk);
     this.#beginning.add(chunk);
     this.#bytes += chunk.length;
+    if (this.#bytes <= PAYLOAD_MOST) this.#kept.push(chunk);
+    else this.#kept.length = 0;
+  }
+
+  /** SHA-256 of its canonical JSON, see handover/payload.ts; undefined when it is none, was cut short or is too large. */
+  payload(): string | undefined {
+    if (!this.#complete || this.#bytes > PAYLOAD_MOST) return undefined;
+    return payloadDigest(Buffer.concat(this.#kept).toString('utf8'));
   }
 
   get bytes(): number {

@@ -29,6 +29,8 @@ export interface InvocationOptions {
 export class Invocations implements RuntimeListener {
   readonly #options: InvocationOptions;
   readonly #waits = new Map<RequestId, PromiseWithResolvers<void>>();
+  /** Requests whose result nobody can be handed on: whoever asked gets it over HTTP. */
+  readonly #answered = new Set<RequestId>();
   #seen = false;
 
   constructor(options: InvocationOptions) {
@@ -69,18 +71,22 @@ export class Invocations implements RuntimeListener {
       keys: kept,
       resources: keptResources,
     };
+    if (trigger.type === 'http' || trigger.type === 'alb') this.#answered.add(invocation.reqId);
     this.#options.recorder.begin(invocation.reqId, { ...begin, t: nowMicros() });
     this.#options.attribution?.fetched(invocation.reqId, invocation.port, nowMicros());
     this.#options.onBegun();
     if (lost > 0) this.#options.recorder.gap('oversize', lost, 'join keys of a batch beyond what a record can hold');
   }
 
-  ended(reqId: string, outcome: Outcome): void {
-    this.#options.recorder.end(reqId, { kind: 'request-end', t: nowMicros(), ...outcome });
+  ended(reqId: string, { payload, ...outcome }: Outcome): void {
+    const keys: JoinKey[] = [];
+    if (payload !== undefined && !this.#answered.has(reqId)) keys.push({ key: `payload:${payload}`, sure: 'inferred' });
+    const handedOn = keys.length === 0 ? {} : { keys };
+    this.#options.recorder.end(reqId, { kind: 'request-end', t: nowMicros(), ...outcome, ...handedOn });
     if (this.#options.managed) this.#finish(reqId);
   }
 
-  initFailed(outcome: Outcome): void {
+  initFailed({ payload: _, ...outcome }: Outcome): void {
     const { recorder } = this.#options;
     recorder.drain();
     recorder.observe({ kind: 'request-end', t: nowMicros(), ...outcome });
@@ -114,6 +120,7 @@ export class Invocations implements RuntimeListener {
   #finish(reqId: RequestId): void {
     if (this.#options.recorder.active.has(reqId)) this.#options.onEnding();
     this.#options.recorder.done(reqId);
+    this.#answered.delete(reqId);
     if (!this.#options.managed) this.#wait(reqId).resolve();
     this.#options.onDone();
   }

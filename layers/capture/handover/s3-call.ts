@@ -21,7 +21,7 @@ const decode = (encoded: string): string => {
 function targetOf(reader: ExchangeReader): Target {
   const { host } = reader.exchange;
   const path = reader.path.replace(/^\//, '');
-  const virtual = isIP(host) ? undefined : (/^(.+?)\.s3[.-]/.exec(host) ?? /^(.+)\.localhost$/.exec(host))?.[1];
+  const virtual = isIP(host) ? undefined : (/^(.+?)\.s3(?:express)?[.-]/.exec(host) ?? /^(.+)\.localhost$/.exec(host))?.[1];
   if (virtual !== undefined) return { bucket: virtual, ...(path === '' ? {} : { key: decode(path) }) };
   const slash = path.indexOf('/');
   const bucket = decode(slash === -1 ? path : path.slice(0, slash));
@@ -83,12 +83,21 @@ export function readS3Call(call: AwsCall, reader: ExchangeReader, found: Finding
   if (operation === 'CopyObject' || operation === 'UploadPartCopy') readCopySource(reader, found);
 }
 
+/** Copies and completions answer 200 before they are done, and say in the body if they then failed. */
+const failedLate = (reader: ExchangeReader): boolean => /^\s*(?:<\?xml[^>]*>\s*)?<Error>/.test(reader.responseText ?? '');
+
 function readWrite(operation: string, bucket: string, key: string | undefined, reader: ExchangeReader, found: Findings): void {
-  const { succeeded } = reader;
+  const succeeded = reader.succeeded && !failedLate(reader);
   if (succeeded) found.exact('s3req', reader.got('x-amz-request-id'));
   if (operation === 'DeleteObjects') {
+    const failed = new Set(
+      Array.from(
+        reader.responseText?.matchAll(/<Error>.{0,4000}?<\/Error>/gs) ?? [],
+        ([one]) => reader.elements('Key', one)[0],
+      ),
+    );
     for (const deleted of reader.elements('Key', reader.requestText))
-      found.resource('s3-object', objectId(bucket, deleted), 'write');
+      if (!failed.has(deleted)) found.resource('s3-object', objectId(bucket, deleted), 'write');
     return;
   }
   if (key === undefined) {
@@ -105,6 +114,7 @@ function readWrite(operation: string, bucket: string, key: string | undefined, r
 }
 
 function readCopySource(reader: ExchangeReader, found: Findings): void {
+  if (!reader.succeeded || failedLate(reader)) return;
   const source = (reader.sent('x-amz-copy-source') ?? '').replace(/^\//, '');
   const [path = '', versionId] = source.split('?versionId=');
   const slash = path.indexOf('/');
