@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Capabilities, Observation, ProcessId } from '../record/types.ts';
+import type { Capabilities, Observation, ProcessId, RequestId } from '../record/types.ts';
 import { Attribution } from './attribution.ts';
+import { Bell } from './bell.ts';
 import { type PlatformCapabilities, probePlatform } from './capabilities.ts';
 import { nowMicros } from './clock.ts';
 import { beginnings } from './excerpt.ts';
@@ -11,20 +12,23 @@ import { Ledger, type LeftBehind, leftBehind } from './ledger.ts';
 import { log } from './log.ts';
 import { type Front, startFront } from './network/front.ts';
 import { javaTruststore } from './network/truststore.ts';
-import { type EventSource, Recorder } from './recorder.ts';
+import { Recorder } from './recorder.ts';
 import { Redactor } from './redact.ts';
 import { Ring } from './ring.ts';
 import { RuntimeProcess } from './runtime-process.ts';
 import { type RuntimeProxy, startRuntimeProxy } from './runtime-proxy.ts';
+import { RuntimeTap } from './runtime-tap.ts';
 import { loadS3Store } from './s3-client.ts';
 import { type Settings, steeredEndpoints } from './settings.ts';
 import { Shipper } from './shipper.ts';
+import { Speakers } from './speakers.ts';
 import { SteeredConnections } from './steered.ts';
 import { UnobservedSockets } from './unobserved-sockets.ts';
 import { Upstream } from './upstream.ts';
 
-/** How often the ring is emptied while the function runs, in ms. */
+/** How often the ring is emptied while the function runs, in ms: with nobody who rings, and with a bell. */
 const DRAIN_MS = 8;
+const DRAIN_MS_BELL = 50;
 /** Present where the runtime is Java's, which reads no PEM. */
 const JAVA = '/var/lang/bin/java';
 /** Settings that are told to be wrong; a function's environment holds 4 KB. */
@@ -45,12 +49,22 @@ export class Capture {
   readonly shipper: Shipper;
   readonly invocations: Invocations;
   readonly runtime: RuntimeProcess;
+  readonly speakers: Speakers;
+  readonly tap: RuntimeTap;
+  #bell: Bell | undefined;
   #front: Front | undefined;
   #proxy: RuntimeProxy | undefined;
   #ticker: NodeJS.Timeout | undefined;
   #platform: PlatformCapabilities = { ptrace: false, seccomp: false, userNamespaces: false };
   #shim: boolean;
   #heard = false;
+  #asked = false;
+  /** {@link losses} when the last request was over. */
+  lossesBefore = 0;
+  #watching = 0;
+  /** Requests that have ended, whose sockets are still to be looked for. */
+  #ended: RequestId[] = [];
+  #lookingFor: RequestId | undefined;
   readonly #steered = new SteeredConnections();
   readonly #sockets: UnobservedSockets;
   readonly #settings: Settings;
@@ -59,7 +73,7 @@ export class Capture {
   #stored: { readonly of: string; readonly records: number } = { of: '', records: 0 };
   #over = false;
 
-  private constructor({ settings, env, home }: CaptureOptions, ring: EventSource | undefined) {
+  private constructor({ settings, env, home }: CaptureOptions, ring: Ring | undefined) {
     this.#settings = settings;
     this.#shim = ring !== undefined && existsSync(join(home, 'libalastor.so'));
     this.shipper = new Shipper({
@@ -88,12 +102,12 @@ export class Capture {
       ...(ship.when === 'interval' ? { batchAgeMs: ship.ms } : {}),
       ...(ship.when === 'size' ? { batchBytes: ship.bytes, batchAgeMs: Number.POSITIVE_INFINITY } : {}),
       onEvent: (event) => this.#onEvent(event),
-      onDrained: () => this.#account(),
+      onDrained: () => this.#onDrained(),
     });
     this.runtime = new RuntimeProcess(settings.dir);
     this.#sockets = new UnobservedSockets({
       drain: () => this.recorder.drain(),
-      observe: (observation) => this.recorder.observe(observation),
+      observe: (observation) => this.recorder.observe(observation, this.#lookingFor),
       runtimePid: () => this.runtime.pid,
       ownPorts: () => new Set([this.#front?.port, this.#proxy?.port].filter((port) => port !== undefined)),
     });
@@ -101,11 +115,26 @@ export class Capture {
       recorder: this.recorder,
       managed: settings.managed,
       attribution,
-      onAsked: (first) => this.#onAsked(first),
+      onAsked: () => this.#onAsked(),
       onBegun: () => this.#onBegun(),
-      onEnding: () => this.#lookForSockets((sockets) => sockets.look()),
-      onDone: () => this.#onDone(),
+      onDone: (req) => this.#onDone(req),
+      losses: () => this.losses,
     });
+    this.speakers = new Speakers({
+      invocations: this.invocations,
+      runtime: this.runtime,
+      managed: settings.managed,
+      onStranger: (detail, t) => this.recorder.observe({ kind: 'unobserved', t, what: 'process', detail }),
+    });
+    this.tap = new RuntimeTap({
+      listener: this.speakers,
+      onIncomplete: (req) =>
+        this.recorder.gap('ring-full', 1, `the event of request ${req} was too much for the ring: no digest, no keys`),
+      onExchange: (proc, observation) => {
+        if (!this.speakers.isRuntime({ proc })) this.recorder.observe(observation());
+      },
+    });
+    if (ring !== undefined) ring.wire = (event, out) => event.runtimeApi && this.tap.take(event, out);
   }
 
   /** Everything the wrapper needs is in place when this is settled; never rejects. */
@@ -121,17 +150,18 @@ export class Capture {
         return undefined;
       }
     };
-    const probing = probePlatform(join(options.home, 'probe'));
+    const bell = join(settings.dir, 'ring.bell');
     const before = leftBehind(settings.dir);
     const ring = await attempt('the event ring', () => {
       prepareDir(settings.dir);
       return Ring.create(join(settings.dir, 'ring'));
     });
+    const probing = probePlatform(join(options.home, 'probe'), ring && bell);
     const capture = new Capture(options, ring);
     capture.#ledger = await attempt('the ledger', () => new Ledger(settings.dir));
     const steer = (await attempt('endpoint overrides', () => steeredEndpoints(options.env))) ?? [];
     capture.#proxy = await attempt('the Runtime API proxy', () => {
-      return startRuntimeProxy(new Upstream(settings, options.env), capture.invocations);
+      return startRuntimeProxy(new Upstream(settings, options.env), capture.speakers);
     });
     if (capture.#proxy !== undefined) capture.#attribution?.listensOn(capture.#proxy.port);
     const { network } = settings;
@@ -144,9 +174,11 @@ export class Capture {
       // Without the certificate nothing may be steered: every TLS client would fail.
       const proxy = ca === undefined ? undefined : capture.#front?.port;
       const tap = network === 'auto' || network === 'tap';
-      writeShared(settings.dir, 'ports', portsFile({ runtime: capture.#proxy?.port, proxy, steer, tap }));
+      const requests = capture.#tapsRequests ? 'tap' : 'proxy';
+      writeShared(settings.dir, 'ports', portsFile({ runtime: capture.#proxy?.port, proxy, steer, tap, requests }));
     });
     capture.#platform = await probing;
+    if (ring !== undefined) capture.#bell = Bell.hang(bell, () => capture.recorder.drain());
     capture.#recordInit(before);
     for (const failure of failures) capture.recorder.gap('proxy-lost', 0, failure);
     capture.#tick(true);
@@ -157,9 +189,36 @@ export class Capture {
     return {
       shim: this.#shim,
       runtimeProxy: this.#proxy !== undefined,
+      runtimeTap: this.#tapsRequests,
       networkProxy: this.#front !== undefined,
       ...this.#platform,
     };
+  }
+
+  /** What was lost of what a tap would have told of requests: counts up. */
+  get losses(): number {
+    return this.speakers.tapped ? this.tap.lost + this.recorder.dropped : 0;
+  }
+
+  /** Whether the runtime runs under the shim, so that it will be heard. */
+  get shimmed(): boolean {
+    return this.#heard;
+  }
+
+  /** Reads the ring at intervals until what it answers is called. */
+  watch(): () => void {
+    this.#watching++;
+    this.#tick(true);
+    return () => {
+      this.#watching--;
+      this.lossesBefore = this.losses;
+      this.#rest();
+    };
+  }
+
+  get #tapsRequests(): boolean {
+    const { requests, network } = this.#settings;
+    return this.#shim && (requests === 'tap' || (requests === 'auto' && network !== 'proxy'));
   }
 
   /** Something failed that nobody was waiting for. */
@@ -232,6 +291,7 @@ export class Capture {
   #onEvent(event: Observation): void {
     this.#steered.learn(event);
     this.#sockets.learn(event);
+    this.speakers.learn(event);
     if (event.kind === 'process-start') this.#heard = this.#shim = true;
   }
 
@@ -247,10 +307,11 @@ export class Capture {
     if (this.#settings.ship.when !== 'end') this.recorder.tick();
   }
 
-  #onAsked(first: boolean): void {
+  #onAsked(): void {
     this.runtime.look();
-    if (first) this.#checkShim();
-    if (this.recorder.active.size === 0 && !this.#settings.managed) this.#tick(false);
+    if (!this.#asked) this.#checkShim();
+    this.#asked = true;
+    this.#rest();
   }
 
   /** A runtime that asks for work has been running for a while: a shim inside would have been heard. */
@@ -265,10 +326,25 @@ export class Capture {
     });
   }
 
-  #onDone(): void {
+  #onDone(req: RequestId): void {
+    this.#ended.push(req);
     // Concurrent requests never all end at once: nothing waits for a flush, so it goes as it comes.
     if (this.#settings.managed && this.#settings.ship.when === 'end') this.recorder.cut();
-    else if (!this.#settings.managed && this.recorder.active.size === 0) this.#tick(false);
+    else this.#rest();
+  }
+
+  #onDrained(): void {
+    for (const req of this.#ended.splice(0)) {
+      this.#lookingFor = req;
+      this.#lookForSockets((sockets) => sockets.look());
+      this.#lookingFor = undefined;
+    }
+    this.#account();
+  }
+
+  /** Between requests there is nothing to be read that could not wait for the next. */
+  #rest(): void {
+    if (this.#watching === 0 && this.recorder.active.size === 0 && !this.#settings.managed) this.#tick(false);
   }
 
   #tick(on: boolean): void {
@@ -276,10 +352,13 @@ export class Capture {
       clearInterval(this.#ticker);
       this.#ticker = undefined;
     } else {
-      this.#ticker ??= setInterval(() => {
-        this.recorder.tick();
-        if (this.recorder.active.size > 0) this.#lookForSockets((sockets) => sockets.tick());
-      }, DRAIN_MS);
+      this.#ticker ??= setInterval(
+        () => {
+          this.recorder.tick();
+          if (this.recorder.active.size > 0) this.#lookForSockets((sockets) => sockets.tick());
+        },
+        this.#bell === undefined ? DRAIN_MS : DRAIN_MS_BELL,
+      );
     }
   }
 

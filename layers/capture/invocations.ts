@@ -21,12 +21,15 @@ export interface InvocationOptions {
   readonly onBegun: () => void;
   /** A request is over; what it left can be shipped. */
   readonly onDone: (req: RequestId) => void;
+  /** Counts what was lost of what is said of requests: without loss, what was not seen did not happen. */
+  readonly losses: () => number;
 }
 
 /** Follows every request from the runtime's view, and lets the extension wait for the end of one. Times in µs since 1970. */
 export class Invocations {
   readonly #options: InvocationOptions;
   readonly #waits = new Map<RequestId, PromiseWithResolvers<void>>();
+  #lossesBefore = 0;
 
   constructor(options: InvocationOptions) {
     this.#options = options;
@@ -63,6 +66,7 @@ export class Invocations {
     // It has another one, so it has asked, although that was not seen.
     if (!this.#options.managed)
       for (const req of [...this.#options.recorder.active.keys()]) if (req !== invocation.reqId) this.lose(req, t);
+    this.#lossesBefore = this.#options.losses();
     this.#options.recorder.begin(invocation.reqId, { ...begin, t }, t);
     this.#options.attribution?.fetched(invocation.reqId, who, t);
     this.#options.onBegun();
@@ -72,6 +76,11 @@ export class Invocations {
   ended(reqId: string, outcome: Outcome, t: number): void {
     this.#options.recorder.end(reqId, { kind: 'request-end', t, ...outcome }, t);
     if (this.#options.managed) this.finish(reqId, t);
+  }
+
+  /** Somebody else has answered in the runtime's place, and the platform took that. */
+  answered(reqId: string, outcome: Outcome, t: number): void {
+    if (this.#options.recorder.active.get(reqId) === 'invoke') this.ended(reqId, outcome, t);
   }
 
   initFailed(outcome: Outcome, t: number): void {
@@ -92,7 +101,8 @@ export class Invocations {
 
   /** The request will get no answer from its runtime any more. */
   fail(reqId: RequestId, status: 'timeout' | 'crash', t: number = nowMicros()): void {
-    const { recorder } = this.#options;
+    const { recorder, losses } = this.#options;
+    if (status === 'crash' && losses() > this.#lossesBefore) return void this.lose(reqId, t);
     if (recorder.active.get(reqId) === 'invoke') {
       recorder.end(reqId, { kind: 'request-end', t, status, response: { bytes: 0 } }, t);
     }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, constants, mkdirSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { GapObservation, Observation, ProcessId } from '../record/types.ts';
+import type { Boundary } from './recorder.ts';
 import { Census } from './ring-census.ts';
 import { decode } from './ring-decode.ts';
 import { type RingEvent, readU64, takeApart } from './ring-event.ts';
@@ -38,7 +39,7 @@ const TAP = 13;
 export class Ring {
   readonly path: string;
   /** Reads what the shim tees of connections; what comes of it takes its place in `out`. The event is not to be kept. */
-  wire: ((event: WireEvent, out: Observation[]) => void) | undefined;
+  wire: ((event: WireEvent, out: (Observation | Boundary)[]) => void) | undefined;
   readonly #fd: number;
   readonly #capacity: number;
   readonly #key: bigint;

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ProcessId } from '../record/types.ts';
 
 /** File in the shared directory in which the wrapper leaves the pid that the runtime will have. */
 export const PID_FILE = 'runtime.pid';
@@ -37,6 +38,12 @@ export class RuntimeProcess {
   get gone(): boolean {
     return this.#known !== undefined && startTime(this.#known.pid) !== this.#known.start;
   }
+}
+
+/** Whether the process that had this id has it still. */
+export function isAlive(proc: ProcessId): boolean {
+  const [pid, start] = proc.split('@');
+  return startTime(Number(pid)) === start;
 }
 
 /** Start time in ticks (field 22 of /proc/pid/stat); undefined when there is no such process or only its remains (zombie). */

@@ -2,7 +2,15 @@ import { lookup } from 'node:dns/promises';
 import { existsSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { FUNCTION_NAME } from '../record/key.ts';
-import { type Bodies, checkSettings, type NetworkSource, patternLines, type Ship, shipOf } from '../settings.ts';
+import {
+  type Bodies,
+  checkSettings,
+  type NetworkSource,
+  patternLines,
+  type RequestSource,
+  type Ship,
+  shipOf,
+} from '../settings.ts';
 
 /** Everything the environment decides. Names that begin with AWS_ are those the platform sets for extensions. */
 export interface Settings {
@@ -28,6 +36,8 @@ export interface Settings {
   readonly initType: string;
   /** What is to see HTTP exchanges. */
   readonly network: NetworkSource;
+  /** What is to see where requests begin and end. */
+  readonly requests: RequestSource;
   /** The function runs on Node, whose traffic the tap sees: other programs are the exception. */
   readonly node: boolean;
   /** Requests run concurrently, and only SHUTDOWN may be registered (Lambda Managed Instances). */
@@ -55,6 +65,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     memoryMb: Number.parseInt(env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE ?? '', 10) || 0,
     initType,
     network: texts.ALASTOR_NETWORK as NetworkSource,
+    requests: texts.ALASTOR_REQUESTS as RequestSource,
     node: /nodejs/i.test(env.AWS_EXECUTION_ENV ?? '') || existsSync('/var/lang/bin/node'),
     managed: initType === 'lambda-managed-instances',
   };

@@ -14,6 +14,8 @@ interface Taken {
   readonly who: Speaker;
   readonly invocation?: Invocation;
   readonly outcome?: Outcome;
+  /** The platform says the same: it is recorded. */
+  readonly confirmed?: boolean;
 }
 
 export interface SpeakersOptions {
@@ -65,24 +67,20 @@ export class Speakers implements RuntimeListener {
   /** The platform has announced a request to the extension: it is real, whoever has taken it. */
   announced(reqId: RequestId, t: number): void {
     const taken = this.#taken.get(reqId);
-    if (taken?.invocation !== undefined) return this.#confirm(taken.who, taken.invocation, t);
+    if (taken?.invocation !== undefined) return void this.#confirm(taken.who, taken.invocation, t);
     this.#announced.add(reqId);
     const [oldest] = this.#announced;
     if (this.#announced.size > ANNOUNCED_MOST && oldest !== undefined) this.#announced.delete(oldest);
   }
 
   asked(who: Speaker, t: number): void {
+    if (!this.isRuntime(who)) return;
     const { invocations } = this.#options;
-    if (!this.isRuntime(who)) {
-      for (const [req, taken] of this.#taken) if (isSame(taken.who, who) && taken.outcome !== undefined) this.#taken.delete(req);
-      return;
-    }
     this.#asked = true;
-    // An answer that another process gave in its place, and that the platform has accepted.
-    for (const [req, { outcome }] of this.#taken) {
-      if (outcome === undefined) continue;
+    for (const [req, { invocation, outcome }] of this.#taken) {
+      if (invocation !== undefined || outcome === undefined) continue;
       this.#taken.delete(req);
-      invocations.answeredByOther(req, outcome, t);
+      invocations.answered(req, outcome, t);
     }
     invocations.asked(t);
   }
@@ -91,21 +89,18 @@ export class Speakers implements RuntimeListener {
     const { reqId } = invocation;
     if (this.isRuntime(who)) {
       this.#announced.delete(reqId);
-      return this.#options.invocations.begun(who, invocation, t);
+      return void this.#options.invocations.begun(who, invocation, t);
     }
     this.#stranger(who, `has taken request ${reqId}`, t);
-    if (this.#announced.delete(reqId)) return this.#confirm(who, invocation, t);
+    if (this.#announced.delete(reqId)) return void this.#confirm(who, invocation, t);
     this.#remember(reqId, { who, invocation });
   }
 
   ended(who: Speaker, reqId: string, outcome: Outcome, t: number): void {
-    if (this.isRuntime(who)) return this.#options.invocations.ended(reqId, outcome, t);
+    if (this.isRuntime(who)) return void this.#options.invocations.ended(reqId, outcome, t);
     this.#stranger(who, `has answered request ${reqId}`, t);
-    const taken = this.#taken.get(reqId);
-    if (taken?.invocation === undefined) return this.#remember(reqId, { who, outcome });
-    this.#taken.delete(reqId);
-    this.#options.invocations.ended(reqId, outcome, t);
-    this.#options.invocations.finish(reqId, t);
+    if (this.#taken.get(reqId)?.confirmed === true) this.#end(reqId, outcome, t);
+    else this.#remember(reqId, { who, outcome });
   }
 
   initFailed(who: Speaker, outcome: Outcome, t: number): void {
@@ -128,20 +123,24 @@ export class Speakers implements RuntimeListener {
     runtime.look();
     const parent = this.#parents.get(who.proc);
     const successor = Number.parseInt(who.proc, 10) === runtime.pid;
-    if (!successor && (parent === undefined || parent === null || parent !== this.#parents.get(this.#runtime.proc))) return false;
+    if (!successor && (parent === undefined || parent === null || parent !== this.#parents.get(this.#runtime.proc)))
+      return false;
     this.#runtime = who;
     return true;
   }
 
   #confirm(who: Speaker, invocation: Invocation, t: number): void {
-    const { invocations } = this.#options;
-    const outcome = this.#taken.get(invocation.reqId)?.outcome;
-    invocations.begun(who, invocation, t);
-    this.#remember(invocation.reqId, { who, invocation });
-    if (outcome === undefined) return;
-    this.#taken.delete(invocation.reqId);
-    invocations.ended(invocation.reqId, outcome, t);
-    invocations.finish(invocation.reqId, t);
+    const { reqId } = invocation;
+    const outcome = this.#taken.get(reqId)?.outcome;
+    this.#options.invocations.begun(who, invocation, t);
+    this.#remember(reqId, { who, invocation, confirmed: true });
+    if (outcome !== undefined) this.#end(reqId, outcome, t);
+  }
+
+  #end(reqId: RequestId, outcome: Outcome, t: number): void {
+    this.#taken.delete(reqId);
+    this.#options.invocations.ended(reqId, outcome, t);
+    this.#options.invocations.finish(reqId, t);
   }
 
   #remember(reqId: RequestId, taken: Taken): void {
