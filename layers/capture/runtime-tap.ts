@@ -91,36 +91,34 @@ export class RuntimeTap {
   }
 
   #bytes(event: WireBytes): void {
-    const connection = this.#connectionFor(event);
-    if (connection === undefined) return;
-    this.#connections.delete(event.conn);
-    this.#connections.set(event.conn, connection);
-    const { http, offsets } = connection;
-    const direction = event.sent ? 'sent' : 'received';
-    const leftOut = (count: number): void => {
-      if (count <= 0) return;
-      if (event.sent) http.sentLeftOut(count);
-      else http.receivedLeftOut(count);
-    };
-    leftOut(event.offset - (offsets[direction] ?? event.offset));
-    offsets[direction] = event.offset + event.total;
-    http[direction](event.bytes);
-    leftOut(event.total - event.bytes.length);
-    if (http.state === 'unreadable') this.lost++;
-  }
-
-  /** Undefined: it cannot be read, until the next call begins. */
-  #connectionFor(event: WireBytes): Connection | undefined {
     const known = this.#connections.get(event.conn);
     const direction = event.sent ? 'sent' : 'received';
-    if (known?.http.state === 'reading' && event.offset >= (known.offsets[direction] ?? 0)) return known;
-    const begins = event.sent && CALL.test(event.bytes.toString('latin1', 0, 128));
-    if (!begins) {
-      if (known === undefined) this.lost++;
-      return undefined;
+    if (known !== undefined && known.http.state === 'reading' && event.offset >= (known.offsets[direction] ?? 0)) {
+      this.#leftOut(known, event, event.offset - (known.offsets[direction] ?? event.offset));
+      if (known.http.state === 'reading') return void this.#feed(known, event);
     }
-    // The answer to this call comes next, however much of those before was lost.
-    return this.#open(event.conn, known?.peer ?? NOWHERE, { sent: event.offset, received: undefined });
+    // It cannot be understood until the next call begins, whose answer comes next, however much of those before was lost.
+    if (known?.http.state !== 'tunnel' && event.sent && CALL.test(event.bytes.toString('latin1', 0, 128)))
+      this.#feed(this.#open(event.conn, known?.peer ?? NOWHERE, { sent: event.offset, received: undefined }), event);
+    else this.lost++;
+  }
+
+  #feed(connection: Connection, event: WireBytes): void {
+    const direction = event.sent ? 'sent' : 'received';
+    connection.offsets[direction] = event.offset + event.total;
+    connection.http[direction](event.bytes);
+    // Nothing more will come from there.
+    if (!event.sent && event.total === 0) connection.http.receivedEnd();
+    this.#leftOut(connection, event, event.total - event.bytes.length);
+    this.#connections.delete(event.conn);
+    this.#connections.set(event.conn, connection);
+  }
+
+  #leftOut({ http }: Connection, { sent }: WireBytes, count: number): void {
+    if (count <= 0) return;
+    if (sent) http.sentLeftOut(count);
+    else http.receivedLeftOut(count);
+    if (http.state === 'unreadable') this.lost++;
   }
 
   #scene(): Scene {
