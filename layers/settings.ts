@@ -105,10 +105,12 @@ export const SETTINGS = {
   ALASTOR_STEER: {
     by: 'user',
     fallback: '',
-    values: '`addr:port,…`',
-    meaning:
-      'Local addresses that are led through the network proxy as if they were remote. `AWS_ENDPOINT_URL*` are so anyway.',
-    problem: like(/^(?:[0-9a-fA-F.:[\]]+:\d{1,5})(?:,[0-9a-fA-F.:[\]]+:\d{1,5})*$/, 'a list of addr:port, separated by commas'),
+    values: '`addr:port,…`; `addr:port/http` where plain HTTP is spoken',
+    meaning: 'Local addresses whose traffic is looked at as if they were remote. `AWS_ENDPOINT_URL*` are so anyway.',
+    problem: like(
+      /^(?:[0-9a-fA-F.:[\]]+:\d{1,5}(?:\/http)?)(?:,[0-9a-fA-F.:[\]]+:\d{1,5}(?:\/http)?)*$/,
+      'a list of addr:port or addr:port/http, separated by commas',
+    ),
   },
   ALASTOR_UPSTREAM_RUNTIME_API: {
     by: 'user',
@@ -189,6 +191,13 @@ export const SETTINGS = {
     values: 'absolute path',
     meaning: 'For the shim: the event ring. Set by the wrapper.',
     problem: absolute,
+  },
+  ALASTOR_TEE: {
+    by: 'layer',
+    fallback: '',
+    values: '`http`, `runtime`',
+    meaning: "For the shim: whose traffic it tees, HTTP's and the runtime's with the Runtime API. Set by the wrapper.",
+    problem: anything,
   },
   ALASTOR_PROXY_PORT: {
     by: 'layer',

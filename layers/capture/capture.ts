@@ -174,8 +174,8 @@ export class Capture {
       // Without the certificate nothing may be steered: every TLS client would fail.
       const proxy = ca === undefined ? undefined : capture.#front?.port;
       const tap = network === 'auto' || network === 'tap';
-      const requests = capture.#tapsRequests ? 'tap' : 'proxy';
-      writeShared(settings.dir, 'ports', portsFile({ runtime: capture.#proxy?.port, proxy, steer, tap, requests }));
+      const tee = capture.#tapsRequests ? (['runtime'] as const) : [];
+      writeShared(settings.dir, 'ports', portsFile({ runtime: capture.#proxy?.port, proxy, steer, tap, tee }));
     });
     capture.#platform = await probing;
     if (ring !== undefined) capture.#bell = Bell.hang(bell, () => capture.recorder.drain());

@@ -76,17 +76,20 @@ const RESOLVE_MS = 150;
 
 /**
  * `addr:port` of AWS endpoint overrides that lead to this machine (the local engine, LocalStack): the shim would leave local
- * addresses alone. Taken from ALASTOR_STEER and every AWS_ENDPOINT_URL*.
+ * addresses alone. Taken from ALASTOR_STEER and every AWS_ENDPOINT_URL*; `addr:port/http` where no TLS is to be expected.
  */
 export async function steeredEndpoints(env: NodeJS.ProcessEnv): Promise<string[]> {
-  const found = new Set((env.ALASTOR_STEER ?? '').split(',').filter((entry) => /^[0-9a-fA-F.:[\]]+:\d+$/.test(entry)));
+  const found = new Set(
+    (env.ALASTOR_STEER ?? '').split(',').filter((entry) => /^[0-9a-fA-F.:[\]]+:\d+(?:\/http)?$/.test(entry)),
+  );
   const urls = Object.entries(env).flatMap(([name, value]) =>
     name.startsWith('AWS_ENDPOINT_URL') && value !== undefined && URL.canParse(value) ? [new URL(value)] : [],
   );
   await Promise.all(
     urls.map(async (url) => {
       const port = url.port || (url.protocol === 'https:' ? '443' : '80');
-      for (const address of await addresses(url.hostname.replace(/^\[|\]$/g, ''))) found.add(`${address}:${port}`);
+      for (const address of await addresses(url.hostname.replace(/^\[|\]$/g, '')))
+        found.add(`${address}:${port}${url.protocol === 'http:' ? '/http' : ''}`);
     }),
   );
   return [...found];

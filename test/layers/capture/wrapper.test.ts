@@ -56,9 +56,9 @@ describe('the wrapper', () => {
   });
 
   it('tells the shim where the Runtime API really is, when it is to look on', () => {
-    writeFileSync(join(shared, 'ports'), 'ALASTOR_RUNTIME_PORT=4001\nALASTOR_REQUESTS=tap\n');
+    writeFileSync(join(shared, 'ports'), 'ALASTOR_RUNTIME_PORT=4001\nALASTOR_TEE=runtime\n');
     // Programs without the shim go to the proxy all the same.
-    const tapped = { AWS_LAMBDA_RUNTIME_API: '127.0.0.1:4001', ALASTOR_RUNTIME_PORT: '4001' };
+    const tapped = { ALASTOR_TEE: 'runtime', AWS_LAMBDA_RUNTIME_API: '127.0.0.1:4001', ALASTOR_RUNTIME_PORT: '4001' };
     expect(run().env).toMatchObject({ ...tapped, ALASTOR_RUNTIME_API: '127.0.0.1:9001' });
     const behind = { ALASTOR_UPSTREAM_RUNTIME_API: '127.0.0.1:9009' };
     expect(run(behind).env).toMatchObject({ ...tapped, ALASTOR_RUNTIME_API: '127.0.0.1:9009' });
