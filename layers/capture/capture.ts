@@ -292,7 +292,9 @@ export class Capture {
     this.#steered.learn(event);
     this.#sockets.learn(event);
     this.speakers.learn(event);
-    if (event.kind === 'process-start') this.#heard = this.#shim = true;
+    if (event.kind !== 'process-start') return;
+    this.#heard = this.#shim = true;
+    if (event.how === 'runtime') this.runtime.look();
   }
 
   /** Several requests in one process: what it does is recorded without a request, and this says why. */

@@ -17,12 +17,14 @@ export class RuntimeProcess {
     this.#dir = dir;
   }
 
-  /** To be called while it certainly lives: when it asks for a request. */
+  /** To be called when it is likely to live: when it has just started, or asked for a request. */
   look(): void {
     try {
       const pid = Number(readFileSync(join(this.#dir, PID_FILE), 'latin1'));
       const start = Number.isSafeInteger(pid) && pid > 0 ? startTime(pid) : undefined;
-      this.#known = start === undefined ? undefined : { pid, start };
+      if (start !== undefined) this.#known = { pid, start };
+      // Seen before and ended since it said what it is looked for: then it is gone.
+      else if (pid !== this.#known?.pid) this.#known = undefined;
     } catch {
       // No wrapper, or /proc hidden: then nothing can be said, and the deadline decides.
       this.#known = undefined;
