@@ -14,6 +14,7 @@
 #define SLOTS 512u
 #define PROBES 8u
 #define RANDOM 32u
+#define RECEIVED_SHUTDOWN 2 /* SSL_RECEIVED_SHUTDOWN: the other side has said that no more will come */
 
 static struct slot {
     void *ssl;
@@ -83,7 +84,9 @@ static uint32_t bound(const struct libssl *lib, void *ssl) {
 static void moved(const struct libssl *lib, void *ssl, enum direction direction, const void *at, size_t bytes) {
     if (lib->inside || borrowed()) return;
     uint32_t tag = bound(lib, ssl);
-    if (tag && bytes) wire_spoke(tag, direction, at, bytes);
+    if (LIKELY(!tag)) return;
+    if (bytes) wire_spoke(tag, direction, at, bytes);
+    else if (direction == RECEIVED && lib->SSL_get_shutdown && lib->SSL_get_shutdown(ssl) & RECEIVED_SHUTDOWN) wire_ended(tag, 1);
 }
 
 /* Our function is called and the library is not there: only a program that looks symbols up by hand comes to this. */

@@ -10,8 +10,9 @@
 
 #define WIRES 256u /* slot 0 is never used */
 #define GENERATIONS (UINT32_MAX / WIRES)
-/* So much of one side's turn is told whatever the ring holds; more only while there is room for others too. */
+/* So much of one side's turn is told whatever the ring holds; more only while there is room for others too (in eighths). */
 #define TURN_MOST 65536u
+#define FULL_ENOUGH 4u
 /* A ClientHello is looked for this far into what was sent: after CONNECT, or a protocol's word for "now TLS". */
 #define HELLO_WITHIN 4096u
 #define HELLO_TOLD 4000u
@@ -28,6 +29,7 @@ struct wire {
     uint8_t told;    /* its beginning is in the ring */
     uint8_t ours;    /* opened, or since the fork used, by this process */
     uint8_t settled; /* it will not begin TLS any more */
+    uint8_t ended;   /* the other side has said all it will */
     uint8_t bound, spoken, has_random;
     uint8_t turns, last;
     uint16_t port, local_port;
@@ -165,7 +167,8 @@ static void tell(struct wire *w, uint64_t flags, uint64_t *counts, enum directio
         struct piece pieces[PIECES];
         size_t got = 0;
         unsigned used = 0;
-        if (w->turn < TURN_MOST || !ring_pressed()) used = take(&from, pieces, PIECES, bytes < WIRE_MAX ? bytes : WIRE_MAX, &got);
+        if (w->turn < TURN_MOST || !ring_is_above(w->runtime ? RING_EIGHTHS : FULL_ENOUGH))
+            used = take(&from, pieces, PIECES, bytes < WIRE_MAX ? bytes : WIRE_MAX, &got);
         if (!used) {
             emit(EV_WIRE, w->id, flags | WIRE_LEFT_OUT, offset, bytes, NULL, 0);
             return;
@@ -249,6 +252,13 @@ void wire_spoke(uint32_t tag, enum direction direction, const void *at, size_t b
     if (!w || w->state != TLS || !bytes) return;
     w->spoken = 1;
     tell(w, WIRE_TLS, w->plaintext, direction, (struct parts){&part, at ? 1 : 0, 0}, bytes);
+}
+
+void wire_ended(uint32_t tag, int tls) {
+    struct wire *w = wire_at(tag);
+    if (!w || w->state != (tls ? TLS : PLAIN) || __atomic_exchange_n(&w->ended, 1, __ATOMIC_RELAXED)) return;
+    uint64_t flags = flag_of(w) | WIRE_RECEIVED | (tls ? WIRE_TLS : 0);
+    emit(EV_WIRE, w->id, flags, (tls ? w->plaintext : w->clear)[RECEIVED], 0, NULL, 0);
 }
 
 uint32_t wire_of_random(const unsigned char *random) {

@@ -29,6 +29,8 @@ void wire_drop(uint32_t tag);
 void wire_moved(uint32_t tag, enum direction direction, const struct iovec *parts, size_t count, size_t bytes);
 /* The same where they cannot be looked at. */
 void wire_unseen(uint32_t tag, enum direction direction, size_t bytes);
+/* The other side has sent all it will: of what goes in the clear, or (`tls`) of what libssl opens. */
+void wire_ended(uint32_t tag, int tls);
 
 /* TLS connections that no SSL object has been found for. 0 is the common answer, and makes the SSL hooks cheap. */
 extern uint32_t wires_unbound;
