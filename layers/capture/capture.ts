@@ -294,7 +294,7 @@ export class Capture {
     this.speakers.learn(event);
     if (event.kind !== 'process-start') return;
     this.#heard = this.#shim = true;
-    if (event.how === 'runtime') this.runtime.look();
+    if (event.how === 'runtime' && event.proc !== undefined) this.runtime.started(event.proc, event.parent);
   }
 
   /** Several requests in one process: what it does is recorded without a request, and this says why. */

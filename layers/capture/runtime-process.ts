@@ -17,17 +17,31 @@ export class RuntimeProcess {
     this.#dir = dir;
   }
 
-  /** To be called when it is likely to live: when it has just started, or asked for a request. */
+  /** To be called when it is likely to live: when it has asked for a request. */
   look(): void {
+    const pid = this.#told();
+    const start = pid === undefined ? undefined : startTime(pid);
+    if (pid !== undefined && start !== undefined) this.#known = { pid, start };
+    // Seen before and ended since it said what it is looked for: then it is gone. Else nothing can be said, and the deadline decides.
+    else if (pid !== this.#known?.pid) this.#known = undefined;
+  }
+
+  /** A first process of the function has started: perhaps long ago, so that it may not live any more. */
+  started(proc: ProcessId, parent: ProcessId | null): void {
+    this.look();
+    const [pid, start = ''] = proc.split('@');
+    // Its parent is where it should be, so it is not only out of our sight.
+    const visible = parent !== null && isAlive(parent);
+    if (this.#known === undefined && visible && this.#told() === Number(pid)) this.#known = { pid: Number(pid), start };
+  }
+
+  /** Undefined without a wrapper. */
+  #told(): number | undefined {
     try {
       const pid = Number(readFileSync(join(this.#dir, PID_FILE), 'latin1'));
-      const start = Number.isSafeInteger(pid) && pid > 0 ? startTime(pid) : undefined;
-      if (start !== undefined) this.#known = { pid, start };
-      // Seen before and ended since it said what it is looked for: then it is gone.
-      else if (pid !== this.#known?.pid) this.#known = undefined;
+      return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
     } catch {
-      // No wrapper, or /proc hidden: then nothing can be said, and the deadline decides.
-      this.#known = undefined;
+      return undefined;
     }
   }
 
