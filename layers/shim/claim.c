@@ -17,7 +17,8 @@
 static int http, runtime;
 static struct place apis[APIS_MOST];
 static unsigned api_count;
-/* Our own proxy before the Runtime API, on 127.0.0.1: whoever is teed is led past it, to the first of the APIs. */
+/* Our own proxy before the Runtime API, on 127.0.0.1: whoever is teed is led past it. Where to, the last of the APIs: of several
+ * proxies the one that was put up last is the outermost. */
 static struct place proxy;
 
 static int has_word(const char *list, const char *word) {
@@ -95,9 +96,10 @@ void claim_begin(char **env) {
 int claim_past_proxy(const struct sockaddr *peer, socklen_t length, struct sockaddr_in *out) {
     struct place to;
     if (LIKELY(!proxy.port) || !api_count || length != sizeof *out || !place_of(peer, length, &to) || !place_is(&proxy, &to)) return 0;
-    if (peer->sa_family != AF_INET || !same_bytes(apis[0].address, place_mapped, 12)) return 0;
-    *out = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = __builtin_bswap16((uint16_t)apis[0].port)};
-    __builtin_memcpy(&out->sin_addr, apis[0].address + 12, 4);
+    const struct place *api = &apis[api_count - 1];
+    if (peer->sa_family != AF_INET || !same_bytes(api->address, place_mapped, 12)) return 0;
+    *out = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = __builtin_bswap16((uint16_t)api->port)};
+    __builtin_memcpy(&out->sin_addr, api->address + 12, 4);
     return 1;
 }
 
