@@ -13,19 +13,28 @@ export class BodyMeter {
   readonly #kept: Uint8Array[] = [];
   #bytes = 0;
   #complete = false;
+  #holed = false;
+  #digest: BodyDigest | undefined;
 
   add(chunk: Uint8Array): void {
+    this.#bytes += chunk.length;
+    if (this.#holed) return;
     this.#hash.update(chunk);
     this.#beginning.add(chunk);
-    this.#bytes += chunk.length;
     if (this.#bytes <= PAYLOAD_MOST) this.#kept.push(chunk);
     else this.#kept.length = 0;
   }
 
   /** SHA-256 of its canonical JSON, see handover/payload.ts; undefined when it is none, was cut short or is too large. */
   payload(): string | undefined {
-    if (!this.#complete || this.#bytes > PAYLOAD_MOST) return undefined;
+    if (!this.whole || this.#bytes > PAYLOAD_MOST) return undefined;
     return payloadDigest(Buffer.concat(this.#kept).toString('utf8'));
+  }
+
+  /** So many bytes passed unseen: there will be no digest. */
+  leftOut(count: number): void {
+    this.#holed = true;
+    this.#bytes += count;
   }
 
   get bytes(): number {
@@ -37,12 +46,22 @@ export class BodyMeter {
     this.#complete = true;
   }
 
-  /** With the beginning of its text, which the redactor shortens or removes. May be called once. */
+  /** All of it was seen. */
+  get whole(): boolean {
+    return this.#complete && !this.#holed;
+  }
+
+  /** With the beginning of its text, which the redactor shortens or removes. What it says first, it says again. */
   digest(): BodyDigest {
+    this.#digest ??= this.#sum();
+    return this.#digest;
+  }
+
+  #sum(): BodyDigest {
     const text = this.#beginning.text();
     return {
       bytes: this.#bytes,
-      ...(this.#complete ? { sha256: this.#hash.digest('hex') } : {}),
+      ...(this.whole ? { sha256: this.#hash.digest('hex') } : {}),
       ...(text === undefined ? {} : { text }),
     };
   }

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { type PlatformCapabilities, probePlatform } from './capabilities.ts';
 import { type HeldPort, holdPort } from './held-port.ts';
 import { portsFile, prepareDir, writeShared } from './instance-dir.ts';
 import { type LeftBehind, leftBehind } from './ledger.ts';
@@ -14,6 +15,13 @@ const JAVA = '/var/lang/bin/java';
 /** What the wrapper, and the runtime that it starts, must find. Each part may be missing: `failures` says why. */
 export interface Prepared {
   readonly ring: RingFile | undefined;
+  /** Named pipe by which the shims ask for the ring to be read. */
+  readonly bell: string | undefined;
+  /** The shim can be loaded, and has somewhere to write. */
+  readonly shim: boolean;
+  /** The runtime's own talk with the Runtime API will tell of requests, where the shim is in the runtime. */
+  readonly tapsRequests: boolean;
+  readonly platform: Promise<PlatformCapabilities>;
   /** Where the Runtime API proxy will answer. */
   readonly requests: HeldPort | undefined;
   /** Where the network proxy will answer. */
@@ -27,8 +35,9 @@ export interface Prepared {
 /**
  * The platform starts the runtime when this extension has registered; so this is all that happens before. The ports are open and
  * nobody serves them yet: who connects waits. Never rejects.
+ * @param home folder of the shim and the probe (/opt/alastor)
  */
-export async function prepare(settings: Settings, env: NodeJS.ProcessEnv): Promise<Prepared> {
+export async function prepare(settings: Settings, env: NodeJS.ProcessEnv, home: string): Promise<Prepared> {
   const failures: string[] = [];
   const attempt = async <T>(what: string, work: () => T | Promise<T>): Promise<T | undefined> => {
     try {
@@ -40,11 +49,14 @@ export async function prepare(settings: Settings, env: NodeJS.ProcessEnv): Promi
     }
   };
   const before = leftBehind(settings.dir);
-  const making = attempt('the event ring', () => {
+  const bell = join(settings.dir, 'ring.bell');
+  const dir = await attempt('the shared directory', () => {
     prepareDir(settings.dir);
-    return makeRingBeside(join(settings.dir, 'ring'));
+    return settings.dir;
   });
-  const { network } = settings;
+  const making = dir === undefined ? undefined : attempt('the event ring', () => makeRingBeside(join(dir, 'ring')));
+  const platform = probePlatform(join(home, 'probe'), dir && bell);
+  const { network, requests: seenBy } = settings;
   const opening = attempt('the Runtime API proxy', holdPort);
   const front =
     network === 'auto' || network === 'proxy'
@@ -53,6 +65,8 @@ export async function prepare(settings: Settings, env: NodeJS.ProcessEnv): Promi
   const steer = (await attempt('endpoint overrides', () => steeredEndpoints(env))) ?? [];
   const requests = await opening;
   const ring = await making;
+  const shim = ring !== undefined && existsSync(join(home, 'libalastor.so'));
+  const tapsRequests = shim && (seenBy === 'tap' || (seenBy === 'auto' && network !== 'proxy'));
   await attempt('the shared files', async () => {
     if (front !== undefined) {
       writeShared(settings.dir, 'ca.pem', front.caPem);
@@ -63,7 +77,8 @@ export async function prepare(settings: Settings, env: NodeJS.ProcessEnv): Promi
       }
     }
     const tap = network === 'auto' || network === 'tap';
-    writeShared(settings.dir, 'ports', portsFile({ runtime: requests?.port, proxy: front?.held.port, steer, tap }));
+    const tee = tapsRequests ? (['runtime'] as const) : [];
+    writeShared(settings.dir, 'ports', portsFile({ runtime: requests?.port, proxy: front?.held.port, steer, tap, tee }));
   });
-  return { ring, requests, front, steer, before, failures };
+  return { ring, bell: ring && bell, shim, tapsRequests, platform, requests, front, steer, before, failures };
 }

@@ -15,10 +15,16 @@ export interface BatchSink {
   readonly failing: boolean;
 }
 
+/** A point in the order of the events at which something else than an observation happens: a request begins, or ends. */
+export interface Boundary {
+  readonly kind: 'boundary';
+  act(): void;
+}
+
 /** The events of the shimmed processes. */
 export interface EventSource {
   /** Hands over, one by one, what was reported since the last call. With `briefly` not all of it, if it is much. */
-  read(take: (observation: Observation) => void, briefly: boolean): void;
+  read(take: (event: Observation | Boundary) => void, briefly: boolean): void;
 }
 
 export interface RecorderOptions {
@@ -79,6 +85,7 @@ export class Recorder {
   readonly #active = new Map<RequestId, 'invoke' | 'after'>();
   readonly #history: Span[] = [];
   #firstBegun = Number.POSITIVE_INFINITY;
+  #draining = false;
   readonly #lost = new Map<GapObservation['why'], { lost: number; detail: string | undefined }>();
   readonly #options: RecorderOptions;
   readonly #batchBytes: number;
@@ -110,17 +117,22 @@ export class Recorder {
 
   /** Records what shimmed processes have reported since. Called at every boundary, so that each event falls on its right side. */
   drain(briefly = false): void {
-    if (this.#options.ring === undefined) return;
+    // What a boundary does would drain first; but what came before it is recorded already, and what comes after must wait.
+    if (this.#options.ring === undefined || this.#draining) return;
+    this.#draining = true;
     try {
       this.#options.ring.read(this.#take, briefly);
     } catch (error) {
       log('reading the event ring failed', error);
       this.gap('ring-damaged', 0, String(error));
+    } finally {
+      this.#draining = false;
     }
     this.#options.onDrained?.();
   }
 
-  readonly #take = (event: Observation): void => {
+  readonly #take = (event: Observation | Boundary): void => {
+    if (event.kind === 'boundary') return void event.act();
     const { onEvent, attribution } = this.#options;
     if (event.kind === 'gap' && event.why === 'ring-full') this.dropped += event.lost;
     onEvent?.(event);
@@ -128,17 +140,16 @@ export class Recorder {
     this.observe(event);
   };
 
-  /** Records one observation in the place where the instance is now. */
-  observe(observation: Observation): void {
-    this.#write(observation, this.#placeOf(observation));
+  /** Records one observation in the place where the instance is now, or as one that was made when `req` had just ended. */
+  observe(observation: Observation, req?: RequestId): void {
+    this.#write(observation, req === undefined ? this.#placeOf(observation) : placeOf(req, 'after'));
   }
 
-  /** A request begins: what came before it belongs to the time before. */
-  begin(req: RequestId, observation: Observation): void {
+  /** A request begins: what came before it belongs to the time before. `begun`: when, in µs since 1970. */
+  begin(req: RequestId, observation: Observation, begun: number = nowMicros()): void {
     this.drain();
     this.#active.set(req, 'invoke');
     this.#here = undefined;
-    const begun = nowMicros();
     this.#firstBegun = Math.min(this.#firstBegun, begun);
     this.#history.push({ req, begun, answered: Number.POSITIVE_INFINITY, done: Number.POSITIVE_INFINITY });
     if (this.#history.length > HISTORY) this.#history.shift();
@@ -146,24 +157,24 @@ export class Recorder {
   }
 
   /** Its answer is out (or it failed); what it still does is recorded as phase `after`. */
-  end(req: RequestId, observation: Observation): void {
+  end(req: RequestId, observation: Observation, answered: number = nowMicros()): void {
     this.drain();
     this.#write(observation, placeOf(req, this.#active.get(req) ?? this.#phase), true);
     if (!this.#active.has(req)) return;
     this.#active.set(req, 'after');
     this.#here = undefined;
     const span = this.#history.findLast((past) => past.req === req);
-    if (span !== undefined) span.answered = nowMicros();
+    if (span !== undefined) span.answered = answered;
   }
 
   /** The runtime has asked for the next request: nothing more belongs to this one. */
-  done(req: RequestId): void {
+  done(req: RequestId, t: number = nowMicros()): void {
     this.drain();
     if (!this.#active.delete(req)) return;
     this.#here = undefined;
-    this.#options.attribution?.done(req, nowMicros());
+    this.#options.attribution?.done(req, t);
     const span = this.#history.findLast((past) => past.req === req);
-    if (span !== undefined) span.done = nowMicros();
+    if (span !== undefined) span.done = t;
     this.#phase = 'idle';
   }
 

@@ -1,5 +1,6 @@
 import { closeSync, readSync, writeSync } from 'node:fs';
 import type { GapObservation, Observation, ProcessId } from '../record/types.ts';
+import type { Boundary } from './recorder.ts';
 import { Census } from './ring-census.ts';
 import { decode, decodeOpenClose } from './ring-decode.ts';
 import { EventReader, type RingEvent, readU64 } from './ring-event.ts';
@@ -13,11 +14,15 @@ import {
   EVENT_MAX,
   HEAD_AT,
   RING_HEAD_BYTES,
+  RUNG_AT,
   TAIL_AT,
   UNNUMBERED,
 } from './ring-layout.ts';
 import { TapParts } from './tap/parts.ts';
 import { readTapMessage } from './tap/reading.ts';
+import { decodeWire, WIRE_BYTES, WIRE_CLOSE, type WireEvent } from './wire/event.ts';
+
+type Take = (event: Observation | Boundary) => void;
 
 /** Read at a time. Bounds memory, not what a drain yields. */
 const CHUNK = 1 << 18;
@@ -32,6 +37,7 @@ const UNFINISHED_DRAINS = 5;
 const FILE_OPEN = 4;
 const FILE_CLOSE = 5;
 const TAP = 13;
+const NOT_RUNG = Buffer.alloc(4);
 
 /**
  * The reading end of the ring that every shimmed process writes to. Node cannot map files, so it is read through the page
@@ -39,6 +45,8 @@ const TAP = 13;
  */
 export class Ring {
   readonly path: string;
+  /** Reads what the shim tees of connections; what comes of it takes its place in `out`. The event is not to be kept. */
+  wire: ((event: WireEvent, out: (Observation | Boundary)[]) => void) | undefined;
   readonly #fd: number;
   readonly #capacity: number;
   readonly #keyLow: number;
@@ -82,10 +90,10 @@ export class Ring {
     writeSync(this.#fd, this.#publish, 0, 16, TAIL_AT);
   }
 
-  /** Everything reported since the last call. */
+  /** Everything observed since the last call; what happens at boundaries happens on the way. */
   drain(): Observation[] {
     const out: Observation[] = [];
-    this.read((observation) => out.push(observation));
+    this.read((event) => (event.kind === 'boundary' ? event.act() : void out.push(event)));
     return out;
   }
 
@@ -94,10 +102,12 @@ export class Ring {
    * Takes what was there when it was called; what is reported meanwhile is left for the next call, so it always ends.
    * @param briefly takes a bounded part of it, so that it ends soon
    */
-  read(take: (observation: Observation) => void, briefly = false): void {
+  read(take: Take, briefly = false): void {
     const now = performance.now();
     readSync(this.#fd, this.#head, 0, RING_HEAD_BYTES, 0);
     const head = readU64(this.#head, HEAD_AT);
+    // Before anything is read: what comes from here on may ring again.
+    if (this.#head.readUInt32LE(RUNG_AT) !== 0) writeSync(this.#fd, NOT_RUNG, 0, 4, RUNG_AT);
     this.#countDropped(take);
     if (head < this.#tail || head - this.#tail > this.#capacity || head % CELL !== 0) {
       this.#resetHead(take, head);
@@ -123,14 +133,14 @@ export class Ring {
     return { t: Date.now() * 1000, ...(proc === undefined ? {} : { proc }), ...gap };
   }
 
-  #countDropped(take: (observation: Observation) => void): void {
+  #countDropped(take: Take): void {
     const dropped = readU64(this.#head, DROPPED_AT);
     if (dropped > this.#dropped) take(this.#gap({ kind: 'gap', why: 'ring-full', lost: dropped - this.#dropped }));
     this.#dropped = dropped;
   }
 
   /** A head that no writer can have left there. Writers drop everything until it is put right. */
-  #resetHead(take: (observation: Observation) => void, head: number): void {
+  #resetHead(take: Take, head: number): void {
     take(this.#gap({ kind: 'gap', why: 'ring-damaged', lost: 0, detail: `head ${head}, tail ${this.#tail}` }));
     const right = Buffer.alloc(8);
     right.writeBigUInt64LE(BigInt(this.#tail));
@@ -145,7 +155,7 @@ export class Ring {
   }
 
   /** Reads and consumes up to one chunk. False when there is nothing to be had now. */
-  #takeChunk(head: number, take: (observation: Observation) => void, now: number): boolean {
+  #takeChunk(head: number, take: Take, now: number): boolean {
     const start = this.#tail;
     const length = Math.min(head - start, this.#bytes.length);
     this.#read(start, length);
@@ -171,10 +181,10 @@ export class Ring {
     }
   }
 
-  #takeEvent(at: number, size: number, take: (observation: Observation) => void, now: number): void {
+  #takeEvent(at: number, size: number, take: Take, now: number): void {
     const n = this.#events.n(at);
     const proc = this.#events.proc(at);
-    const said = this.#understand(at, size);
+    const said = this.#understand(at, size, take);
     const gap = n === UNNUMBERED ? undefined : this.#census.count(proc, n, now);
     if (said === undefined)
       take(this.#gap({ kind: 'gap', why: 'ring-damaged', lost: 1, detail: 'an event that means nothing' }));
@@ -185,11 +195,20 @@ export class Ring {
     if (gap) take(this.#gap(gap, proc));
   }
 
-  #understand(at: number, size: number): Observation | 'more' | undefined {
+  /** `more`: well said, but no observation by itself. */
+  #understand(at: number, size: number, take: Take): Observation | 'more' | undefined {
     const type = this.#events.type(at);
     if (type === FILE_OPEN || type === FILE_CLOSE) return decodeOpenClose(this.#events, at, size);
     const event = this.#events.whole(at, size);
-    return event && (type === TAP ? this.#tapped(event) : decode(event, this.#census.origin));
+    if (event === undefined) return undefined;
+    if (type === TAP) return this.#tapped(event);
+    if (type < WIRE_BYTES || type > WIRE_CLOSE) return decode(event, this.#census.origin);
+    const wire = decodeWire(event);
+    if (wire === undefined) return undefined;
+    const out: (Observation | Boundary)[] = [];
+    this.wire?.(wire, out);
+    for (const one of out) take(one);
+    return 'more';
   }
 
   #tapped(event: RingEvent): Observation | 'more' | undefined {
@@ -222,7 +241,7 @@ export class Ring {
   }
 
   /** Skips to the next whole event, or to the end of what was read. */
-  #findNext(from: number, start: number, length: number, take: (observation: Observation) => void): number {
+  #findNext(from: number, start: number, length: number, take: Take): number {
     let at = from + CELL;
     while (at < length && typeof this.#stampedLength(at, start + at, length) !== 'number') at += CELL;
     const detail = `${at - from} bytes at ${start + from}`;

@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream';
 import { BodyMeter } from '../capture/body.ts';
 import { MAX_HEADER_BYTES, pairs, passedHeaders, relayHead } from '../capture/forward.ts';
 import { log } from '../capture/log.ts';
-import type { Outcome } from '../capture/runtime-proxy.ts';
+import type { Outcome } from '../capture/runtime-calls.ts';
 import type { BodyDigest } from '../record/types.ts';
 
 /** A request from outside, before the function has it. */

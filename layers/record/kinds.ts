@@ -51,6 +51,7 @@ const trigger = object<Trigger>({
 const capabilities = object<Capabilities>({
   shim: bool,
   runtimeProxy: bool,
+  runtimeTap: optional(bool),
   networkProxy: bool,
   ptrace: bool,
   seccomp: bool,

@@ -118,7 +118,7 @@ export interface WarningObservation {
   readonly detail: string;
 }
 
-/** Request boundaries, seen by the Runtime API proxy. */
+/** Request boundaries, seen on the runtime's connection to the Runtime API or by the proxy before it. */
 export interface RequestBeginObservation {
   readonly kind: 'request-begin';
   readonly deadlineMs: number;
@@ -326,7 +326,10 @@ export type AuditRecord = Observation & {
 /** What the probe found at init: what can be seen here, and by what. */
 export interface Capabilities {
   readonly shim: boolean;
+  /** A proxy stands before the Runtime API, at least for runtimes that cannot be tapped. */
   readonly runtimeProxy: boolean;
+  /** The shim leads the runtime past that proxy and tells what it says to the Runtime API. */
+  readonly runtimeTap?: boolean;
   readonly networkProxy: boolean;
   readonly ptrace: boolean;
   readonly seccomp: boolean;

@@ -110,7 +110,7 @@ export async function startFront(options: FrontOptions): Promise<Front> {
   const notHttp = new Memory();
   const serverFirst = new Memory();
   const sockets = new Set<net.Socket>();
-  const steerExtra = new Set(options.steerExtra);
+  const steerExtra = new Set(options.steerExtra.map((place) => place.replace(/\/http$/, '')));
 
   let stopped = false;
   let started = false;

@@ -25,7 +25,7 @@ afterEach(async () => {
 
 async function prepareWith(env: Record<string, string> = {}): Promise<Prepared> {
   const all = { ALASTOR_DIR: join(dir, 'shared'), ...env };
-  prepared = await prepare(readSettings(all), all);
+  prepared = await prepare(readSettings(all), all, '/nowhere');
   return prepared;
 }
 const shared = (name: string): string => readFileSync(join(dir, 'shared', name), 'utf8');
@@ -78,9 +78,12 @@ describe('before the extension registers', () => {
   it('says what could not be made, and the rest is there', async () => {
     writeFileSync(join(dir, 'shared'), 'a file where the directory should be');
     const blocked = { ALASTOR_DIR: join(dir, 'shared/below') };
-    prepared = await prepare(readSettings(blocked), blocked);
+    prepared = await prepare(readSettings(blocked), blocked, '/nowhere');
     expect(prepared.ring).toBeUndefined();
-    expect(prepared.failures).toEqual([expect.stringContaining('the event ring'), expect.stringContaining('the shared files')]);
+    expect(prepared.failures).toEqual([
+      expect.stringContaining('the shared directory'),
+      expect.stringContaining('the shared files'),
+    ]);
     expect(prepared.requests?.port).toBeGreaterThan(0);
   });
 });

@@ -101,10 +101,13 @@ describe('every record gets its place', () => {
 
   it('by its beginning, when it is an exchange that was reported late', async () => {
     const { recorder, records } = bench();
+    const aWhile = () => new Promise((resolve) => setTimeout(resolve, 2));
     recorder.begin('A', begin);
     const during = nowMicros();
+    await aWhile();
     recorder.end('A', end);
     const after = nowMicros();
+    await aWhile();
     recorder.done('A');
     const idle = nowMicros();
     // Longer than the clock of the network proxy is coarse.
