@@ -67,6 +67,11 @@ function peer(family: number, protocol: number, port: number, bytes: Buffer | un
   return addr === undefined ? undefined : { addr, port: port & 0xffff, proto };
 }
 
+/** `family` 4 or 6, as `enum family` of layers/shim/socket.h. */
+export function addressPeer(family: number, port: number, bytes: Buffer | undefined): Peer | undefined {
+  return family === 4 || family === 6 ? peer(family, 1, port, bytes) : undefined;
+}
+
 function decodeSocket(e: RingEvent): Said | undefined {
   const [fd, second, third, fourth] = e.numbers;
   if (e.type === 10) {
@@ -79,7 +84,8 @@ function decodeSocket(e: RingEvent): Said | undefined {
   const errno = fourth & 0xffff;
   if (e.type === 8) return { kind: 'socket-accept', peer: to, fd, localPort };
   if (e.type === 9) return { kind: 'socket-bind', peer: to, fd };
-  const tapped = (second & 2) === 2 ? { tapped: true } : {};
+  /* By a tap inside the process, or teed by the shim: either way what goes over it is told without the proxy. */
+  const tapped = (second & 6) !== 0 ? { tapped: true } : {};
   return {
     kind: 'socket-connect',
     peer: to,

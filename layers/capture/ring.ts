@@ -21,6 +21,7 @@ import {
 } from './ring-layout.ts';
 import { TapParts } from './tap/parts.ts';
 import { readTapMessage } from './tap/reading.ts';
+import { decodeWire, WIRE_BYTES, WIRE_CLOSE, type WireEvent } from './wire/event.ts';
 
 /** Read at a time. Bounds memory, not what a drain yields. */
 const CHUNK = 1 << 20;
@@ -36,6 +37,8 @@ const TAP = 13;
  */
 export class Ring {
   readonly path: string;
+  /** Reads what the shim tees of connections; what comes of it takes its place in `out`. The event is not to be kept. */
+  wire: ((event: WireEvent, out: Observation[]) => void) | undefined;
   readonly #fd: number;
   readonly #capacity: number;
   readonly #key: bigint;
@@ -168,7 +171,7 @@ export class Ring {
         continue;
       }
       const event = takeApart(this.#bytes, at, size);
-      const said = event && (event.type === TAP ? this.#tapped(event) : decode(event, this.#census.origin));
+      const said = event && this.#understand(event, out);
       if (said === 'more') this.#stuck = undefined;
       else if (said) out.push(said);
       else out.push(this.#gap({ kind: 'gap', why: 'ring-damaged', lost: 0, detail: 'an event that means nothing' }));
@@ -182,6 +185,15 @@ export class Ring {
     }
     this.#tail = Math.min(start + at, head);
     return at > 0;
+  }
+
+  /** `more`: well said, but no observation by itself. */
+  #understand(event: RingEvent, out: Observation[]): Observation | 'more' | undefined {
+    if (event.type === TAP) return this.#tapped(event);
+    if (event.type < WIRE_BYTES || event.type > WIRE_CLOSE) return decode(event, this.#census.origin);
+    const wire = decodeWire(event);
+    if (wire !== undefined) this.wire?.(wire, out);
+    return wire && 'more';
   }
 
   #tapped(event: RingEvent): Observation | 'more' | undefined {

@@ -32,13 +32,16 @@ enum event_type {
     EV_FILE_OPEN = 4,     /* fd, open flags, created | path */
     EV_FILE_CLOSE = 5,    /* fd, read, written | path */
     EV_FILE_CHANGE = 6,   /* op, mode + 1 or 0 | path, to */
-    EV_CONNECT = 7,       /* fd, localPort << 8 | 1 steered, 2 tapped, family << 8 | proto, port << 16 | errno | address */
+    EV_CONNECT = 7,       /* fd, localPort << 8 | 1 steered, 2 tapped, 4 teed, family << 8 | proto, port << 16 | errno | address */
     EV_ACCEPT = 8,        /* fd, localPort << 8, family << 8 | proto, port << 16 | address */
     EV_BIND = 9,          /* fd, 0, family << 8 | proto, port << 16 | address */
     EV_SOCKET_CLOSE = 10, /* fd, received, family << 24 | proto << 16 | port, sent | address */
     EV_DNS = 11,          /* | name, addresses (4 or 16 bytes each)... */
     EV_UNOBSERVED = 12,   /* what | detail */
     EV_TAP = 13,          /* message, offset, total | bytes, bytes */
+    EV_WIRE = 14,         /* connection, wire_flag, offset, total | bytes */
+    EV_WIRE_OPEN = 15,    /* connection, wire_flag, localPort << 16 | port, family | address */
+    EV_WIRE_CLOSE = 16,   /* connection, wire_flag, sent, received */
 };
 enum how { HOW_FORK = 1, HOW_VFORK = 2, HOW_IMAGE = 3 };
 enum unobserved { UNOBSERVED_PROGRAM = 1, UNOBSERVED_PROCESS = 2 };
