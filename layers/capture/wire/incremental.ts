@@ -5,7 +5,9 @@ export class Malformed extends Error {}
 
 /** What may wait while a parser is paused. */
 const QUEUE_BYTES = 64 * 1024;
-const QUEUE_MOST = 256;
+const QUEUE_MOST = 4096;
+/** What an entry costs besides its bytes, about. */
+const ENTRY = 64;
 const NOTHING = Buffer.alloc(0);
 
 /** One direction of a connection, parsed as it passes. Never throws to its feeder, whatever the bytes are. */
@@ -61,7 +63,7 @@ export abstract class Incremental {
   /** What comes is not of this protocol any more, or nothing will come. */
   stop(): void {
     this.#over = true;
-    this.#budget.give(this.#queued + this.#begun.length);
+    this.#budget.give(this.#queued + this.#queue.length * ENTRY + this.#begun.length);
     this.#queue = [];
     this.#queued = 0;
     this.#begun = NOTHING;
@@ -140,7 +142,7 @@ export abstract class Incremental {
   #wait(item: Buffer | number, first = false): void {
     const size = typeof item === 'number' ? 0 : item.length;
     this.guarded(() => {
-      if (this.#queued + size > QUEUE_BYTES || this.#queue.length >= QUEUE_MOST || !this.#budget.take(size))
+      if (this.#queued + size > QUEUE_BYTES || this.#queue.length >= QUEUE_MOST || !this.#budget.take(size + ENTRY))
         throw new Malformed('more than can wait for the other side');
       this.#queued += size;
       // Copied: the ring's reader uses its buffer again.
@@ -154,10 +156,9 @@ export abstract class Incremental {
     while (!this.#paused) {
       const item = this.#queue.shift();
       if (item === undefined) return;
-      if (typeof item !== 'number') {
-        this.#queued -= item.length;
-        this.#budget.give(item.length);
-      }
+      const size = typeof item === 'number' ? 0 : item.length;
+      this.#queued -= size;
+      this.#budget.give(size + ENTRY);
       this.#process(item);
     }
   }
