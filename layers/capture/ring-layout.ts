@@ -6,13 +6,15 @@
  * then the strings, each with a u16 length.
  */
 export const RING_MAGIC = 0x31676e6952414c41n;
-export const RING_VERSION = 1;
+export const RING_VERSION = 2;
 
 export const HEAD_AT = 64;
 /** Tail and, behind it, the heartbeat: CLOCK_MONOTONIC in µs. */
 export const TAIL_AT = 128;
 export const DROPPED_AT = 192;
-export const RING_HEAD_BYTES = 200;
+/** u32: a writer has rung the bell; none rings again until this is 0. */
+export const RUNG_AT = 200;
+export const RING_HEAD_BYTES = 204;
 
 export const DATA_AT = 4096;
 export const CELL = 64;

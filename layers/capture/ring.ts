@@ -16,6 +16,7 @@ import {
   RING_HEAD_BYTES,
   RING_MAGIC,
   RING_VERSION,
+  RUNG_AT,
   TAIL_AT,
   UNNUMBERED,
 } from './ring-layout.ts';
@@ -30,6 +31,7 @@ const UNFINISHED_MS = 500;
 const UNFINISHED_DRAINS = 5;
 /** `EV_TAP` of layers/shim/ring.h: a part of what a tap has to say, which need not be an observation yet. */
 const TAP = 13;
+const NOT_RUNG = Buffer.alloc(4);
 
 /**
  * The reading end of the ring that every shimmed process writes to. Node cannot map files, so it is read through the page
@@ -112,6 +114,8 @@ export class Ring {
     const now = performance.now();
     readSync(this.#fd, this.#head, 0, RING_HEAD_BYTES, 0);
     const head = readU64(this.#head, HEAD_AT);
+    // Before anything is read: what comes from here on may ring again.
+    if (this.#head.readUInt32LE(RUNG_AT) !== 0) writeSync(this.#fd, NOT_RUNG, 0, 4, RUNG_AT);
     this.#countDropped(out);
     if (head < this.#tail || head - this.#tail > this.#capacity || head % CELL !== 0) {
       this.#resetHead(out, head);
