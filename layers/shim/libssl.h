@@ -25,7 +25,8 @@
     X(int, SSL_write_early_data, (void *, const void *, size_t, size_t *))                                                     \
     X(ssize_t, SSL_sendfile, (void *, int, off_t, size_t, int))                                                                \
     X(size_t, SSL_get_client_random, (const void *, unsigned char *, size_t))                                                  \
-    X(int, SSL_get_fd, (const void *))
+    X(int, SSL_get_fd, (const void *))                                                                                         \
+    X(int, SSL_get_shutdown, (const void *))
 
 struct libssl {
 #define X(result, name, parameters) result(*name) parameters;

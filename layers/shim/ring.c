@@ -77,8 +77,9 @@ int ring_is_unread(void) {
     return now > beat && now - beat > 10000000u;
 }
 
-int ring_pressed(void) {
-    return __atomic_load_n(&ring->head, __ATOMIC_RELAXED) - __atomic_load_n(&ring->tail, __ATOMIC_RELAXED) > capacity / 2;
+int ring_is_above(unsigned eighths) {
+    uint64_t tail = __atomic_load_n(&ring->tail, __ATOMIC_RELAXED);
+    return __atomic_load_n(&ring->head, __ATOMIC_RELAXED) - tail > capacity / 8 * eighths;
 }
 
 SLOW void ring_bell(void) {
@@ -88,8 +89,8 @@ SLOW void ring_bell(void) {
     RAW1(SYS_close, fd);
 }
 
-/* Position of `bytes` reserved bytes, or UINT64_MAX when there is no room. Tries are bounded: a hook never spins. */
-static uint64_t reserve(uint64_t bytes) {
+/* Position of `bytes` reserved bytes, or UINT64_MAX when that would make more than `room` wait. Tries are bounded: a hook never spins. */
+static uint64_t reserve(uint64_t bytes, uint64_t room) {
     for (int tries = 0; tries < 1000; tries++) {
         uint64_t head = __atomic_load_n(&ring->head, __ATOMIC_RELAXED);
         uint64_t tail = __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
@@ -98,7 +99,7 @@ static uint64_t reserve(uint64_t bytes) {
             if (tail > __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE)) break;
             continue;
         }
-        if (head - tail + bytes > capacity || head % CELL) break;
+        if (head - tail + bytes > room || head % CELL) break;
         if (!__atomic_compare_exchange_n(&ring->head, &head, head + bytes, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) continue;
         if (UNLIKELY(head - tail > capacity / 4) && !__atomic_load_n(&ring->rung, __ATOMIC_RELAXED) &&
             !__atomic_exchange_n(&ring->rung, 1, __ATOMIC_RELAXED))
@@ -164,7 +165,8 @@ int emit_as(struct identity *me, enum event_type type, uint64_t a, uint64_t b, u
     head.length = (uint32_t)length;
     head.strings = (uint8_t)strings;
 
-    uint64_t position = reserve((length + CELL - 1) & ~(uint64_t)(CELL - 1));
+    int boundary = type >= EV_WIRE && b & WIRE_RUNTIME;
+    uint64_t position = reserve((length + CELL - 1) & ~(uint64_t)(CELL - 1), boundary ? capacity : capacity / 8 * RING_EIGHTHS);
     if (position == UINT64_MAX) return 0;
     /* Numbered only once there is room, so that a hole in the numbers means loss *after* the ring took the event. */
     head.n = __atomic_fetch_add(&me->n, 1, __ATOMIC_RELAXED);

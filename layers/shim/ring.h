@@ -72,8 +72,10 @@ int ring_map(const char *path);
 int ring_is_mapped(void);
 /* The recorder empties the ring many times a second; it is gone or stuck when it has not for 10 s. */
 int ring_is_unread(void);
-/* More than half of it waits to be read: what is large and can be done without had better stay out. */
-int ring_pressed(void);
+/* More than so many eighths of it wait to be read. The last one takes nothing but the conversation with the Runtime API: a
+ * boundary between requests that is lost costs more than any event. */
+#define RING_EIGHTHS 7u
+int ring_is_above(unsigned eighths);
 /*
  * Wakes the recorder, which otherwise looks now and then: a byte into the named pipe `<ring>.bell`, if somebody reads it. Rung
  * by itself when a quarter of the ring waits. No descriptor stays open.

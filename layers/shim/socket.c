@@ -208,7 +208,7 @@ HOOK ssize_t sendto(int fd, const void *from, size_t size, int flags, const stru
     shim_ready();
     ssize_t sent = real.sendto(fd, from, size, flags, to, length);
     if (sent >= 0 && to) towards(fd, to, length);
-    return moved_out(fd, from, sent);
+    return moved_out(fd, from, size, sent);
 }
 HOOK ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
     shim_ready();

@@ -15,17 +15,25 @@ static ssize_t heard(int fd, const struct iovec *to, size_t count, int flags, ss
     moved_in_unseen(fd, bytes); /* dropped unread (tcp(7)), or from beside the stream */
     return bytes;
 }
-static ssize_t heard_in(int fd, const void *to, int flags, ssize_t bytes) {
-    struct iovec part = {(void *)to, bytes > 0 ? (size_t)bytes : 0};
+static ssize_t heard_in(int fd, const void *to, size_t size, int flags, ssize_t bytes) {
+    struct iovec part = {(void *)to, size};
     return heard(fd, &part, 1, flags, bytes);
 }
 
+void moved_nothing(int fd, const struct iovec *to, size_t count) {
+    const struct entry *e = entry_of(fd);
+    size_t asked = 0;
+    if (LIKELY(!e || !e->wire)) return;
+    for (size_t i = 0; i < count; i++) asked |= to[i].iov_len;
+    if (asked) wire_ended(e->wire, 0);
+}
+
 /* By the names that the parameters have in all of them. */
-#define IN(bytes) moved_in(fd, to, bytes)
+#define IN(bytes) moved_in(fd, to, size, bytes)
 #define IN_PARTS(bytes) moved_in_to(fd, to, (size_t)count, bytes)
-#define OUT(bytes) moved_out(fd, from, bytes)
+#define OUT(bytes) moved_out(fd, from, size, bytes)
 #define OUT_PARTS(bytes) moved_out_of(fd, from, (size_t)count, bytes)
-#define HEARD(bytes) heard_in(fd, to, flags, bytes)
+#define HEARD(bytes) heard_in(fd, to, size, flags, bytes)
 #define TRANSFER(name, direction, parameters, call)                                                                            \
     HOOK ssize_t name parameters {                                                                                             \
         shim_ready();                                                                                                          \
@@ -63,20 +71,20 @@ HOOK ssize_t recvmsg(int fd, struct msghdr *message, int flags) {
 HOOK ssize_t write(int fd, const void *from, size_t size) {
     shim_ready();
     if (UNLIKELY(fd == TAP_DESCRIPTOR)) return tap_write(from, size);
-    return moved_out(fd, from, real.write(fd, from, size));
+    return moved_out(fd, from, size, real.write(fd, from, size));
 }
 
 HOOK ssize_t recvfrom(int fd, void *to, size_t size, int flags, struct sockaddr *from, socklen_t *length) {
     shim_ready();
     ssize_t got = real.recvfrom(fd, to, size, flags, from, length);
     if (got >= 0 && from && length) socket_heard(fd, from, *length);
-    return heard_in(fd, to, flags, got);
+    return heard_in(fd, to, size, flags, got);
 }
 HOOK ssize_t __recvfrom_chk(int fd, void *to, size_t size, size_t room, int flags, struct sockaddr *from, socklen_t *length) {
     shim_ready();
     ssize_t got = real.__recvfrom_chk(fd, to, size, room, flags, from, length);
     if (got >= 0 && from && length) socket_heard(fd, from, *length);
-    return heard_in(fd, to, flags, got);
+    return heard_in(fd, to, size, flags, got);
 }
 HOOK int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *limit) {
     shim_ready();

@@ -10,10 +10,14 @@
 #include "table.h"
 #include "wire.h"
 
+/* A read that was answered with 0. */
+void moved_nothing(int fd, const struct iovec *to, size_t count);
+
 /* `bytes` as the call answered; it is handed through. */
 static inline ssize_t moved_in_to(int fd, const struct iovec *to, size_t count, ssize_t bytes) {
     uint32_t wire = count_received(fd, bytes);
     if (UNLIKELY(wire)) wire_moved(wire, RECEIVED, to, count, (size_t)bytes);
+    else if (UNLIKELY(!bytes)) moved_nothing(fd, to, count);
     return bytes;
 }
 static inline ssize_t moved_out_of(int fd, const struct iovec *from, size_t count, ssize_t bytes) {
@@ -21,12 +25,12 @@ static inline ssize_t moved_out_of(int fd, const struct iovec *from, size_t coun
     if (UNLIKELY(wire)) wire_moved(wire, SENT, from, count, (size_t)bytes);
     return bytes;
 }
-static inline ssize_t moved_in(int fd, const void *to, ssize_t bytes) {
-    struct iovec part = {(void *)to, bytes > 0 ? (size_t)bytes : 0};
+static inline ssize_t moved_in(int fd, const void *to, size_t size, ssize_t bytes) {
+    struct iovec part = {(void *)to, size};
     return moved_in_to(fd, &part, 1, bytes);
 }
-static inline ssize_t moved_out(int fd, const void *from, ssize_t bytes) {
-    struct iovec part = {(void *)from, bytes > 0 ? (size_t)bytes : 0};
+static inline ssize_t moved_out(int fd, const void *from, size_t size, ssize_t bytes) {
+    struct iovec part = {(void *)from, size};
     return moved_out_of(fd, &part, 1, bytes);
 }
 /* Where there is nothing to look at. */
