@@ -17,16 +17,20 @@ let echo: string;
 function serve(request: IncomingMessage | Http2ServerRequest, answer: ServerResponse | Http2ServerResponse): void {
   // The calls used here are the same in both.
   const response = answer as ServerResponse;
-  const { socket } = request as IncomingMessage;
-  const url = request.url ?? '';
-  if (url.startsWith('/echo')) return void request.pipe(response.writeHead(200, { 'content-type': 'application/json' }));
-  request.resume();
-  if (request.headers['x-amz-target'] !== undefined)
+  if (request.url?.startsWith('/echo'))
+    return void request.pipe(response.writeHead(200, { 'content-type': 'application/json' }));
+  // The network proxy does not see the end of a request that is answered before.
+  request.resume().once('end', () => reply(request as IncomingMessage, response));
+}
+
+function reply({ url = '', method, headers, socket }: IncomingMessage, response: ServerResponse): void {
+  if (headers['x-amz-target'] !== undefined)
     response.writeHead(200, { 'content-type': 'application/x-amz-json-1.0' }).end('{"MessageId":"id-of-the-message"}');
+  else if (url === '/big') response.end(Buffer.alloc(20 << 20, 'answer'));
   else if (url.endsWith('/gzip')) response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('{"packed":true}'));
   else if (url === '/moved') response.writeHead(302, { location: '/n/target' }).end('moved');
   else if (url === '/missing') response.writeHead(404, { 'x-amzn-requestid': 'a-gateway-request' }).end('no');
-  else if (url === '/none') response.writeHead(204).end();
+  else if (url === '/none' || method === 'PUT') response.writeHead(204).end();
   else if (url === '/close') socket.end(`HTTP/1.0 200 OK\r\n\r\n${'until the end '.repeat(1000)}`);
   else if (url === '/half') {
     response.writeHead(200, { 'content-length': 100 }).write('half');
@@ -84,7 +88,7 @@ const has = (command: string, args: readonly string[]): boolean => spawnSync(com
 const python = (what: string) => compare(PYTHON, [fixture('clients.py'), what, plain, secure]);
 
 describe.skipIf(PYTHON === '')('the tee of a Python program (skipped without python3)', () => {
-  it.each(['basic', 'urllib', 'early', 'pipeline', 'threads', 'asyncio', 'big'])(
+  it.each(['basic', 'urllib', 'early', 'pipeline', 'threads', 'asyncio'])(
     'gives the same exchanges as the network proxy, and steers nothing: %s',
     async (what) => same(await python(what)),
   );
@@ -105,6 +109,18 @@ describe.skipIf(PYTHON === '')('the tee of a Python program (skipped without pyt
       expect(of('lambda')).toHaveLength(2);
     },
   );
+
+  it('counts bodies that are too much for the ring, and then gives no digest', async () => {
+    const { tee, proxy } = await python('big');
+    const sizes = (run: Run) =>
+      run
+        .of('exchange')
+        .map(({ path, status, request, response, error }) => [path, status, request.bytes, response.bytes, error]);
+    expect(sizes(tee)).toEqual(sizes(proxy));
+    for (const [i, e] of tee.of('exchange').entries())
+      for (const way of ['request', 'response'] as const)
+        if (e[way].sha256 !== undefined) expect(e[way]).toEqual(proxy.of('exchange')[i]?.[way]);
+  });
 
   it('reports what was cut short with what had come until then', async () => {
     const { tee, proxy } = await python('cut');
@@ -146,7 +162,7 @@ describe.skipIf(!has('curl', ['--version']))('the tee of curl (skipped without i
     const urls = (base: string): string[] => [`${base}/n/1?secret=x`, `${base}/n/2`, `${base}/gzip`, `${base}/missing`];
     same(await compare('curl', ['-s', ...version, '--compressed', ...urls(both)]));
     same(await compare('curl', ['-s', ...version, '--data-binary', 'x'.repeat(100_000), `${both}/echo`]));
-    same(await compare('curl', ['-s', '-I', ...version, `${both}/n/head`]));
+    same(await compare('curl', ['-s', '-I', '-o', '/dev/null', ...version, `${both}/n/head`]));
     if (version[0] === '--http1.1')
       same(await compare('curl', ['-s', ...version, ...urls(plain), '-T', fixture('clients.py'), `${plain}/echo`]));
   });
