@@ -11,7 +11,7 @@ import { Ledger, type LeftBehind, leftBehind } from './ledger.ts';
 import { log } from './log.ts';
 import { type Front, startFront } from './network/front.ts';
 import { javaTruststore } from './network/truststore.ts';
-import { type EventSource, Recorder } from './recorder.ts';
+import { Recorder } from './recorder.ts';
 import { Redactor } from './redact.ts';
 import { Ring } from './ring.ts';
 import { RuntimeProcess } from './runtime-process.ts';
@@ -22,6 +22,7 @@ import { Shipper } from './shipper.ts';
 import { SteeredConnections } from './steered.ts';
 import { UnobservedSockets } from './unobserved-sockets.ts';
 import { Upstream } from './upstream.ts';
+import { Conversations } from './wire/conversations.ts';
 
 /** How often the ring is emptied while the function runs, in ms. */
 const DRAIN_MS = 8;
@@ -52,6 +53,8 @@ export class Capture {
   #shim: boolean;
   #heard = false;
   readonly #steered = new SteeredConnections();
+  readonly #wire = new Conversations();
+  readonly #exchanges = { push: (observation: Observation) => this.recorder.observe(observation) };
   readonly #sockets: UnobservedSockets;
   readonly #settings: Settings;
   readonly #attribution: Attribution | undefined;
@@ -59,7 +62,7 @@ export class Capture {
   #stored: { readonly of: string; readonly records: number } = { of: '', records: 0 };
   #over = false;
 
-  private constructor({ settings, env, home }: CaptureOptions, ring: EventSource | undefined) {
+  private constructor({ settings, env, home }: CaptureOptions, ring: Ring | undefined) {
     this.#settings = settings;
     this.#shim = ring !== undefined && existsSync(join(home, 'libalastor.so'));
     this.shipper = new Shipper({
@@ -106,6 +109,7 @@ export class Capture {
       onEnding: () => this.#lookForSockets((sockets) => sockets.look()),
       onDone: () => this.#onDone(),
     });
+    if (ring !== undefined) ring.wire = (event, out) => this.#wire.take(event, out);
   }
 
   /** Everything the wrapper needs is in place when this is settled; never rejects. */
@@ -233,6 +237,14 @@ export class Capture {
     this.#steered.learn(event);
     this.#sockets.learn(event);
     if (event.kind === 'process-start') this.#heard = this.#shim = true;
+    if (event.kind === 'process-exit' && event.proc !== undefined)
+      this.#wire.gone(event.child ?? event.proc, event.t, this.#exchanges);
+  }
+
+  /** Records the exchanges that are under way: nothing more will be seen of them. */
+  endConnections(): void {
+    this.recorder.drain();
+    this.#wire.end(nowMicros(), this.#exchanges);
   }
 
   /** Several requests in one process: what it does is recorded without a request, and this says why. */
