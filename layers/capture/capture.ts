@@ -22,6 +22,7 @@ import { Speakers } from './speakers.ts';
 import { SteeredConnections } from './steered.ts';
 import { UnobservedSockets } from './unobserved-sockets.ts';
 import { Upstream } from './upstream.ts';
+import { Conversations } from './wire/conversations.ts';
 
 /** How often the ring is emptied while the function runs, in ms: with nobody who rings, and with a bell. */
 const DRAIN_MS = 8;
@@ -61,6 +62,8 @@ export class Capture {
   #ended: RequestId[] = [];
   #lookingFor: RequestId | undefined;
   readonly #steered = new SteeredConnections();
+  readonly #wire = new Conversations();
+  readonly #exchanges = { push: (observation: Observation) => this.recorder.observe(observation) };
   readonly #sockets: UnobservedSockets;
   readonly #settings: Settings;
   readonly #attribution: Attribution | undefined;
@@ -127,7 +130,7 @@ export class Capture {
         if (!this.speakers.isRuntime({ proc })) this.recorder.observe(observation());
       },
     });
-    if (ring !== undefined) ring.wire = (event, out) => event.runtimeApi && this.tap.take(event, out);
+    if (ring !== undefined) ring.wire = (event, out) => (event.runtimeApi ? this.tap : this.#wire).take(event, out);
   }
 
   /** The runtime starts meanwhile, and may be waiting already at what has been prepared; never rejects. */
@@ -263,9 +266,17 @@ export class Capture {
     this.#steered.learn(event);
     this.#sockets.learn(event);
     this.speakers.learn(event);
+    if (event.kind === 'process-exit' && event.proc !== undefined)
+      this.#wire.gone(event.child ?? event.proc, event.t, this.#exchanges);
     if (event.kind !== 'process-start') return;
     this.#heard = this.#shim = true;
     if (event.how === 'runtime' && event.proc !== undefined) this.runtime.started(event.proc, event.parent);
+  }
+
+  /** Records the exchanges that are under way: nothing more will be seen of them. */
+  endConnections(): void {
+    this.recorder.drain();
+    this.#wire.end(nowMicros(), this.#exchanges);
   }
 
   /** Several requests in one process: what it does is recorded without a request, and this says why. */

@@ -77,7 +77,7 @@ export async function prepare(settings: Settings, env: NodeJS.ProcessEnv, home: 
       }
     }
     const tap = network === 'auto' || network === 'tap';
-    const tee = tapsRequests ? (['runtime'] as const) : [];
+    const tee = [...(tap && shim ? (['http'] as const) : []), ...(tapsRequests ? (['runtime'] as const) : [])];
     writeShared(settings.dir, 'ports', portsFile({ runtime: requests?.port, proxy: front?.held.port, steer, tap, tee }));
   });
   return { ring, bell: ring && bell, shim, tapsRequests, platform, requests, front, steer, before, failures };

@@ -71,22 +71,26 @@ static uint32_t search(const struct libssl *lib, const void *ssl) {
     return lib->SSL_get_client_random ? wire_without_random(e->wire) : e->wire;
 }
 
-static uint32_t bound(const struct libssl *lib, void *ssl) {
+static uint32_t connection_of(const struct libssl *lib, void *ssl) {
+    if (lib->inside || borrowed()) return 0;
     uint32_t tag = tag_of(ssl);
     if (LIKELY(tag) || !__atomic_load_n(&wires_unbound, __ATOMIC_RELAXED) || !ssl) return tag;
     tag = search(lib, ssl);
-    if (!tag) return 0;
-    wire_bind(tag);
-    remember(ssl, tag);
+    if (tag) remember(ssl, tag);
     return tag;
 }
 
 static void moved(const struct libssl *lib, void *ssl, enum direction direction, const void *at, size_t bytes) {
-    if (lib->inside || borrowed()) return;
-    uint32_t tag = bound(lib, ssl);
+    uint32_t tag = connection_of(lib, ssl);
     if (LIKELY(!tag)) return;
+    wire_bind(tag);
     if (bytes) wire_spoke(tag, direction, at, bytes);
     else if (direction == RECEIVED && lib->SSL_get_shutdown && lib->SSL_get_shutdown(ssl) & RECEIVED_SHUTDOWN) wire_ended(tag, 1);
+}
+
+static void shaken(const struct libssl *lib, void *ssl, int result) {
+    uint32_t tag = connection_of(lib, ssl);
+    if (tag) wire_shaken(tag, result == 1);
 }
 
 /* Our function is called and the library is not there: only a program that looks symbols up by hand comes to this. */
@@ -113,17 +117,17 @@ HOOK int SSL_clear(void *ssl) {
     return lib->SSL_clear(ssl);
 }
 
-/* These move nothing, but they tell early that libssl is who speaks TLS on this connection. */
+/* These move nothing, but they tell early who speaks TLS on this connection. */
 HOOK int SSL_connect(void *ssl) {
     LIBRARY(SSL_connect, -1)
     int result = lib->SSL_connect(ssl);
-    moved(lib, ssl, SENT, NULL, 0);
+    shaken(lib, ssl, result);
     return result;
 }
 HOOK int SSL_do_handshake(void *ssl) {
     LIBRARY(SSL_do_handshake, -1)
     int result = lib->SSL_do_handshake(ssl);
-    moved(lib, ssl, SENT, NULL, 0);
+    shaken(lib, ssl, result);
     return result;
 }
 
