@@ -1,12 +1,11 @@
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Attribution } from '../capture/attribution.ts';
 import { probePlatform } from '../capture/capabilities.ts';
 import { nowMicros } from '../capture/clock.ts';
 import { beginnings } from '../capture/excerpt.ts';
 import { prepareDir, writeShared } from '../capture/instance-dir.ts';
 import { log } from '../capture/log.ts';
-import { type Front, startFront } from '../capture/network/front.ts';
+import { type Front, startFront, stopFront } from '../capture/network/front.ts';
 import { type EventSource, Recorder } from '../capture/recorder.ts';
 import { Redactor } from '../capture/redact.ts';
 import { Ring } from '../capture/ring.ts';
@@ -25,8 +24,6 @@ import type { HttpSettings } from './settings.ts';
 const DRAIN_MS = 8;
 /** How long after its answer a request is still taken to be the one at work, in ms. */
 const AFTER_MS = 100;
-/** How long the network proxy may take to close, in ms. */
-const FRONT_MS = 500;
 
 export interface HttpCaptureOptions {
   readonly settings: HttpSettings;
@@ -187,8 +184,8 @@ export class HttpCapture implements DoorListener {
   async stop(reason: string, withinMs: number): Promise<void> {
     for (const req of [...this.#afterwards.keys()]) this.#done(req);
     clearInterval(this.#ticker);
-    // Closed first: only then it tells what the connections that were still open have carried.
-    await Promise.race([this.#front?.stop(), sleep(FRONT_MS)]);
+    // First: only then it tells what the connections that were still open have carried.
+    await stopFront(this.#front);
     this.recorder.shutdown(reason);
     await this.shipper.flush(withinMs);
   }

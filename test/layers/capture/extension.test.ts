@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import net, { type AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFailed } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFailed, onTestFinished } from 'vitest';
 import { buildLayer } from '../../../layers/build.ts';
 import type { AuditRecord } from '../../../layers/record/types.ts';
 import { type Bucket, chainProblems, startBucket } from './bucket.ts';
@@ -317,6 +317,23 @@ describe('traffic of the function', () => {
       expectWhole();
     },
   );
+
+  it('that is still open at the end is told with what it has carried', async () => {
+    const talker = net.createServer((socket) => socket.on('error', () => {}).write('welcome'));
+    await new Promise<void>((resolve) => talker.listen(0, '127.0.0.2', resolve));
+    onTestFinished(() => void talker.close());
+    const { port } = talker.address() as AddressInfo;
+    await boot();
+    await platform.invoke({ do: 'hold', host: '127.0.0.2', port, value: 'hello' }, { reqId: 'R' });
+    await platform.invoke({ do: 'echo', value: 1 }, { reqId: 'later' });
+    await platform.idle();
+    expect(of('tunnel')).toEqual([]);
+    await shutDown();
+    expect(of('tunnel')).toMatchObject([
+      { req: 'R', peer: { addr: '127.0.0.2', port, proto: 'tcp' }, why: 'not-http', sent: 5, received: 7 },
+    ]);
+    expectWhole();
+  });
 
   it('shows as sockets when neither taps nor proxy are wanted', async () => {
     await boot({ ALASTOR_NETWORK: 'sockets' });

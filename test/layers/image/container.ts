@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { decodeSegment } from '../../../layers/record/codec.ts';
-import type { AuditRecord } from '../../../layers/record/types.ts';
+import type { AuditRecord, Segment } from '../../../layers/record/types.ts';
 
 export interface Reply {
   readonly status: number;
@@ -85,10 +85,15 @@ export class Container {
     return child.exitCode ?? child.signalCode;
   }
 
-  records(): readonly AuditRecord[] {
+  /** What it has stored, in order. */
+  segments(): { readonly key: string; readonly segment: Segment }[] {
     const root = join(this.dir, 'evidence');
     const keys = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((key) => key.endsWith('.zst'));
-    return keys.sort().flatMap((key) => decodeSegment(readFileSync(join(root, key)), key).records);
+    return keys.sort().map((key) => ({ key, segment: decodeSegment(readFileSync(join(root, key)), key) }));
+  }
+
+  records(): readonly AuditRecord[] {
+    return this.segments().flatMap(({ segment }) => segment.records);
   }
 
   of<K extends AuditRecord['kind']>(kind: K): Extract<AuditRecord, { kind: K }>[] {
