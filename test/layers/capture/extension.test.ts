@@ -1,60 +1,24 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import net, { type AddressInfo } from 'node:net';
-import { dirname, join } from 'node:path';
-import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFailed, onTestFinished } from 'vitest';
-import { buildLayer } from '../../../layers/build.ts';
-import type { AuditRecord } from '../../../layers/record/types.ts';
-import { type Bucket, chainProblems, startBucket } from './bucket.ts';
-import { exited, Instance, Platform } from './platform.ts';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { type Bucket, chainProblems } from './bucket.ts';
+import { exited, type Instance, type Platform } from './platform.ts';
+import { Setup } from './setup.ts';
 
-let layer: string;
+let setup: Setup;
 let bucket: Bucket;
 let platform: Platform;
 let instance: Instance;
 let dir: string;
-
-beforeAll(async () => {
-  layer = await buildLayer();
-});
 beforeEach(async () => {
-  bucket = await startBucket();
-  platform = new Platform();
-  await platform.start();
-  dir = mkdtempSync('/tmp/alastor-test-');
-  instance = new Instance(layer, {
-    PATH: `${dirname(process.execPath)}:/usr/bin:/bin`,
-    ALASTOR_DIR: join(dir, 'shared'),
-    ALASTOR_BUCKET: bucket.name,
-    AWS_ENDPOINT_URL: bucket.url,
-    AWS_REGION: 'eu-central-1',
-    AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
-    AWS_SECRET_ACCESS_KEY: 'secret',
-    AWS_LAMBDA_FUNCTION_NAME: 'purchase',
-    AWS_LAMBDA_FUNCTION_VERSION: '$LATEST',
-    AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '512',
-    AWS_LAMBDA_RUNTIME_API: platform.address,
-  });
-  onTestFailed(() => console.error(instance.stderr, platform.calls));
+  setup = await Setup.start();
+  ({ bucket, platform, instance, dir } = setup);
 });
-afterEach(async () => {
-  await instance.stop();
-  await platform.close();
-  await bucket.close();
-  rmSync(dir, { recursive: true, force: true });
-});
-
-async function boot(extension: Record<string, string> = {}, runtime: Record<string, string> = {}): Promise<void> {
-  instance.startExtension(extension);
-  await platform.extensionWaits();
-  instance.startRuntime(runtime);
-}
-const shutDown = async (reason?: string): Promise<void> => {
-  await platform.shutdown(reason);
-  await exited(instance.children[0]!);
-};
-const of = <K extends AuditRecord['kind']>(kind: K) =>
-  bucket.records().filter((r): r is Extract<AuditRecord, { kind: K }> => r.kind === kind);
+const boot: Setup['boot'] = (...environments) => setup.boot(...environments);
+const shutDown: Setup['shutDown'] = (reason) => setup.shutDown(reason);
+const of: Bucket['of'] = (kind) => bucket.of(kind);
 
 /** Holds at the end of every test that lost nothing. */
 function expectWhole(): void {

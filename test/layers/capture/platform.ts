@@ -152,21 +152,26 @@ export class Platform {
 export class Instance {
   readonly #env: Record<string, string>;
   readonly #layer: string;
+  readonly #node: string;
   readonly children: ChildProcess[] = [];
   stderr = '';
 
-  constructor(layer: string, env: Record<string, string>) {
+  /** @param node runs the runtime; default: the Node of the tests */
+  constructor(layer: string, env: Record<string, string>, node = process.execPath) {
     this.#layer = layer;
     this.#env = env;
+    this.#node = node;
   }
 
   startExtension(env: Record<string, string> = {}): ChildProcess {
     return this.#start(join(this.#layer, 'extensions/alastor'), [], env);
   }
 
-  startRuntime(env: Record<string, string> = {}): ChildProcess {
-    const runtime = join(import.meta.dirname, 'fixtures/runtime.mjs');
-    return this.#start(join(this.#layer, 'alastor/wrapper'), [process.execPath, runtime], env);
+  startRuntime(
+    env: Record<string, string> = {},
+    command: readonly string[] = [this.#node, join(import.meta.dirname, 'fixtures/runtime.mjs')],
+  ): ChildProcess {
+    return this.#start(join(this.#layer, 'alastor/wrapper'), command, env);
   }
 
   /** Ends what is left, by pid. */

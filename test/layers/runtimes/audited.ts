@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { buildLayer } from '../../../layers/build.ts';
-import type { AuditRecord } from '../../../layers/record/types.ts';
 import { type Fixture, startService } from '../../cdk/local/lambda/service.fixture.ts';
 import { type Bucket, startBucket } from '../capture/bucket.ts';
 
@@ -22,7 +21,7 @@ export interface Audited extends Fixture {
   readonly auditLayer: string;
   /** Environment that the construct sets. */
   readonly environment: Readonly<Record<string, string>>;
-  of<K extends AuditRecord['kind']>(kind: K): Extract<AuditRecord, { kind: K }>[];
+  readonly of: Bucket['of'];
 }
 
 /** The engine's Lambda service with a bucket for evidence and the built layer. */
@@ -36,7 +35,6 @@ export async function startAudited(): Promise<Audited> {
     bucket,
     auditLayer: layer,
     environment: { ALASTOR_BUCKET: bucket.name },
-    of: <K extends AuditRecord['kind']>(kind: K) =>
-      bucket.records().filter((r): r is Extract<AuditRecord, { kind: K }> => r.kind === kind),
+    of: (kind) => bucket.of(kind),
   };
 }
