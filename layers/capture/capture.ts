@@ -10,7 +10,7 @@ import { Invocations } from './invocations.ts';
 import { Ledger, type LeftBehind, leftBehind } from './ledger.ts';
 import { log } from './log.ts';
 import { type Front, startFront, stopFront } from './network/front.ts';
-import { javaTruststore } from './network/truststore.ts';
+import { javaTruststore, mayBeJava } from './network/truststore.ts';
 import { type EventSource, Recorder } from './recorder.ts';
 import { Redactor } from './redact.ts';
 import { Ring } from './ring.ts';
@@ -25,8 +25,6 @@ import { Upstream } from './upstream.ts';
 
 /** How often the ring is emptied while the function runs, in ms. */
 const DRAIN_MS = 8;
-/** Present where the runtime is Java's, which reads no PEM. */
-const JAVA = '/var/lang/bin/java';
 /** Settings that are told to be wrong; a function's environment holds 4 KB. */
 const PROBLEMS_MOST = 32;
 
@@ -140,7 +138,7 @@ export class Capture {
     const ca = await attempt('the audit certificate', async () => capture.#front?.caPem());
     await attempt('the shared files', () => {
       if (ca !== undefined) writeShared(settings.dir, 'ca.pem', ca);
-      if (ca !== undefined && existsSync(JAVA)) writeShared(settings.dir, 'ca.jks', javaTruststore(ca));
+      if (ca !== undefined && mayBeJava(options.env)) writeShared(settings.dir, 'ca.jks', javaTruststore(ca));
       // Without the certificate nothing may be steered: every TLS client would fail.
       const proxy = ca === undefined ? undefined : capture.#front?.port;
       const tap = network === 'auto' || network === 'tap';

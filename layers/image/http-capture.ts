@@ -6,6 +6,7 @@ import { beginnings } from '../capture/excerpt.ts';
 import { prepareDir, writeShared } from '../capture/instance-dir.ts';
 import { log } from '../capture/log.ts';
 import { type Front, startFront, stopFront } from '../capture/network/front.ts';
+import { javaToolOptions, javaTruststore, mayBeJava } from '../capture/network/truststore.ts';
 import { type EventSource, Recorder } from '../capture/recorder.ts';
 import { Redactor } from '../capture/redact.ts';
 import { Ring } from '../capture/ring.ts';
@@ -212,8 +213,11 @@ export class HttpCapture implements DoorListener {
       log: (line) => log(line),
     });
     this.#front = front;
-    writeShared(dir, 'ca.pem', await front.caPem());
+    const pem = await front.caPem();
+    writeShared(dir, 'ca.pem', pem);
     const ca = join(dir, 'ca.pem');
+    const java = mayBeJava(env);
+    if (java) writeShared(dir, 'ca.jks', javaTruststore(pem));
     this.#injected = {
       ...this.#injected,
       ALASTOR_PROXY_PORT: String(front.port),
@@ -223,6 +227,7 @@ export class HttpCapture implements DoorListener {
       REQUESTS_CA_BUNDLE: ca,
       AWS_CA_BUNDLE: ca,
       CURL_CA_BUNDLE: ca,
+      ...(java ? { JAVA_TOOL_OPTIONS: javaToolOptions(join(dir, 'ca.jks'), env.JAVA_TOOL_OPTIONS) } : {}),
     };
   }
 }

@@ -41,15 +41,15 @@ export class Setup {
     this.dir = dir;
   }
 
-  /** @param node runs the recorder and the runtime; default: the Node of the tests */
-  static async start({ node, env = {} }: { node?: string; env?: Record<string, string> } = {}): Promise<Setup> {
+  /** @param nodes for recorder and runtime; default: the Node of the tests */
+  static async start(nodes: { recorder?: string | undefined; runtime?: string | undefined } = {}): Promise<Setup> {
     const layer = await buildLayer();
     const dir = workplace();
     const bucket = await startBucket();
     const platform = new Platform();
     await platform.start();
-    const all = { ...instanceEnvironment(bucket, dir, platform.address, node), ...env };
-    const instance = new Instance(layer, all, node);
+    const env = instanceEnvironment(bucket, dir, platform.address, nodes.recorder);
+    const instance = new Instance(layer, env, nodes.runtime);
     onTestFailed(() => console.error(instance.stderr, platform.calls));
     onTestFinished(async () => {
       await instance.stop();
