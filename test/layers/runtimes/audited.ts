@@ -1,4 +1,4 @@
-import { onTestFinished } from 'vitest';
+import { onTestFailed, onTestFinished } from 'vitest';
 import type { LambdaOptions } from '../../../cdk/local/lambda/index.ts';
 import { buildLayer } from '../../../layers/build.ts';
 import { type Fixture, startService } from '../../cdk/local/lambda/service.fixture.ts';
@@ -18,6 +18,7 @@ export async function startAudited(options: Partial<LambdaOptions> = {}): Promis
   onTestFinished(() => bucket.close());
   const layer = await buildLayer({ withNode: true });
   const fixture = startService({ endpoint: bucket.url, ...options });
+  onTestFailed(() => console.error(fixture.lines.join('\n')));
   return {
     ...fixture,
     bucket,

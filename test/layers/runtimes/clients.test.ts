@@ -12,6 +12,7 @@ const node20 = counterpart('node20');
 const node22 = counterpart('node22');
 const python = counterpart('python');
 const java = counterpart('java');
+const jre = counterpart('jre');
 const javac = spawnSync('javac', ['-version']).error === undefined;
 if (!javac) console.warn('javac is not installed (Debian: default-jdk-headless): the Java runtime client is not tested');
 const ruby = spawnSync('ruby', ['--version']).error === undefined;
@@ -153,7 +154,7 @@ describe.skipIf(python === undefined)('awslambdaric', () => {
   });
 });
 
-describe.skipIf(java === undefined || !javac)('aws-lambda-java-runtime-interface-client', () => {
+describe.skipIf(java === undefined || jre === undefined || !javac)('aws-lambda-java-runtime-interface-client', () => {
   const HANDLER = `
     import com.amazonaws.services.lambda.runtime.*;
     import java.net.URI;
@@ -181,9 +182,9 @@ describe.skipIf(java === undefined || !javac)('aws-lambda-java-runtime-interface
     const jars = readdirSync(java ?? '').map((jar) => join(java ?? '', jar));
     execFileSync('javac', ['-cp', jars.join(':'), '-d', classes, join(classes, 'Handler.java')]);
     const client = 'com.amazonaws.services.lambda.runtime.api.client.AWSLambda';
-    const start = `exec java -XX:TieredStopAtLevel=1 -Xshare:auto -cp "/var/task/lib/*:/var/task/classes" ${client} "$_HANDLER"`;
-    await add(audited, {}, { lib: java ?? '', classes }, start, 'Handler::handleRequest');
-    await bothWays(audited, { errorType: 'IllegalStateException', errorMessage: 'no' }, { url });
+    const start = `exec /var/task/jre/bin/java -XX:TieredStopAtLevel=1 -Xshare:auto -cp "/var/task/lib/*:/var/task/classes" ${client} "$_HANDLER"`;
+    await add(audited, {}, { lib: java ?? '', jre: jre ?? '', classes }, start, 'Handler::handleRequest');
+    await bothWays(audited, { errorType: 'java.lang.IllegalStateException', errorMessage: 'no' }, { url });
     expectBought(audited);
   });
 });
@@ -216,7 +217,7 @@ describe.skipIf(!ruby)('a Ruby program that speaks the Runtime API (the gem aws_
   it('answers as without the audit; requests, files, processes and what it says over TLS are recorded', async () => {
     const { audited, url } = await besideShop();
     await add(audited, { 'runtime.rb': RUNTIME }, {}, 'exec ruby /var/task/runtime.rb');
-    await bothWays(audited, { errorType: 'ArgumentError' }, { url });
+    await bothWays(audited, { errorType: 'Function<ArgumentError>' }, { url });
     expectBought(audited);
   });
 });

