@@ -31,6 +31,11 @@ export class Container {
     return this.#child;
   }
 
+  /** The process that platforms send signals to. */
+  get pid(): number {
+    return this.child.pid ?? 0;
+  }
+
   async start(command: readonly string[], env: NodeJS.ProcessEnv = {}, entrypoint = join(this.#image, 'alastor/entrypoint')) {
     this.port = await anyPort();
     this.#child = spawn(entrypoint, command, {
@@ -79,7 +84,7 @@ export class Container {
     const { child } = this;
     if (child.exitCode === null && child.signalCode === null) {
       const exited = new Promise((resolve) => child.once('exit', resolve));
-      child.kill(signal);
+      process.kill(this.pid, signal);
       await exited;
     }
     return child.exitCode ?? child.signalCode;
