@@ -1,9 +1,12 @@
-import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, onTestFailed, onTestFinished } from 'vitest';
 import { buildLayer } from '../../../layers/build.ts';
+import { startBucket } from '../capture/bucket.ts';
+import { exited, Platform } from '../capture/platform.ts';
+import { instanceEnvironment, workplace } from '../capture/setup.ts';
 import { counterpart } from '../runtimes/counterparts.ts';
 import { Container } from './container.ts';
 
@@ -21,17 +24,18 @@ beforeAll(async () => {
   image = await buildLayer({ image: true });
 });
 
-/** A container in a root of its own: its files, its pids, a user without rights; the entrypoint is pid 1, as under Docker. */
+/** A root of its own: its files, its pids, a user without rights; the program is pid 1, as under Docker. `dir` is shared. */
+const sandboxed = (root: readonly string[], dir: string): readonly string[] => [
+  ...[...root, '--ro-bind', image, '/opt'],
+  ...['--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp', '--bind', dir, dir],
+  ...['--unshare-user', '--uid', '1000', '--gid', '1000', '--cap-drop', 'ALL'],
+  ...['--unshare-pid', '--as-pid-1', '--die-with-parent', '--chdir', '/tmp'],
+];
+
 class Rooted extends Container {
   /** @param root arguments of bubblewrap that make the root */
   async enter(root: readonly string[], command: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {
-    const args = [
-      ...root,
-      ...['--ro-bind', image, '/opt', '--ro-bind', fixtures, '/srv'],
-      ...['--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp', '--bind', this.dir, this.dir],
-      ...['--unshare-user', '--uid', '1000', '--gid', '1000', '--cap-drop', 'ALL'],
-      ...['--unshare-pid', '--as-pid-1', '--die-with-parent', '--chdir', '/tmp', '--', '/opt/alastor/entrypoint'],
-    ];
+    const args = [...sandboxed(root, this.dir), '--ro-bind', fixtures, '/srv', '--', '/opt/alastor/entrypoint'];
     const script = join(this.dir, 'enter');
     writeFileSync(script, `#!/bin/sh\nexec bwrap ${args.map((arg) => `'${arg}'`).join(' ')} "$@"\n`, { mode: 0o755 });
     await this.start(command, { ALASTOR_DIR: '/tmp/.alastor', ...env }, script);
@@ -104,4 +108,38 @@ describe.each(ROOTS)('a container of $name', ({ there, root, node, PATH, staticS
     expect(container.of('gap')).toEqual([]);
     expect(container.records().at(-1)).toMatchObject({ kind: 'shutdown', reason: 'SIGTERM' });
   });
+
+  it.skipIf(!there)(
+    'is audited as a Lambda image too: the platform starts the extension, the entrypoint is the wrapper',
+    async () => {
+      const platform = new Platform();
+      await platform.start();
+      const bucket = await startBucket();
+      const dir = workplace();
+      const start = '/opt/extensions/alastor & until [ -e /tmp/.alastor/ports ]; do sleep 0.05; done; exec "$@"';
+      const command = ['/bin/sh', '-c', start, 'sh', '/opt/alastor/entrypoint', node, '/srv/runtime.mjs'];
+      const srv = join(import.meta.dirname, '../capture/fixtures');
+      const child = spawn('bwrap', [...sandboxed(root, dir), '--ro-bind', srv, '/srv', '--', ...command], {
+        env: { ...instanceEnvironment(bucket, dir, platform.address), PATH, ALASTOR_DIR: '/tmp/.alastor' },
+        stdio: 'ignore',
+      });
+      onTestFinished(async () => {
+        child.kill('SIGKILL');
+        await platform.close();
+        await bucket.close();
+      });
+      expect((await platform.invoke({ do: 'write', path: join(dir, 'made'), value: 'x' }, { reqId: 'A' })).body).toBe('{}');
+      await platform.idle();
+      expect(bucket.of('file-open').find(({ path }) => path === join(dir, 'made'))).toMatchObject({ req: 'A', mode: 'w' });
+      expect(bucket.of('request-end')).toMatchObject([{ req: 'A', status: 'ok' }]);
+      expect(bucket.of('gap')).toEqual([]);
+    },
+  );
+});
+
+it.each(['Dockerfile.http', 'Dockerfile.lambda'])('%s starts what is in the image that it names', (name) => {
+  const text = readFileSync(join(import.meta.dirname, '../../../layers/image', name), 'utf8');
+  expect(text).toContain('build/image');
+  const [, entrypoint = ''] = /^ENTRYPOINT \["\/opt\/([^"]+)"/m.exec(text) ?? [];
+  expect(existsSync(join(image, entrypoint))).toBe(true);
 });
