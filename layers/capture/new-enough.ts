@@ -7,6 +7,6 @@ import zlib from 'node:zlib';
  * takes the function with it. The standby then registers in its place, and the function runs unobserved.
  */
 if (typeof zlib.zstdCompressSync !== 'function') {
-  spawnSync('bash', [fileURLToPath(new URL('./standby', import.meta.url))], { stdio: 'inherit' });
+  spawnSync(fileURLToPath(new URL('./standby', import.meta.url)), { stdio: 'inherit' });
   process.exit(0);
 }
