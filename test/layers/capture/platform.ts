@@ -167,11 +167,9 @@ export class Instance {
     return this.#start(join(this.#layer, 'extensions/alastor'), [], env);
   }
 
-  startRuntime(
-    env: Record<string, string> = {},
-    command: readonly string[] = [this.#node, join(import.meta.dirname, 'fixtures/runtime.mjs')],
-  ): ChildProcess {
-    return this.#start(join(this.#layer, 'alastor/wrapper'), command, env);
+  startRuntime(env: Record<string, string> = {}): ChildProcess {
+    const runtime = join(import.meta.dirname, 'fixtures/runtime.mjs');
+    return this.#start(join(this.#layer, 'alastor/wrapper'), [this.#node, runtime], env);
   }
 
   /** Ends what is left, by pid. */

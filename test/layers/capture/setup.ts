@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { onTestFailed, onTestFinished } from 'vitest';
 import { buildLayer } from '../../../layers/build.ts';
+import type { Arch } from '../../../layers/shim/build.ts';
 import { type Bucket, startBucket } from './bucket.ts';
 import { exited, Instance, Platform } from './platform.ts';
 
@@ -41,9 +42,9 @@ export class Setup {
     this.dir = dir;
   }
 
-  /** @param nodes for recorder and runtime; default: the Node of the tests */
-  static async start(nodes: { recorder?: string | undefined; runtime?: string | undefined } = {}): Promise<Setup> {
-    const layer = await buildLayer();
+  /** @param nodes for recorder and runtime; default: the Node of the tests. `arch` is the layer's */
+  static async start(nodes: { recorder?: string | undefined; runtime?: string | undefined; arch?: Arch } = {}): Promise<Setup> {
+    const layer = await buildLayer(nodes.arch === undefined ? {} : { arch: nodes.arch });
     const dir = workplace();
     const bucket = await startBucket();
     const platform = new Platform();

@@ -125,6 +125,7 @@ describe.each(ROOTS)('a container of $name', ({ there, root, node, PATH, staticS
       });
       onTestFinished(async () => {
         child.kill('SIGKILL');
+        await exited(child);
         await platform.close();
         await bucket.close();
       });
