@@ -48,6 +48,27 @@ class Rooted extends Container {
   }
 }
 
+/** A Lambda image in a root, as the platform runs it: the extension first, then ENTRYPOINT with the runtime, found in /srv. */
+async function lambdaImage(root: readonly string[], PATH: string, srv: string, runtime: readonly string[]) {
+  const platform = new Platform();
+  await platform.start();
+  const bucket = await startBucket();
+  const dir = workplace();
+  const start = '/opt/extensions/alastor & until [ -e /tmp/.alastor/ports ]; do sleep 0.05; done; exec "$@"';
+  const command = ['/bin/sh', '-c', start, 'sh', '/opt/alastor/entrypoint', ...runtime];
+  const child = spawn('bwrap', [...sandboxed(root, dir), '--ro-bind', srv, '/srv', '--', ...command], {
+    env: { ...instanceEnvironment(bucket, dir, platform.address), PATH, ALASTOR_DIR: '/tmp/.alastor' },
+    stdio: 'ignore',
+  });
+  onTestFinished(async () => {
+    child.kill('SIGKILL');
+    await exited(child);
+    await platform.close();
+    await bucket.close();
+  });
+  return { bucket, platform, dir };
+}
+
 /** What bubblewrap makes a root of, what the function is started with, and whether the shell is one that loads the shim. */
 const ROOTS = [
   {
@@ -112,23 +133,8 @@ describe.each(ROOTS)('a container of $name', ({ there, root, node, PATH, staticS
   it.skipIf(!there)(
     'is audited as a Lambda image too: the platform starts the extension, the entrypoint is the wrapper',
     async () => {
-      const platform = new Platform();
-      await platform.start();
-      const bucket = await startBucket();
-      const dir = workplace();
-      const start = '/opt/extensions/alastor & until [ -e /tmp/.alastor/ports ]; do sleep 0.05; done; exec "$@"';
-      const command = ['/bin/sh', '-c', start, 'sh', '/opt/alastor/entrypoint', node, '/srv/runtime.mjs'];
       const srv = join(import.meta.dirname, '../capture/fixtures');
-      const child = spawn('bwrap', [...sandboxed(root, dir), '--ro-bind', srv, '/srv', '--', ...command], {
-        env: { ...instanceEnvironment(bucket, dir, platform.address), PATH, ALASTOR_DIR: '/tmp/.alastor' },
-        stdio: 'ignore',
-      });
-      onTestFinished(async () => {
-        child.kill('SIGKILL');
-        await exited(child);
-        await platform.close();
-        await bucket.close();
-      });
+      const { bucket, platform, dir } = await lambdaImage(root, PATH, srv, [node, '/srv/runtime.mjs']);
       expect((await platform.invoke({ do: 'write', path: join(dir, 'made'), value: 'x' }, { reqId: 'A' })).body).toBe('{}');
       await platform.idle();
       expect(bucket.of('file-open').find(({ path }) => path === join(dir, 'made'))).toMatchObject({ req: 'A', mode: 'w' });
@@ -137,6 +143,25 @@ describe.each(ROOTS)('a container of $name', ({ there, root, node, PATH, staticS
     },
   );
 });
+
+it.skipIf(!sandbox || debian === undefined)(
+  'a Lambda image of Python 3.13 is audited by the extension with its own Node',
+  async () => {
+    const { bucket, platform, dir } = await lambdaImage(
+      ROOTS[0].root,
+      ROOTS[0].PATH,
+      join(import.meta.dirname, '../runtimes/fixtures'),
+      ['python3', '/srv/small.py'],
+    );
+    await platform.invoke({ path: join(dir, 'made') }, { reqId: 'A' });
+    await platform.idle();
+    expect(bucket.of('process-start').find(({ how }) => how === 'runtime')?.exe).toBe('/usr/bin/python3.13');
+    for (const name of ['made', 'made.child'])
+      expect(bucket.of('file-open').find(({ path }) => path === join(dir, name))).toMatchObject({ req: 'A', mode: 'w' });
+    expect(bucket.of('request-end')).toMatchObject([{ req: 'A', status: 'ok' }]);
+    expect(bucket.of('gap')).toEqual([]);
+  },
+);
 
 it.each(['Dockerfile.http', 'Dockerfile.lambda'])('%s starts what is in the image that it names', (name) => {
   const text = readFileSync(join(import.meta.dirname, '../../../layers/image', name), 'utf8');
