@@ -11,6 +11,7 @@ import {
   requestAt,
   traceOf,
   unique,
+  within,
 } from './joins.ts';
 import type { Edge, ExchangeNode, RequestNode } from './model.ts';
 import type { Provenance } from './provenance.ts';
@@ -139,6 +140,7 @@ export async function answers(graph: Provenance, exchange: ExchangeNode): Promis
     for (const link of await graph.links(joinLink(key.key), { limit: graph.linksPerKey }, exchange.id)) {
       const request = link.direction === 'in' ? await graph.nodeAt(link.node, exchange.id) : undefined;
       if (request?.kind !== 'request' || request.end === undefined) continue;
+      if (key.sure !== 'exact' && !within(exchange, request)) continue;
       edges.push(joinEdge(link.node, exchange.id, 'reply', surest(key, link), request.end, exchange.last, link));
     }
   }
@@ -152,6 +154,7 @@ export async function answered(graph: Provenance, request: RequestNode): Promise
     for (const link of await graph.links(joinLink(key.key), { limit: graph.linksPerKey }, request.id)) {
       const exchange = link.direction === 'out' ? await graph.nodeAt(link.node, request.id) : undefined;
       if (exchange?.kind !== 'exchange' || !isSynchronous(exchange)) continue;
+      if (key.sure !== 'exact' && !within(exchange, request)) continue;
       edges.push(joinEdge(request.id, link.node, 'reply', surest(key, link), end, exchange.last, link));
     }
   }

@@ -7,7 +7,7 @@ import { beginnings } from './excerpt.ts';
 import { Invocations } from './invocations.ts';
 import { Ledger, type LeftBehind } from './ledger.ts';
 import { log } from './log.ts';
-import { type Front, type FrontDoor, startFront } from './network/front.ts';
+import { type Front, type FrontDoor, startFront, stopFront } from './network/front.ts';
 import type { Prepared } from './prepare.ts';
 import { Recorder } from './recorder.ts';
 import { Redactor } from './redact.ts';
@@ -216,6 +216,11 @@ export class Capture {
     if (this.#settings.ship.when === 'end') return this.ship(withinMs);
     await this.#collect();
     return this.shipper.backlogBytes === 0 || this.shipper.flush(withinMs);
+  }
+
+  /** Ends what passes through the network proxy: only then it tells what connections that were still open have carried. */
+  async closeNetwork(): Promise<void> {
+    await stopFront(this.#front);
   }
 
   /** Nothing comes after this: what is not stored now is lost, and the ledger says so. */

@@ -9,9 +9,6 @@ import { type FrontDoor, openFrontDoor } from './network/front.ts';
 import { makeRingBeside, type RingFile } from './ring-file.ts';
 import { type Settings, steeredEndpoints } from './settings.ts';
 
-/** Present where the runtime is Java's, which reads no PEM. */
-const JAVA = '/var/lang/bin/java';
-
 /** What the wrapper, and the runtime that it starts, must find. Each part may be missing: `failures` says why. */
 export interface Prepared {
   readonly ring: RingFile | undefined;
@@ -50,7 +47,7 @@ export async function prepare(settings: Settings, env: NodeJS.ProcessEnv, home: 
   };
   const before = leftBehind(settings.dir);
   const bell = join(settings.dir, 'ring.bell');
-  const dir = await attempt('the shared directory', () => {
+  const dir = await attempt('the directory of the event ring', () => {
     prepareDir(settings.dir);
     return settings.dir;
   });
@@ -71,10 +68,8 @@ export async function prepare(settings: Settings, env: NodeJS.ProcessEnv, home: 
     if (front !== undefined) {
       writeShared(settings.dir, 'ca.pem', front.caPem);
       writeShared(settings.dir, 'ca-added.pem', front.addedPem);
-      if (existsSync(JAVA)) {
-        const { javaTruststore } = await import('./network/truststore.ts');
-        writeShared(settings.dir, 'ca.jks', javaTruststore(front.caPem));
-      }
+      const { javaTruststore, mayBeJava } = await import('./network/truststore.ts');
+      if (mayBeJava(env)) writeShared(settings.dir, 'ca.jks', javaTruststore(front.caPem));
     }
     const tap = network === 'auto' || network === 'tap';
     const tee = [...(tap && shim ? (['http'] as const) : []), ...(tapsRequests ? (['runtime'] as const) : [])];

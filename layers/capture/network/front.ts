@@ -1,4 +1,5 @@
 import type net from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Observation, Peer, ProcessId, TunnelObservation } from '../../record/types.ts';
 import { nowMicros } from '../clock.ts';
 import { type HeldPort, holdPort } from '../held-port.ts';
@@ -61,6 +62,8 @@ export interface Front {
   stop(): Promise<void>;
 }
 
+/** How long the front may take to close, in ms: what ends an instance waits for it. */
+const STOP_MS = 500;
 const LOOKUP_WAIT_MS = 500;
 /** A client of HTTP or TLS speaks at once; if nobody has after this time, the server is the one to begin. */
 const SILENCE_MS = 40;
@@ -263,4 +266,11 @@ export async function startFront(options: FrontOptions): Promise<Front> {
       await closed;
     },
   };
+}
+
+/** Stops a front, if there is one, and does not wait for it longer than the end of an instance can. Never rejects. */
+export async function stopFront(front: Front | undefined): Promise<void> {
+  const over = new AbortController();
+  await Promise.race([front?.stop(), sleep(STOP_MS, undefined, { signal: over.signal })]).catch(() => {});
+  over.abort();
 }

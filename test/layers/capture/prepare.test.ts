@@ -81,7 +81,7 @@ describe('before the extension registers', () => {
     prepared = await prepare(readSettings(blocked), blocked, '/nowhere');
     expect(prepared.ring).toBeUndefined();
     expect(prepared.failures).toEqual([
-      expect.stringContaining('the shared directory'),
+      expect.stringContaining('event ring'),
       expect.stringContaining('the shared files'),
     ]);
     expect(prepared.requests?.port).toBeGreaterThan(0);

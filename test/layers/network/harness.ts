@@ -47,7 +47,7 @@ export class World {
   }
 
   async stop(): Promise<void> {
-    await this.front.stop();
+    await this.front?.stop();
     for (const close of this.closing) await close();
     rmSync(this.folder, { recursive: true });
   }
