@@ -11,12 +11,19 @@ function compile(name: string, source: string, ...flags: string[]): string {
   execFileSync('gcc', ['-w', '-o', out, '-x', 'c', '-', '-x', 'none', ...flags], { input: source, cwd: watched.dir });
   return out;
 }
-/** A library that answers every SSL_write with its own number. */
+/** A library that answers every SSL_write with its own number; what it makes points to its tables, as in every OpenSSL. */
 const library = (number: number) => `
+static const int methods[4];
+static const void *made[8] = {0, methods};
+void *SSL_new(void *context) { return made; }
 int SSL_write(void *ssl, const void *from, int size) { return ${number}; }
 void SSL_free(void *ssl) {}`;
 const module_ = (name: string) =>
   `int SSL_write(void *, const void *, int); int ${name}(void) { return SSL_write(0, "x", 1) + 0; }`;
+/** Compiled to a jump: the library is then called by whoever calls the module. */
+const jump = (name: string) => `
+int SSL_write(void *, const void *, int); void *SSL_new(void *); static void *made;
+int ${name}(void) { if (!made) made = SSL_new(0); return SSL_write(made, "x", 1); }`;
 const SHARED = ['-shared', '-fPIC', '-Wl,-rpath,$ORIGIN', '-L.'];
 
 /* Opens modules, each for itself as Python does, calls them, closes them, and prints what they were answered. */
@@ -50,13 +57,14 @@ describe('several TLS libraries in one process', () => {
       `${library(3)} ${module_('own').replace('int SSL_write(void *, const void *, int);', '')}`,
       ...SHARED,
     ),
+    jump: compile('jump.so', jump('jump'), '-O2', ...SHARED, '-ltwo'),
     closing: compile('closing.so', module_('closing'), ...SHARED, '-lone'),
   };
 
   it('are each reached by those who were linked against them', async () => {
     const args = Object.entries(modules).flatMap(([name, path]) => [path, name]);
     const run = await watched.run(host, args, { ALASTOR_TEE: 'http' });
-    expect(run).toMatchObject({ status: 0, stderr: '', stdout: '1 1\n2 2\n2 2\n3 3\n1 1\n' });
+    expect(run).toMatchObject({ status: 0, stderr: '', stdout: '1 1\n2 2\n2 2\n3 3\n2 2\n1 1\n' });
   });
 
   it('are found again when a module was closed and others came where it was', async () => {
