@@ -80,10 +80,7 @@ describe('before the extension registers', () => {
     const blocked = { ALASTOR_DIR: join(dir, 'shared/below') };
     prepared = await prepare(readSettings(blocked), blocked, '/nowhere');
     expect(prepared.ring).toBeUndefined();
-    expect(prepared.failures).toEqual([
-      expect.stringContaining('event ring'),
-      expect.stringContaining('the shared files'),
-    ]);
+    expect(prepared.failures).toEqual([expect.stringContaining('event ring'), expect.stringContaining('the shared files')]);
     expect(prepared.requests?.port).toBeGreaterThan(0);
   });
 });
