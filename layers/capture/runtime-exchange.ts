@@ -76,6 +76,8 @@ export class RuntimeExchange implements ExchangeListener {
     this.#trailers = trailers;
     if (this.#call.call === 'next') this.#say((to, t) => to.asked(this.#who, t));
     if (this.#call.call === 'restore') this.#say((to, t) => to.snapshot(this.#who, t));
+    // Nothing comes of it whether the platform takes it or not, and it may end everything right then.
+    if (this.#call.call === 'init-error') this.#conclude();
   }
 
   responseStarted(): void {}
@@ -90,6 +92,10 @@ export class RuntimeExchange implements ExchangeListener {
 
   /** Takes the runtime's answer for accepted. */
   confirm(): void {
+    if (this.#call.call === 'response' || this.#call.call === 'error') this.#conclude();
+  }
+
+  #conclude(): void {
     const called = this.#call;
     if (called.call !== 'response' && called.call !== 'error' && called.call !== 'init-error') return;
     const said = called.call !== 'response' && this.#request.bytes <= ERROR_LIMIT ? Buffer.concat(this.#kept) : undefined;
