@@ -19,10 +19,14 @@
 /* RFC 8446 4.1.2, 5.1: record header 5, handshake header 4, version 2, random 32. */
 #define RANDOM_AT 11u
 #define RANDOM 32u
-/* Turns from sending to receiving after a ClientHello that libssl, which speaks up when its handshake call returns, never takes. */
-#define TURNS_UNBOUND 3u
+/*
+ * Turns from sending to receiving, after which TLS that libssl has not spoken for is somebody else's. It speaks up when its call
+ * returns: a handshake in one call takes up to two turns (TLS 1.2; or TLS 1.3 with a second hello), what follows one by one.
+ */
+#define TURNS_OF_HANDSHAKE 2u
 
 enum state { FREE = 0, RESERVED, PLAIN, TLS };
+enum shaking { UNSEEN = 0, BEGUN, DONE }; /* the handshake, by libssl */
 struct wire {
     uint32_t tag, holders;
     uint8_t state, runtime;
@@ -30,7 +34,7 @@ struct wire {
     uint8_t ours;    /* opened, or since the fork used, by this process */
     uint8_t settled; /* it will not begin TLS any more */
     uint8_t ended;   /* the other side has said all it will */
-    uint8_t bound, spoken, has_random;
+    uint8_t bound, spoken, has_random, shaking;
     uint8_t turns, last;
     uint16_t port, local_port;
     uint8_t family, address[16];
@@ -113,10 +117,17 @@ void wire_opened(uint32_t tag, const void *peer, size_t length, unsigned port, i
     __atomic_store_n(&w->state, PLAIN, __ATOMIC_RELEASE);
 }
 
+/* Is it TLS of somebody else? `over`: there will be no more turns. */
+static int is_foreign(const struct wire *w, int over) {
+    if (w->state != TLS || w->bound || w->shaking == BEGUN) return 0;
+    return w->turns + (over ? 1u : 0u) > (w->shaking == DONE ? 1u : TURNS_OF_HANDSHAKE);
+}
+
 static void tell_closed(struct wire *w) {
     const uint64_t *total = w->state == TLS ? w->plaintext : w->clear;
-    uint64_t flags = flag_of(w) | (w->spoken ? WIRE_TLS : 0) | (w->state == TLS && !w->bound ? WIRE_UNREAD : 0);
-    if (w->state == TLS && !w->bound && w->turns >= 2) __atomic_store_n(&unreadable, 1, __ATOMIC_RELAXED);
+    int foreign = is_foreign(w, 1), unread = foreign || (w->state == TLS && !w->bound && w->shaking == UNSEEN);
+    uint64_t flags = flag_of(w) | (w->spoken ? WIRE_TLS : 0) | (unread ? WIRE_UNREAD : 0);
+    if (foreign) __atomic_store_n(&unreadable, 1, __ATOMIC_RELAXED);
     if (w->ours && w->told) emit(EV_WIRE_CLOSE, w->id, flags, total[SENT], total[RECEIVED], NULL, 0);
 }
 
@@ -273,16 +284,25 @@ uint32_t wire_without_random(uint32_t tag) {
     return w && w->state == TLS && !w->has_random ? tag : 0;
 }
 
+void wire_shaken(uint32_t tag, int done) {
+    struct wire *w = wire_at(tag);
+    if (!w || w->shaking == DONE) return;
+    w->shaking = done ? DONE : BEGUN;
+    if (!done) return;
+    w->turns = 0; /* from here on they are of the conversation itself */
+    w->last = SENT;
+}
+
 void wire_bind(uint32_t tag) {
     struct wire *w = wire_at(tag);
-    if (w && !__atomic_exchange_n(&w->bound, 1, __ATOMIC_RELAXED)) __atomic_fetch_sub(&wires_unbound, 1, __ATOMIC_RELAXED);
+    if (w && !w->bound && !__atomic_exchange_n(&w->bound, 1, __ATOMIC_RELAXED)) __atomic_fetch_sub(&wires_unbound, 1, __ATOMIC_RELAXED);
 }
 
 int wire_unreadable(void) {
     if (__atomic_load_n(&unreadable, __ATOMIC_RELAXED)) return 1;
     if (!__atomic_load_n(&wires_unbound, __ATOMIC_RELAXED)) return 0;
     for (const struct wire *w = wires + 1; w < wires + WIRES; w++)
-        if (w->state == TLS && !w->bound && w->turns >= TURNS_UNBOUND) {
+        if (is_foreign(w, 0)) {
             __atomic_store_n(&unreadable, 1, __ATOMIC_RELAXED);
             return 1;
         }

@@ -32,13 +32,16 @@ void wire_unseen(uint32_t tag, enum direction direction, size_t bytes);
 /* The other side has sent all it will: of what goes in the clear, or (`tls`) of what libssl opens. */
 void wire_ended(uint32_t tag, int tls);
 
-/* TLS connections that no SSL object has been found for. 0 is the common answer, and makes the SSL hooks cheap. */
+/* TLS connections that libssl has not spoken for yet. 0 is the common answer, and makes the SSL hooks cheap. */
 extern uint32_t wires_unbound;
 /* The connection whose ClientHello held these 32 bytes. 0: none of ours. */
 uint32_t wire_of_random(const unsigned char *random);
 /* `tag`, if its ClientHello could not be read; else 0. */
 uint32_t wire_without_random(uint32_t tag);
-/* From now on libssl speaks for it. */
+/* libssl is shaking hands on it, or has (`done`). No proof that reading and writing will go through our hooks: a program that
+ * looks up functions by hand gets the real ones, of which SSL_connect calls on to our SSL_do_handshake. */
+void wire_shaken(uint32_t tag, int done);
+/* libssl speaks for it. */
 void wire_bind(uint32_t tag);
 int wire_is_live(uint32_t tag);
 /* Plaintext that libssl has moved; `at` NULL: unseen. */
