@@ -27,7 +27,7 @@ export interface Scene {
 /** One call of the Runtime API as the shim tees it, from the first byte to the last. */
 export class RuntimeExchange implements ExchangeListener {
   readonly #scene: () => Scene;
-  readonly #proc: ProcessId;
+  readonly proc: ProcessId;
   readonly #from: number;
   readonly #peer: Peer;
   readonly #id: string;
@@ -46,7 +46,7 @@ export class RuntimeExchange implements ExchangeListener {
     this.#peer = peer;
     this.#scene = scene;
     const { proc, t } = scene();
-    this.#proc = proc;
+    this.proc = proc;
     this.#from = t;
   }
 
@@ -130,14 +130,12 @@ export class RuntimeExchange implements ExchangeListener {
   }
 
   over(error?: string): void {
-    // A runtime that ends, or is ended, right after its answer does not wait to read what the platform says to it.
-    if (this.unconfirmed) this.confirm();
     const { t } = this.#scene();
-    this.#scene().over(this.#proc, () => this.#observation(t, error));
+    this.#scene().over(this.proc, () => this.#observation(t, error));
   }
 
   get #who(): { readonly proc: ProcessId } {
-    return { proc: this.#proc };
+    return { proc: this.proc };
   }
 
   #say(told: (to: RuntimeListener, t: number) => void): void {
@@ -150,7 +148,7 @@ export class RuntimeExchange implements ExchangeListener {
     return describeExchange({
       id: this.#id,
       seenBy: 'tap',
-      connection: { proc: this.#proc, peer: this.#peer },
+      connection: { proc: this.proc, peer: this.#peer },
       head: { ...this.#asked, scheme: 'http', from: this.#from },
       to,
       answered: this.#answeredAt,

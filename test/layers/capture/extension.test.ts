@@ -67,38 +67,41 @@ function expectWhole(): void {
 }
 
 describe('a request', () => {
-  it.each(SOURCES)('is answered as without the extension, and recorded from begin to end before the environment may freeze (%s)', async (requests) => {
-    await boot({ ALASTOR_REQUESTS: requests });
-    expect((await platform.invoke({ do: 'echo', value: 'ü' }, { reqId: 'req-1' })).body).toBe('{"got":"ü"}');
-    await platform.idle();
-    // Without SHUTDOWN: an instance may be killed at any time after this.
-    const records = bucket.records();
-    expect(records[0]).toMatchObject({
-      kind: 'init',
-      seq: 0,
-      fn: 'purchase',
-      phase: 'init',
-      memoryMb: 512,
-      caps: { shim: true },
-    });
-    expect(of('request-begin')).toMatchObject([
-      {
-        req: 'req-1',
-        phase: 'invoke',
-        fnArn: 'arn:aws:lambda:eu-central-1:123456789012:function:purchase',
-        event: { bytes: 26, sha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
-        trigger: { type: 'invoke' },
-        keys: expect.arrayContaining([
-          { key: 'lambda:req-1', sure: 'exact' },
-          { key: 'trace:1-5759e988-bd862e3fe1be46a994272793', sure: 'inferred' },
-        ]),
-      },
-    ]);
-    expect(of('request-end')).toMatchObject([{ req: 'req-1', status: 'ok', response: { bytes: 12 } }]);
-    await shutDown();
-    expect(bucket.records().at(-1)).toMatchObject({ kind: 'shutdown', reason: 'spindown' });
-    expectWhole();
-  });
+  it.each(SOURCES)(
+    'is answered as without the extension, and recorded from begin to end before the environment may freeze (%s)',
+    async (requests) => {
+      await boot({ ALASTOR_REQUESTS: requests });
+      expect((await platform.invoke({ do: 'echo', value: 'ü' }, { reqId: 'req-1' })).body).toBe('{"got":"ü"}');
+      await platform.idle();
+      // Without SHUTDOWN: an instance may be killed at any time after this.
+      const records = bucket.records();
+      expect(records[0]).toMatchObject({
+        kind: 'init',
+        seq: 0,
+        fn: 'purchase',
+        phase: 'init',
+        memoryMb: 512,
+        caps: { shim: true },
+      });
+      expect(of('request-begin')).toMatchObject([
+        {
+          req: 'req-1',
+          phase: 'invoke',
+          fnArn: 'arn:aws:lambda:eu-central-1:123456789012:function:purchase',
+          event: { bytes: 26, sha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
+          trigger: { type: 'invoke' },
+          keys: expect.arrayContaining([
+            { key: 'lambda:req-1', sure: 'exact' },
+            { key: 'trace:1-5759e988-bd862e3fe1be46a994272793', sure: 'inferred' },
+          ]),
+        },
+      ]);
+      expect(of('request-end')).toMatchObject([{ req: 'req-1', status: 'ok', response: { bytes: 12 } }]);
+      await shutDown();
+      expect(bucket.records().at(-1)).toMatchObject({ kind: 'shutdown', reason: 'spindown' });
+      expectWhole();
+    },
+  );
 
   it.each(SOURCES)('separates what happened before, during and after it, and in the next one (%s)', async (requests) => {
     await boot({ ALASTOR_REQUESTS: requests });
@@ -215,13 +218,16 @@ describe('an answer', () => {
   });
 });
 
-it.each(SOURCES)('an answer that the platform refuses does not end the request; the error that follows does (%s)', async (requests) => {
-  platform.refuseResponses = true;
-  await boot({ ALASTOR_REQUESTS: requests });
-  expect(await platform.invoke({ do: 'echo', value: 1 })).toMatchObject({ kind: 'error' });
-  await platform.idle();
-  expect(of('request-end')).toMatchObject([{ status: 'error' }]);
-});
+it.each(SOURCES)(
+  'an answer that the platform refuses does not end the request; the error that follows does (%s)',
+  async (requests) => {
+    platform.refuseResponses = true;
+    await boot({ ALASTOR_REQUESTS: requests });
+    expect(await platform.invoke({ do: 'echo', value: 1 })).toMatchObject({ kind: 'error' });
+    await platform.idle();
+    expect(of('request-end')).toMatchObject([{ status: 'error' }]);
+  },
+);
 
 describe('a runtime', () => {
   it.each(SOURCES)('that cannot start is recorded with its error (%s)', async (requests) => {
