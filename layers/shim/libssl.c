@@ -20,17 +20,22 @@ static const char *const speaking[] = {"SSL_write", "SSL_write_ex", "SSL_read", 
 /* GnuTLS, which may be in one process with a libssl that something else has drawn in. */
 static const char *const other_tls[] = {"gnutls_record_send", "gnutls_handshake", NULL};
 
+/* What of the address space an object takes. */
+struct range {
+    const char *from, *to;
+};
 /* Who has called, and what it means by SSL_*. Slots are filled once: a reader may be in the middle of one. */
 static struct caller {
     int ready;
     ElfW(Addr) base, library; /* of the calling object, of the one called */
-    const char *from, *to;
+    struct range range;
     struct libssl means;
 } callers[CALLERS];
 static unsigned callers_taken;
 
 struct definers {
     struct object of[DEFINERS];
+    struct range range[DEFINERS];
     unsigned count;
     int program; /* the program itself defines them: then nobody's calls come to us */
 };
@@ -38,10 +43,22 @@ struct walk {
     const void *caller;
     struct definers *definers;
     struct object calling;
-    const char *from, *to;
+    struct range range;
     unsigned at;
     int found, speaks;
 };
+
+static struct range range_of(const struct dl_phdr_info *info) {
+    struct range all = {NULL, NULL};
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        if (p->p_type != PT_LOAD) continue;
+        const char *from = (const char *)(info->dlpi_addr + p->p_vaddr), *to = from + p->p_memsz;
+        if (!all.from || from < all.from) all.from = from;
+        if (to > all.to) all.to = to;
+    }
+    return all;
+}
 
 static int defines(const struct object *o) {
     static uint32_t hash;
@@ -59,17 +76,13 @@ static int note(struct dl_phdr_info *info, size_t size, void *data) {
     if (!walk->found && object_holds(info, walk->caller)) {
         walk->found = 1;
         walk->calling = o;
-        for (int i = 0; i < info->dlpi_phnum; i++) {
-            const ElfW(Phdr) *p = &info->dlpi_phdr[i];
-            if (p->p_type != PT_LOAD) continue;
-            const char *from = (const char *)(info->dlpi_addr + p->p_vaddr), *to = from + p->p_memsz;
-            if (!walk->from || from < walk->from) walk->from = from;
-            if (to > walk->to) walk->to = to;
-        }
+        walk->range = range_of(info);
     }
     if (!defines(&o)) return 0;
     if (first) walk->definers->program = 1;
-    if (walk->definers->count < DEFINERS) walk->definers->of[walk->definers->count++] = o;
+    if (walk->definers->count == DEFINERS) return 0;
+    walk->definers->range[walk->definers->count] = range_of(info);
+    walk->definers->of[walk->definers->count++] = o;
     return 0;
 }
 
@@ -85,44 +98,57 @@ static int links(struct dl_phdr_info *info, size_t size, void *data) {
            object_needs(&o, object_name(between->library));
 }
 
-static const struct object *meant_by(const struct object *caller, const struct definers *definers) {
+static const struct object *linked_to(const struct object *caller, const struct definers *definers) {
     const struct object *of = definers->of;
     for (unsigned i = 0; i < definers->count; i++)
         if (of[i].base == caller->base) return &of[i];
     for (unsigned i = 0; i < definers->count; i++)
         if (object_needs(caller, object_name(&of[i]))) return &of[i];
-    for (unsigned i = 0; i < definers->count && definers->count > 1; i++) {
+    for (unsigned i = 0; i < definers->count; i++) {
         struct between between = {caller, &of[i]};
         if (dl_iterate_phdr(links, &between)) return &of[i];
     }
-    return definers->count ? &of[0] : NULL;
+    return NULL;
 }
 
-static SLOW const struct libssl *resolve(const void *caller, struct libssl *room) {
+/* All of them keep the tables of their methods, which are theirs alone, within the first words of SSL and SSL_CTX. */
+#define METHOD_WITHIN 6u
+static const struct object *maker_of(const void *made, const struct definers *definers) {
+    const char *const *words = made;
+    for (unsigned w = 0; made && w < METHOD_WITHIN; w++)
+        for (unsigned i = 0; i < definers->count; i++)
+            if (words[w] >= definers->range[i].from && words[w] < definers->range[i].to) return &definers->of[i];
+    return NULL;
+}
+
+static SLOW const struct libssl *resolve(const void *caller, const void *made, struct libssl *room) {
     struct definers definers = {.count = 0};
     struct walk walk = {.caller = caller, .definers = &definers};
     dl_iterate_phdr(note, &walk);
-    const struct object *library = walk.found ? meant_by(&walk.calling, &definers) : definers.count ? &definers.of[0] : NULL;
-    if (!library) return NULL;
+    if (!definers.count) return NULL;
+    const struct object *linked = walk.found ? linked_to(&walk.calling, &definers) : NULL, *library = linked;
+    /* The return address may be that of the caller's caller: a function that does nothing more calls by a jump. */
+    if (!library && definers.count > 1) library = maker_of(made, &definers);
+    if (!library) library = &definers.of[0];
     for (unsigned i = 0; i < sizeof functions / sizeof *functions; i++)
         *(void **)((char *)room + functions[i].offset) =
             object_find(library, functions[i].name, object_hash(functions[i].name));
     room->inside = walk.found && walk.calling.base == library->base;
-    if (!walk.found || __atomic_load_n(&callers_taken, __ATOMIC_RELAXED) >= CALLERS) return room;
+    if (!linked || __atomic_load_n(&callers_taken, __ATOMIC_RELAXED) >= CALLERS) return room;
     unsigned slot = __atomic_fetch_add(&callers_taken, 1, __ATOMIC_RELAXED);
     if (slot >= CALLERS) return room;
-    callers[slot] = (struct caller){0, walk.calling.base, library->base, walk.from, walk.to, *room};
+    callers[slot] = (struct caller){0, walk.calling.base, library->base, walk.range, *room};
     __atomic_store_n(&callers[slot].ready, 1, __ATOMIC_RELEASE);
     return room;
 }
 
-const struct libssl *libssl_of(const void *caller, struct libssl *room) {
+const struct libssl *libssl_of(const void *caller, const void *made, struct libssl *room) {
     for (unsigned i = 0; i < CALLERS; i++) {
         const struct caller *c = &callers[i];
         if (!__atomic_load_n(&c->ready, __ATOMIC_ACQUIRE)) continue;
-        if ((const char *)caller >= c->from && (const char *)caller < c->to) return &c->means;
+        if ((const char *)caller >= c->range.from && (const char *)caller < c->range.to) return &c->means;
     }
-    return resolve(caller, room);
+    return resolve(caller, made, room);
 }
 
 /* An object may be gone after dlclose, and another one come where it was. */

@@ -1,8 +1,8 @@
 /*
  * The TLS libraries that our SSL_* hooks stand before. Which one a call was meant for depends on who calls: a process may hold
  * several (a wheel that brings its own, BoringSSL inside an extension module), and what one made must not reach another. So the
- * caller's own references decide, as they would have for the dynamic linker: RTLD_NEXT finds nothing when libssl was opened by
- * dlopen for one module alone, as Python does.
+ * caller's own references decide, as they would have for the dynamic linker (RTLD_NEXT finds nothing when libssl was opened by
+ * dlopen for one module alone, as Python does); or the object that is handed over: it begins with pointers to its makers' tables.
  */
 #ifndef ALASTOR_LIBSSL_H
 #define ALASTOR_LIBSSL_H
@@ -35,8 +35,11 @@ struct libssl {
     int inside; /* the caller is the library itself: it has been counted on the way in */
 };
 
-/* The library that code at `caller` means. `room`: where the answer is made when there is none to point to; NULL: none found. */
-const struct libssl *libssl_of(const void *caller, struct libssl *room);
+/*
+ * The library that code at `caller` means when it hands over `made`, an object of that library. `room`: where the answer is made
+ * when there is none to point to; NULL: none found.
+ */
+const struct libssl *libssl_of(const void *caller, const void *made, struct libssl *room);
 /* 1 if this process does TLS through a libssl that our hooks stand before; `caller`: the code that is about to connect. */
 int libssl_speaks(const void *caller);
 

@@ -19,7 +19,7 @@ int object_holds(const struct dl_phdr_info *info, const void *address) {
 }
 
 int object_read(const struct dl_phdr_info *info, struct object *out) {
-    *out = (struct object){.base = info->dlpi_addr};
+    *out = (struct object){.base = info->dlpi_addr, .file = info->dlpi_name};
     for (int i = 0; i < info->dlpi_phnum; i++)
         if (info->dlpi_phdr[i].p_type == PT_DYNAMIC)
             out->dynamic = (const ElfW(Dyn) *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
@@ -111,7 +111,10 @@ int object_asks_for(const struct object *o, const char *const names[]) {
 const char *object_name(const struct object *o) {
     for (const ElfW(Dyn) *d = o->dynamic; d->d_tag != DT_NULL; d++)
         if (d->d_tag == DT_SONAME) return o->strings + d->d_un.d_val;
-    return "";
+    const char *name = o->file ? o->file : "";
+    for (const char *at = name; *at; at++)
+        if (*at == '/') name = at + 1;
+    return name;
 }
 
 int object_needs(const struct object *o, const char *name) {

@@ -10,6 +10,7 @@
 
 struct object {
     ElfW(Addr) base;
+    const char *file;
     const ElfW(Dyn) * dynamic;
     const ElfW(Sym) * symbols;
     const char *strings;
@@ -26,7 +27,7 @@ uint32_t object_hash(const char *name);
 void *object_find(const struct object *o, const char *name, uint32_t hash);
 /* 1 if its code refers to one of `names` (ending with NULL) through the dynamic linker. */
 int object_asks_for(const struct object *o, const char *const names[]);
-/* The name under which others need it; "" if it has none. */
+/* The name under which others need it: what it calls itself, or its file. */
 const char *object_name(const struct object *o);
 /* 1 if it was linked against the object of that name. */
 int object_needs(const struct object *o, const char *name);

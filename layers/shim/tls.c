@@ -94,75 +94,75 @@ static void shaken(const struct libssl *lib, void *ssl, int result) {
 }
 
 /* Our function is called and the library is not there: only a program that looks symbols up by hand comes to this. */
-#define LIBRARY(name, failure)                                                                                                 \
+#define LIBRARY(name, made, failure)                                                                                                 \
     struct libssl room;                                                                                                        \
     shim_ready();                                                                                                              \
-    const struct libssl *lib = libssl_of(__builtin_return_address(0), &room);                                                  \
+    const struct libssl *lib = libssl_of(__builtin_return_address(0), made, &room);                                                  \
     if (!lib || !lib->name) return failure;
 
 HOOK void *SSL_new(void *context) {
-    LIBRARY(SSL_new, NULL)
+    LIBRARY(SSL_new, context, NULL)
     void *ssl = lib->SSL_new(context);
     forget(ssl);
     return ssl;
 }
 HOOK void SSL_free(void *ssl) {
-    LIBRARY(SSL_free, )
+    LIBRARY(SSL_free, ssl, )
     forget(ssl);
     lib->SSL_free(ssl);
 }
 HOOK int SSL_clear(void *ssl) {
-    LIBRARY(SSL_clear, 0)
+    LIBRARY(SSL_clear, ssl, 0)
     forget(ssl);
     return lib->SSL_clear(ssl);
 }
 
 /* These move nothing, but they tell early who speaks TLS on this connection. */
 HOOK int SSL_connect(void *ssl) {
-    LIBRARY(SSL_connect, -1)
+    LIBRARY(SSL_connect, ssl, -1)
     int result = lib->SSL_connect(ssl);
     shaken(lib, ssl, result);
     return result;
 }
 HOOK int SSL_do_handshake(void *ssl) {
-    LIBRARY(SSL_do_handshake, -1)
+    LIBRARY(SSL_do_handshake, ssl, -1)
     int result = lib->SSL_do_handshake(ssl);
     shaken(lib, ssl, result);
     return result;
 }
 
 HOOK int SSL_read(void *ssl, void *to, int size) {
-    LIBRARY(SSL_read, -1)
+    LIBRARY(SSL_read, ssl, -1)
     int got = lib->SSL_read(ssl, to, size);
     moved(lib, ssl, RECEIVED, to, got > 0 ? (size_t)got : 0);
     return got;
 }
 HOOK int SSL_read_ex(void *ssl, void *to, size_t size, size_t *got) {
-    LIBRARY(SSL_read_ex, 0)
+    LIBRARY(SSL_read_ex, ssl, 0)
     int result = lib->SSL_read_ex(ssl, to, size, got);
     moved(lib, ssl, RECEIVED, to, result > 0 && got ? *got : 0);
     return result;
 }
 HOOK int SSL_write(void *ssl, const void *from, int size) {
-    LIBRARY(SSL_write, -1)
+    LIBRARY(SSL_write, ssl, -1)
     int sent = lib->SSL_write(ssl, from, size);
     moved(lib, ssl, SENT, from, sent > 0 ? (size_t)sent : 0);
     return sent;
 }
 HOOK int SSL_write_ex(void *ssl, const void *from, size_t size, size_t *sent) {
-    LIBRARY(SSL_write_ex, 0)
+    LIBRARY(SSL_write_ex, ssl, 0)
     int result = lib->SSL_write_ex(ssl, from, size, sent);
     moved(lib, ssl, SENT, from, result > 0 && sent ? *sent : 0);
     return result;
 }
 HOOK int SSL_write_early_data(void *ssl, const void *from, size_t size, size_t *sent) {
-    LIBRARY(SSL_write_early_data, 0)
+    LIBRARY(SSL_write_early_data, ssl, 0)
     int result = lib->SSL_write_early_data(ssl, from, size, sent);
     moved(lib, ssl, SENT, from, result > 0 && sent ? *sent : 0);
     return result;
 }
 HOOK ssize_t SSL_sendfile(void *ssl, int fd, off_t at, size_t size, int flags) {
-    LIBRARY(SSL_sendfile, -1)
+    LIBRARY(SSL_sendfile, ssl, -1)
     ssize_t sent = lib->SSL_sendfile(ssl, fd, at, size, flags);
     moved(lib, ssl, SENT, NULL, sent > 0 ? (size_t)sent : 0);
     return sent;
