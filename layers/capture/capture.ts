@@ -25,6 +25,7 @@ import { Speakers } from './speakers.ts';
 import { SteeredConnections } from './steered.ts';
 import { UnobservedSockets } from './unobserved-sockets.ts';
 import { Upstream } from './upstream.ts';
+import { Conversations } from './wire/conversations.ts';
 
 /** How often the ring is emptied while the function runs, in ms: with nobody who rings, and with a bell. */
 const DRAIN_MS = 8;
@@ -66,6 +67,8 @@ export class Capture {
   #ended: RequestId[] = [];
   #lookingFor: RequestId | undefined;
   readonly #steered = new SteeredConnections();
+  readonly #wire = new Conversations();
+  readonly #exchanges = { push: (observation: Observation) => this.recorder.observe(observation) };
   readonly #sockets: UnobservedSockets;
   readonly #settings: Settings;
   readonly #attribution: Attribution | undefined;
@@ -134,7 +137,8 @@ export class Capture {
         if (!this.speakers.isRuntime({ proc })) this.recorder.observe(observation());
       },
     });
-    if (ring !== undefined) ring.wire = (event, out) => event.runtimeApi && this.tap.take(event, out);
+    if (ring !== undefined)
+      ring.wire = (event, out) => (event.runtimeApi ? this.tap.take(event, out) : this.#wire.take(event, out));
   }
 
   /** Everything the wrapper needs is in place when this is settled; never rejects. */
@@ -174,7 +178,8 @@ export class Capture {
       // Without the certificate nothing may be steered: every TLS client would fail.
       const proxy = ca === undefined ? undefined : capture.#front?.port;
       const tap = network === 'auto' || network === 'tap';
-      const tee = capture.#tapsRequests ? (['runtime'] as const) : [];
+      const shim = capture.#shim;
+      const tee = [...(tap && shim ? (['http'] as const) : []), ...(capture.#tapsRequests ? (['runtime'] as const) : [])];
       writeShared(settings.dir, 'ports', portsFile({ runtime: capture.#proxy?.port, proxy, steer, tap, tee }));
     });
     capture.#platform = await probing;
@@ -292,9 +297,18 @@ export class Capture {
     this.#steered.learn(event);
     this.#sockets.learn(event);
     this.speakers.learn(event);
-    if (event.kind !== 'process-start') return;
-    this.#heard = this.#shim = true;
-    if (event.how === 'runtime' && event.proc !== undefined) this.runtime.started(event.proc, event.parent);
+    if (event.kind === 'process-start') {
+      this.#heard = this.#shim = true;
+      if (event.how === 'runtime' && event.proc !== undefined) this.runtime.started(event.proc, event.parent);
+    }
+    if (event.kind === 'process-exit' && event.proc !== undefined)
+      this.#wire.gone(event.child ?? event.proc, event.t, this.#exchanges);
+  }
+
+  /** Records the exchanges that are under way: nothing more will be seen of them. */
+  endConnections(): void {
+    this.recorder.drain();
+    this.#wire.end(nowMicros(), this.#exchanges);
   }
 
   /** Several requests in one process: what it does is recorded without a request, and this says why. */

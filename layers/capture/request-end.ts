@@ -54,6 +54,7 @@ export async function finishInstance(capture: Capture, reason: string, deadlineM
   const { invocations, recorder, shipper } = capture;
   recorder.drain();
   for (const req of [...recorder.active.keys()]) invocations.fail(req, reason === 'timeout' ? 'timeout' : 'crash');
+  capture.endConnections();
   recorder.shutdown(reason);
   const left = deadlineMs - Date.now() - 200;
   const complete = await capture.ship(Math.max(100, Math.min(SHUTDOWN_MS, left)));

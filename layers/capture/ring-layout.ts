@@ -23,12 +23,25 @@ export const EVENT_MAX = 8192;
 /** Instead of `n`: written by another process in this one's name. */
 export const UNNUMBERED = 0xffffffff;
 
-/** Sum over the event from its type on, in 32-bit words; `at` counts words of `words`. */
+function mixed(sum: number, word: number): number {
+  const mix = sum ^ word;
+  return Math.imul((mix << 5) | (mix >>> 27), 0x9e3779b1);
+}
+
+/** Over the event from its type on, in 32-bit words by four sums that take turns; `at` counts words of `words`. */
 export function checksum(words: Int32Array, at: number, length: number, position: number): number {
-  let sum = (0x9e3779b9 ^ length ^ (position % 0x100000000)) | 0;
-  for (let i = 4; i < (length + 3) >> 2; i++) {
-    sum ^= words[at + i] ?? 0;
-    sum = Math.imul((sum << 5) | (sum >>> 27), 0x9e3779b1);
+  const seed = (0x9e3779b9 ^ length ^ (position % 0x100000000)) | 0;
+  const end = at + ((length + 3) >> 2);
+  let [a, b, c, d] = [seed, seed, seed, seed];
+  let i = at + 4;
+  for (; i + 4 <= end; i += 4) {
+    a = mixed(a, words[i] as number);
+    b = mixed(b, words[i + 1] as number);
+    c = mixed(c, words[i + 2] as number);
+    d = mixed(d, words[i + 3] as number);
   }
-  return sum >>> 0;
+  if (i < end) a = mixed(a, words[i] as number);
+  if (i + 1 < end) b = mixed(b, words[i + 1] as number);
+  if (i + 2 < end) c = mixed(c, words[i + 2] as number);
+  return mixed(mixed(mixed(a, b), c), d) >>> 0;
 }

@@ -143,7 +143,7 @@ const OWN: { readonly [K in Kind]: Shape<Own<K>> } = {
     to: count,
     peer,
     sni: optional(text),
-    why: oneOf('not-http', 'client-rejects-ca', 'server-untrusted', 'proxy-not-ready', 'excluded'),
+    why: oneOf('not-http', 'client-rejects-ca', 'server-untrusted', 'proxy-not-ready', 'excluded', 'unreadable'),
     sent: count,
     received: count,
   },

@@ -263,7 +263,11 @@ export interface ExchangeObservation {
   readonly keys: readonly JoinKey[];
   readonly resources: readonly ResourceRef[];
 }
-/** A connection that was passed through unread: not HTTP, or TLS whose client or server would not have accepted our certificate. */
+/**
+ * A connection that was passed through unread: not HTTP, or TLS whose client or server would not have accepted our certificate.
+ * `unreadable`: a part of one that a tap could not understand, because bytes of it are missing, could mean several things or
+ * are TLS of a kind that it cannot look into; `from`, `sent` and `received` count from there on.
+ */
 export interface TunnelObservation {
   readonly kind: 'tunnel';
   readonly from: number;
@@ -271,7 +275,7 @@ export interface TunnelObservation {
   readonly peer: Peer;
   /** TLS server name, when the client sent one. */
   readonly sni?: string;
-  readonly why: 'not-http' | 'client-rejects-ca' | 'server-untrusted' | 'proxy-not-ready' | 'excluded';
+  readonly why: 'not-http' | 'client-rejects-ca' | 'server-untrusted' | 'proxy-not-ready' | 'excluded' | 'unreadable';
   readonly sent: number;
   readonly received: number;
 }

@@ -1,11 +1,6 @@
 import type { Headers } from '../network/exchanges.ts';
-
-/** Heads above these bounds make a connection unreadable. Node allows 16 KiB, most servers less. */
-export const HEAD_MOST = 64 * 1024;
-const HEADERS_MOST = 256;
-
-/** A message that its receiver may understand in another way than we would: nothing of it is believed. */
-export class Malformed extends Error {}
+import { addField, FIELDS_MOST, noFields } from './fields.ts';
+import { Malformed } from './incremental.ts';
 
 /** How the end of a body is found (RFC 9112 6.3): its length in bytes, by its chunks, or by the end of the connection. */
 export type Framing = number | 'chunked' | 'until-close';
@@ -16,7 +11,6 @@ export interface MessageHead {
   readonly headers: Headers;
 }
 
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const REQUEST_LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}) ([\x21-\x7e\x80-\xff]+) HTTP\/1\.([01])$/;
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: .*)?$/;
 
@@ -48,27 +42,14 @@ function linesOf(bytes: Buffer): string[] {
 }
 
 function parseFields(lines: readonly string[]): Headers {
-  if (lines.length > HEADERS_MOST) throw new Malformed('too many header fields');
-  const headers: Headers = Object.create(null);
+  if (lines.length > FIELDS_MOST) throw new Malformed('too many header fields');
+  const headers = noFields();
   for (const line of lines) {
-    const colon = line.indexOf(':');
-    const name = line.slice(0, colon);
-    // A folded line begins with a space, which no name does.
-    if (colon <= 0 || !TOKEN.test(name)) throw new Malformed('a header field without a proper name');
-    const value = line.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, '');
-    // RFC 9110 5.5
-    if (/[\r\0]/.test(value)) throw new Malformed('a header field with CR or NUL');
-    addField(headers, name.toLowerCase(), value);
+    // A folded line begins with a space, which no name does; one without a colon has no name either.
+    const colon = Math.max(0, line.indexOf(':'));
+    addField(headers, line.slice(0, colon), line.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, ''));
   }
   return headers;
-}
-
-function addField(headers: Headers, name: string, value: string): void {
-  const before = headers[name];
-  if (before === undefined) headers[name] = name === 'set-cookie' ? [value] : value;
-  else if (name === 'host') throw new Malformed('more than one Host');
-  else if (Array.isArray(before)) before.push(value);
-  else headers[name] = `${before}${name === 'cookie' ? '; ' : ', '}${value}`;
 }
 
 /** @throws Malformed */

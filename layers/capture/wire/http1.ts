@@ -1,14 +1,9 @@
 import type { Headers } from '../network/exchanges.ts';
-import {
-  type Framing,
-  Malformed,
-  type MessageHead,
-  requestFraming,
-  requestLine,
-  responseFraming,
-  statusLine,
-} from './http1-head.ts';
+import { Budget } from './budget.ts';
+import { noFields } from './fields.ts';
+import { type Framing, type MessageHead, requestFraming, requestLine, responseFraming, statusLine } from './http1-head.ts';
 import { type MessageListener, MessageParser } from './http1-message.ts';
+import { Malformed } from './incremental.ts';
 import type { Conversation, ConversationState, ExchangeListener } from './listener.ts';
 
 /** Requests that may be under way at once (pipelining). */
@@ -40,12 +35,15 @@ export class Http1Conversation implements Conversation {
   readonly #requests: MessageParser;
   readonly #responses: MessageParser;
 
-  /** @param begin called with the first byte of every request */
-  constructor(begin: () => ExchangeListener) {
+  /**
+   * @param begin called with the first byte of every request
+   * @param budget for what has to wait: at most 256 KiB
+   */
+  constructor(begin: () => ExchangeListener, budget: Budget = new Budget(1 << 20)) {
     this.#begin = begin;
-    this.#requests = new MessageParser(this.#requestListener(), false);
+    this.#requests = new MessageParser(this.#requestListener(), budget, false);
     // A response cannot be understood before what it answers is known.
-    this.#responses = new MessageParser(this.#responseListener(), true);
+    this.#responses = new MessageParser(this.#responseListener(), budget, true);
   }
 
   get read(): { sent: number; received: number } {
@@ -66,6 +64,12 @@ export class Http1Conversation implements Conversation {
   }
   receivedEnd(): void {
     this.#responses.end();
+  }
+  fail(problem: string): void {
+    if (this.state !== 'reading') return;
+    this.state = 'unreadable';
+    this.problem = problem;
+    this.close(`unreadable: ${problem}`);
   }
   close(error = 'aborted'): void {
     if (this.#asking?.answered) this.#asking.listener.over();
@@ -93,7 +97,7 @@ export class Http1Conversation implements Conversation {
         // What follows depends on the answer.
         else if (asking?.leaves) this.#requests.pause();
       },
-      failed: (problem) => this.#fail(`request: ${problem}`),
+      failed: (problem) => this.fail(`request: ${problem}`),
     };
   }
 
@@ -129,7 +133,7 @@ export class Http1Conversation implements Conversation {
       ended: (trailers) => {
         if (status >= 200) this.#done(trailers);
       },
-      failed: (problem) => this.#fail(`response: ${problem}`),
+      failed: (problem) => this.fail(`response: ${problem}`),
     };
   }
 
@@ -161,15 +165,8 @@ export class Http1Conversation implements Conversation {
     this.state = 'tunnel';
     const listener = this.#pending.shift()?.listener;
     this.#asking = undefined;
-    listener?.responseEnd(Object.create(null));
+    listener?.responseEnd(noFields());
     listener?.over();
     this.close();
-  }
-
-  #fail(problem: string): void {
-    if (this.state !== 'reading') return;
-    this.state = 'unreadable';
-    this.problem = problem;
-    this.close(`unreadable: ${problem}`);
   }
 }

@@ -15,7 +15,8 @@ export interface ResponseHead {
 
 /**
  * Is told of one exchange as it passes. It is made when the first byte of the request is seen; {@link over} is the last call.
- * Bytes belong to the caller: they are good during the call only. None of these may throw.
+ * Bytes belong to the caller: they are good during the call only. None of these may throw, but the two that are given a head:
+ * Malformed, when it is too much.
  */
 export interface ExchangeListener {
   request(head: RequestHead): void;
@@ -53,6 +54,8 @@ export interface Conversation {
   receivedLeftOut(count: number): void;
   /** The server has said that nothing more will come. */
   receivedEnd(): void;
+  /** What follows cannot be understood. */
+  fail(problem: string): void;
   /** The connection is gone: what is under way ends. May be called again. */
   close(error?: string): void;
 }

@@ -258,6 +258,40 @@ int main(int argc, char **argv) {
     expect(new Set(conversation?.closes.map(({ proc }) => proc)).size).toBe(2);
   });
 
+  it('carry anything: what is no HTTP is told as it is, and what only looks like TLS ends the telling, not the program', async () => {
+    const echo = createTcpServer((socket) => socket.on('error', () => {}).pipe(socket));
+    echo.listen(0, '127.0.0.1');
+    await once(echo, 'listening');
+    const mirror = await relay((echo.address() as AddressInfo).port);
+    const script = `
+import random, socket, sys
+random.seed(4)
+def talk(first):
+    s = socket.create_connection(('127.0.0.2', ${mirror.port}))
+    for i in range(40):
+        part = first if i == 0 else random.randbytes(random.choice([1, 7, 900, 7999, 8000, 8001, 20000]))
+        s.sendall(part); back = b''
+        while len(back) < len(part): back += s.recv(random.choice([1, 500, 9000]))
+        assert back == part
+    s.close()
+talk(random.randbytes(300)); talk(b'\\x00'); talk(b'\\x16'); talk(b'\\x16\\x03\\x01\\x00'); talk(b'GET / HTTP/1.1\\r\\n'); talk(b'CONNECT ')
+talk(b'\\x16\\x03\\x01\\x00\\x05'); talk(b'\\x16\\x03\\x03\\xff\\xff\\x01' + b'x' * 5000)
+print('whole')`;
+    const { run: done, teed } = await run('/usr/bin/python3', ['-c', script], {
+      ALASTOR_STEER: `127.0.0.2:${mirror.port}/http`,
+    });
+    expect(done).toMatchObject({ status: 0, stdout: 'whole\n' });
+    expect(teed.all).toHaveLength(8);
+    for (const conversation of teed.all.slice(0, 6)) expectAllOf(conversation, mirror);
+    for (const { clear, hellos, closes } of teed.all.slice(6)) {
+      expect([clear.sent.next, clear.received.next, hellos.length]).toEqual([0, 0, 1]);
+      expect(hellos[0]?.length).toBeLessThanOrEqual(4000);
+      expect(closes).toMatchObject([{ unread: true, tls: false }]);
+    }
+    mirror.close();
+    echo.close();
+  });
+
   it('are kept apart when many threads talk at once, and are told when the program ends', async () => {
     const program = compile(
       'threads',
