@@ -27,7 +27,7 @@ export interface Scene {
 /** One call of the Runtime API as the shim tees it, from the first byte to the last. */
 export class RuntimeExchange implements ExchangeListener {
   readonly #scene: () => Scene;
-  readonly #proc: ProcessId;
+  readonly proc: ProcessId;
   readonly #from: number;
   readonly #peer: Peer;
   readonly #id: string;
@@ -46,7 +46,7 @@ export class RuntimeExchange implements ExchangeListener {
     this.#peer = peer;
     this.#scene = scene;
     const { proc, t } = scene();
-    this.#proc = proc;
+    this.proc = proc;
     this.#from = t;
   }
 
@@ -76,6 +76,8 @@ export class RuntimeExchange implements ExchangeListener {
     this.#trailers = trailers;
     if (this.#call.call === 'next') this.#say((to, t) => to.asked(this.#who, t));
     if (this.#call.call === 'restore') this.#say((to, t) => to.snapshot(this.#who, t));
+    // Nothing comes of it whether the platform takes it or not, and it may end everything right then.
+    if (this.#call.call === 'init-error') this.#conclude();
   }
 
   responseStarted(): void {}
@@ -90,6 +92,10 @@ export class RuntimeExchange implements ExchangeListener {
 
   /** Takes the runtime's answer for accepted. */
   confirm(): void {
+    if (this.#call.call === 'response' || this.#call.call === 'error') this.#conclude();
+  }
+
+  #conclude(): void {
     const called = this.#call;
     if (called.call !== 'response' && called.call !== 'error' && called.call !== 'init-error') return;
     const said = called.call !== 'response' && this.#request.bytes <= ERROR_LIMIT ? Buffer.concat(this.#kept) : undefined;
@@ -124,14 +130,12 @@ export class RuntimeExchange implements ExchangeListener {
   }
 
   over(error?: string): void {
-    // A runtime that ends, or is ended, right after its answer does not wait to read what the platform says to it.
-    if (this.unconfirmed) this.confirm();
     const { t } = this.#scene();
-    this.#scene().over(this.#proc, () => this.#observation(t, error));
+    this.#scene().over(this.proc, () => this.#observation(t, error));
   }
 
   get #who(): { readonly proc: ProcessId } {
-    return { proc: this.#proc };
+    return { proc: this.proc };
   }
 
   #say(told: (to: RuntimeListener, t: number) => void): void {
@@ -144,7 +148,7 @@ export class RuntimeExchange implements ExchangeListener {
     return describeExchange({
       id: this.#id,
       seenBy: 'tap',
-      connection: { proc: this.#proc, peer: this.#peer },
+      connection: { proc: this.proc, peer: this.#peer },
       head: { ...this.#asked, scheme: 'http', from: this.#from },
       to,
       answered: this.#answeredAt,

@@ -39,6 +39,8 @@ export class RuntimeTap {
   #event: { t: number; proc: ProcessId } = { t: 0, proc: '' };
   #out: (Observation | Boundary)[] = [];
   #calls = 0;
+  /** Its connection is gone before the platform has said anything to this answer. */
+  #left: RuntimeExchange | undefined;
 
   constructor(options: RuntimeTapOptions) {
     this.#options = options;
@@ -52,28 +54,30 @@ export class RuntimeTap {
     this.#event = event;
     this.#out = out;
     if (event.kind === 'open') this.#open(event.conn, event.peer, { sent: 0, received: 0 });
-    else if (event.kind === 'close') this.#close(event.conn);
+    else if (event.kind === 'close') this.#close(event.conn, event.sent);
     else if (!event.tls && !event.hello) this.#bytes(event);
     this.#out = [];
   }
 
   /** The runtime is gone, or its time is over: an answer that has left whole counts as accepted, for nothing more will be said. */
   settle(t: number): void {
-    for (const { last } of this.#connections.values()) {
-      if (!last?.unconfirmed) continue;
-      const out: Boundary[] = [];
-      this.#event = { t, proc: this.#event.proc };
-      this.#out = out;
-      last.confirm();
-      for (const boundary of out) boundary.act();
-    }
+    const out: Boundary[] = [];
+    this.#event = { t, proc: this.#event.proc };
+    this.#out = out;
+    for (const exchange of [this.#left, ...[...this.#connections.values()].map(({ last }) => last)])
+      if (exchange?.unconfirmed === true) exchange.confirm();
+    this.#left = undefined;
     this.#out = [];
+    for (const boundary of out) boundary.act();
   }
 
   #open(conn: number, peer: Peer, offsets: Connection['offsets']): Connection {
     this.#close(conn);
     const http = new Http1Conversation(() => {
       const { proc, t } = this.#event;
+      // Whoever lives sends his answer again. A successor does not.
+      if (this.#left !== undefined && this.#left.proc !== proc) this.#left.confirm();
+      this.#left = undefined;
       connection.last = new RuntimeExchange(`${proc}-${t}-r${this.#calls++}`, peer, () => this.#scene());
       return connection.last;
     });
@@ -84,10 +88,13 @@ export class RuntimeTap {
     return connection;
   }
 
-  #close(conn: number): void {
+  /** `sent`: how much of what was told to be sent really was, if that is known. */
+  #close(conn: number, sent = Number.POSITIVE_INFINITY): void {
     const connection = this.#connections.get(conn);
+    if (connection === undefined) return;
     this.#connections.delete(conn);
-    connection?.http.close();
+    if (connection.last?.unconfirmed === true && sent >= connection.offsets.sent) this.#left = connection.last;
+    connection.http.close();
   }
 
   #bytes(event: WireBytes): void {

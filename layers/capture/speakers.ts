@@ -118,12 +118,17 @@ export class Speakers implements RuntimeListener {
     const { managed, runtime } = this.#options;
     this.#runtime ??= who;
     if (managed || isSame(this.#runtime, who)) return true;
+    // Something that the runtime started before it asked for work itself.
+    if (isPid(who, runtime.pid) && !isPid(this.#runtime, runtime.pid)) this.#runtime = who;
+    if (isSame(this.#runtime, who)) return true;
     if (this.#runtime.proc === undefined || who.proc === undefined || isAlive(this.#runtime.proc)) return false;
     // It has ended: this may be its successor, or the next of the programs that a script starts for every call.
     runtime.look();
     const parent = this.#parents.get(who.proc);
-    const successor = Number.parseInt(who.proc, 10) === runtime.pid;
-    if (!successor && (parent === undefined || parent === null || parent !== this.#parents.get(this.#runtime.proc)))
+    if (
+      !isPid(who, runtime.pid) &&
+      (parent === undefined || parent === null || parent !== this.#parents.get(this.#runtime.proc))
+    )
       return false;
     this.#runtime = who;
     return true;
@@ -155,4 +160,6 @@ export class Speakers implements RuntimeListener {
   }
 }
 
+const isPid = ({ proc }: Speaker, pid: number | undefined): boolean =>
+  pid !== undefined && proc?.startsWith(`${pid}@`) === true;
 const isSame = (a: Speaker, b: Speaker): boolean => a.proc === b.proc;

@@ -209,12 +209,14 @@ static void towards(int fd, const void *name, size_t length) {
 }
 HOOK ssize_t sendto(int fd, const void *from, size_t size, int flags, const struct sockaddr *to, socklen_t length) {
     shim_ready();
+    moves_out(fd, from, size);
     ssize_t sent = real.sendto(fd, from, size, flags, to, length);
     if (sent >= 0 && to) towards(fd, to, length);
     return moved_out(fd, from, size, sent);
 }
 HOOK ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
     shim_ready();
+    moves_out_of(fd, message->msg_iov, message->msg_iovlen);
     ssize_t sent = real.sendmsg(fd, message, flags);
     if (sent >= 0 && message->msg_name) towards(fd, message->msg_name, message->msg_namelen);
     return moved_out_of(fd, message->msg_iov, message->msg_iovlen, sent);

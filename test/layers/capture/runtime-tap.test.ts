@@ -186,17 +186,34 @@ describe('what the runtime says to the Runtime API', () => {
     expect(places()).toEqual(['request-begin A invoke', '/still A invoke', 'request-end error A invoke']);
   });
 
-  it('counts when the runtime ends before it has read what the platform says to its answer', () => {
-    const closes = bench();
-    const one = talk(1);
-    closes.run(one.says(GET_NEXT), one.hears(next('A', '{}')), one.says(post('A', '{}')), one.closed());
-    expect(closes.places()).toContain('request-end ok A invoke');
-    const killed = bench();
-    const other = talk(1);
-    killed.run(other.says(GET_NEXT), other.hears(next('A', '{}')), other.says(post('A', '{}')));
-    killed.tap.settle(2);
-    killed.invocations.fail('A', 'crash');
-    expect(killed.places()).toEqual(['request-begin A invoke', 'request-end ok A invoke']);
+  it.each(['killed', 'closed'])(
+    'counts when the runtime ends before it has read what the platform says to its answer: %s',
+    (how) => {
+      const { run, places, tap, invocations } = bench();
+      const it = talk(1);
+      run(it.says(GET_NEXT), it.hears(next('A', '{}')), it.says(post('A', '{}')));
+      if (how === 'closed') run(it.closed());
+      tap.settle(2);
+      invocations.fail('A', 'crash');
+      expect(places()).toEqual(['request-begin A invoke', 'request-end ok A invoke']);
+    },
+  );
+
+  it('counts once when the runtime sends its answer again, over another connection', () => {
+    const { run, places } = bench();
+    const [it, again] = [talk(1), talk(2)];
+    run(it.says(GET_NEXT), it.hears(next('A', '{}')), it.says(post('A', '{}')), it.closed());
+    run(again.opened(), again.says(post('A', '{}')), again.hears(ACCEPTED), again.says(GET_NEXT));
+    expect(places()).toEqual(['request-begin A invoke', 'request-end ok A invoke']);
+  });
+
+  it('does not count when it did not leave', () => {
+    const { run, places, tap } = bench();
+    const it = talk(1);
+    run(it.says(GET_NEXT), it.hears(next('A', '{}')), it.says(post('A', '{}')));
+    run({ ...it.closed(), sent: 80 } as WireEvent);
+    tap.settle(2);
+    expect(places()).toEqual(['request-begin A invoke']);
   });
 
   it('is an error when a streamed answer says so at its end', () => {

@@ -183,20 +183,6 @@ describe.skipIf(!has('curl', ['--version']))('the tee of curl (skipped without i
       ]),
     );
   });
-
-  it('ends where a connection leaves HTTP, and counts the rest', async () => {
-    const run = await instance.run('tee', 'curl', [
-      '-s',
-      '--max-time',
-      '1',
-      '-H',
-      'Connection: Upgrade',
-      '-H',
-      'Upgrade: other',
-      `${plain}/n/1`,
-    ]);
-    expect(run.of('exchange')).toMatchObject([{ path: '/n/1', status: 200 }]);
-  });
 });
 
 describe.skipIf(!has('openssl', ['version']))('the tee of TLS that carries no HTTP (skipped without openssl)', () => {
