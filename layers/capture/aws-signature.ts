@@ -1,10 +1,11 @@
-import { createHash, createHmac } from 'node:crypto';
+import { createHmac, hash } from 'node:crypto';
 import type { Credentials } from './environment-credentials.ts';
 
-/** A request to be signed. `path` as it is sent, percent-encoded, without query; names of `headers` in lower case. */
+/** A request to be signed. `path` and `query` (in order of its names) as they are sent, percent-encoded; names of `headers` in lower case. */
 export interface Unsigned {
   readonly method: string;
   readonly path: string;
+  readonly query: string;
   readonly headers: Readonly<Record<string, string>>;
   /** SHA-256 (hex) of the body. */
   readonly payload: string;
@@ -25,15 +26,11 @@ export function authorization(request: Unsigned, { region, service, date }: Scop
   const names = Object.keys(request.headers).sort();
   const signed = names.join(';');
   const headers = names.map((name) => `${name}:${request.headers[name]?.trim().replace(/\s+/g, ' ')}\n`).join('');
-  const canonical = [request.method, request.path, '', headers, signed, request.payload].join('\n');
+  const canonical = [request.method, request.path, request.query, headers, signed, request.payload].join('\n');
   const day = date.slice(0, 8);
   const scope = `${day}/${region}/${service}/aws4_request`;
-  const text = ['AWS4-HMAC-SHA256', date, scope, sha256(canonical)].join('\n');
-  const key = [day, region, service, 'aws4_request'].reduce<string | Buffer>(
-    (secret, part) => createHmac('sha256', secret).update(part).digest(),
-    `AWS4${credentials.secretAccessKey}`,
-  );
-  const signature = createHmac('sha256', key).update(text).digest('hex');
+  const text = ['AWS4-HMAC-SHA256', date, scope, hash('sha256', canonical)].join('\n');
+  const signature = createHmac('sha256', signingKey(scope, credentials.secretAccessKey)).update(text).digest('hex');
   return `AWS4-HMAC-SHA256 Credential=${credentials.accessKeyId}/${scope}, SignedHeaders=${signed}, Signature=${signature}`;
 }
 
@@ -42,6 +39,12 @@ export function signingDate(now: Date): string {
   return now.toISOString().replace(/[-:]|\.\d{3}/g, '');
 }
 
-export function sha256(bytes: string | Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
+/** The same all day. */
+let last: { readonly scope: string; readonly secret: string; readonly key: Buffer } | undefined;
+
+function signingKey(scope: string, secret: string): Buffer {
+  if (last?.scope === scope && last.secret === secret) return last.key;
+  const hmac = (key: string | Buffer, part: string): Buffer => createHmac('sha256', key).update(part).digest();
+  last = { scope, secret, key: scope.split('/').reduce<Buffer | string>(hmac, `AWS4${secret}`) as Buffer };
+  return last.key;
 }

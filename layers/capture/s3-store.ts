@@ -1,5 +1,6 @@
+import { hash } from 'node:crypto';
 import { Agent, type IncomingMessage, request } from 'node:http';
-import { authorization, sha256, signingDate } from './aws-signature.ts';
+import { authorization, signingDate } from './aws-signature.ts';
 import { credentials } from './environment-credentials.ts';
 import { type SegmentStore, StoreRefusal } from './shipper.ts';
 
@@ -29,11 +30,11 @@ export function s3Store(bucket: string | undefined): SegmentStore {
     const refusal = new StoreRefusal('ALASTOR_BUCKET is not set: nothing can be stored');
     return { putNew: () => Promise.reject(refusal) };
   }
-  const place = new Place(bucket);
+  const place = new BucketPlace(bucket);
   const client = new Client();
   return {
     async putNew(key, bytes, signal) {
-      const payload = sha256(bytes);
+      const payload = hash('sha256', bytes);
       for (let redirections = 0; ; redirections++) {
         const { path, url } = place.of(key);
         const headers = await signed(path, url.host, place.region, payload);
@@ -50,7 +51,7 @@ export function s3Store(bucket: string | undefined): SegmentStore {
 }
 
 /** Where the bucket is, as far as known. */
-class Place {
+export class BucketPlace {
   readonly #bucket: string;
   readonly #custom = process.env.AWS_ENDPOINT_URL_S3 || process.env.AWS_ENDPOINT_URL;
   #redirected: URL | undefined;
@@ -118,7 +119,7 @@ async function signed(path: string, host: string, region: string, payload: strin
     ...(keys.sessionToken === undefined ? {} : { 'x-amz-security-token': keys.sessionToken }),
   };
   const scope = { region, service: 's3', date };
-  return { ...headers, authorization: authorization({ method: 'PUT', path, headers, payload }, scope, keys) };
+  return { ...headers, authorization: authorization({ method: 'PUT', path, query: '', headers, payload }, scope, keys) };
 }
 
 /** One kept connection, in the clear or with TLS. */

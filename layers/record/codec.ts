@@ -45,7 +45,8 @@ export function encodeLines(fields: SegmentHeaderFields, first: number, count: n
   const problem = headerProblem(header);
   if (problem !== undefined) throw new SegmentError('header', '(being written)', 1, problem);
   const body = Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), ...lines]);
-  const bytes = zstdCompressSync(body, { params: { [constants.ZSTD_c_checksumFlag]: 1 } });
+  // The size is told so that a small segment takes no tables for a large one.
+  const bytes = zstdCompressSync(body, { params: { [constants.ZSTD_c_checksumFlag]: 1 }, pledgedSrcSize: body.length });
   if (body.length > BOUNDS.decompressed || bytes.length > BOUNDS.compressed || count > BOUNDS.records) {
     throw new SegmentError('oversized', '(being written)', undefined, `${count} records, ${body.length} bytes`);
   }

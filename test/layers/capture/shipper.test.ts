@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Batch } from '../../../layers/capture/batch.ts';
 import { Recorder } from '../../../layers/capture/recorder.ts';
@@ -137,6 +138,25 @@ describe('when the bucket fails', () => {
     expect(await shipper.flush(5000)).toBe(true);
     expect(details()).toEqual(['a', 'b']);
     expect(shipper.budgetMs).toBe(before);
+  });
+
+  it('keeps a bounded backlog, counts the rest, and stores what it kept when the bucket is back', async () => {
+    bucket.mood = () => 503;
+    const made = 10_000;
+    for (let i = 0; i < made; i++) note(randomBytes(1000).toString('hex'));
+    recorder.cut();
+    await shipper.flush(100);
+    expect(shipper.backlogBytes).toBeLessThan(10 * 1024 * 1024);
+    bucket.mood = () => 'ok';
+    recorder.cut();
+    expect(await shipper.flush(20_000)).toBe(true);
+    const kept = bucket.records().filter((r) => r.kind === 'unobserved').length;
+    const lost = bucket.records().reduce((sum, r) => sum + (r.kind === 'gap' ? r.lost : 0), 0);
+    expect(lost).toBeGreaterThan(0);
+    expect(kept + lost).toBe(made);
+    // What waits is compressed: more of it than its raw form would allow.
+    expect(kept * 2000).toBeGreaterThan(8 * 1024 * 1024);
+    expect(chainProblems(bucket)).toEqual([]);
   });
 
   it('does not insist on what is refused', async () => {
