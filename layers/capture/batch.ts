@@ -20,21 +20,32 @@ interface Opened {
   readonly t: number;
 }
 
+/** So many records stay as strings, into which a close can be joined; kept longer they would only weigh on the collector. */
+const WINDOW = 48;
+const BODY_BYTES = 64 * 1024;
+/** Bytes of UTF-8 per UTF-16 unit, at most. */
+const UTF8_MOST = 3;
+
 /** The batch that is being filled. */
 export class OpenBatch {
   #lines: string[] = [];
+  /** Lines before those, as bytes. */
+  #body = Buffer.alloc(0);
+  #filled = 0;
+  #written = 0;
   readonly #opened = new Map<ProcessId, Map<number, Opened>>();
-  /** UTF-16 units: what memory holds, and near enough to the bytes that are stored. */
+  /** UTF-16 units: near enough to the bytes that are stored. */
   bytes = 0;
   /** When its first record came, ms. */
   since = 0;
 
   get records(): number {
-    return this.#lines.length;
+    return this.#written + this.#lines.length;
   }
 
   add(line: string): void {
-    if (this.#lines.length === 0) this.since = Date.now();
+    if (this.records === 0) this.since = Date.now();
+    if (this.#lines.length >= 2 * WINDOW) this.#write(WINDOW);
     this.#lines.push(line);
     this.bytes += line.length + 1;
   }
@@ -47,7 +58,7 @@ export class OpenBatch {
       files = new Map();
       this.#opened.set(proc, files);
     }
-    files.set(fd, { line: this.#lines.length - 1, path, place, t });
+    files.set(fd, { line: this.records - 1, path, place, t });
   }
 
   /** Tells a close in the record of its open. False when it needs one of its own: the open has left, or happened elsewhere. */
@@ -56,22 +67,41 @@ export class OpenBatch {
     const opened = files?.get(fd);
     if (files === undefined || opened === undefined) return false;
     files.delete(fd);
-    const line = this.#lines[opened.line];
+    const at = opened.line - this.#written;
+    const line = this.#lines[at];
     if (line === undefined || opened.path !== path || opened.place !== place) return false;
     const openFor = t - opened.t;
     if (!count(openFor) || !count(read) || !count(written)) return false;
     const more = `,"openFor":${openFor},"read":${read},"written":${written}}`;
-    this.#lines[opened.line] = line.slice(0, -1) + more;
+    this.#lines[at] = line.slice(0, -1) + more;
     this.bytes += more.length - 1;
     return true;
   }
 
-  /** Everything in it, as bytes: strings would stay where the collector has to look at them. */
+  /** Everything in it. A large one has memory of its own, which can be given back. */
   take(): Buffer {
-    const body = Buffer.from(`${this.#lines.join('\n')}\n`);
+    let body: Buffer;
+    if (this.#written === 0) {
+      this.#lines.push('');
+      body = Buffer.from(this.#lines.join('\n'));
+    } else {
+      this.#write(this.#lines.length);
+      body = Buffer.from(this.#body.buffer.transfer(this.#filled));
+    }
     this.#lines = [];
+    this.#body = Buffer.alloc(0);
+    this.#filled = this.#written = this.bytes = 0;
     this.#opened.clear();
-    this.bytes = 0;
     return body;
+  }
+
+  #write(lines: number): void {
+    const text = `${this.#lines.splice(0, lines).join('\n')}\n`;
+    const most = this.#filled + text.length * UTF8_MOST;
+    if (most > this.#body.length) {
+      this.#body = Buffer.from(this.#body.buffer.transfer(Math.max(most, 2 * this.#body.length, BODY_BYTES)));
+    }
+    this.#filled += this.#body.write(text, this.#filled);
+    this.#written += lines;
   }
 }

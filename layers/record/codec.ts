@@ -29,6 +29,11 @@ export function encodeSegment(fields: SegmentHeaderFields, records: readonly Aud
   return encodeLines(fields, first, records.length, [Buffer.from(lines)]);
 }
 
+/** Gives memory back at once: the collector hardly notices large buffers, and lets them pile up. */
+function release({ buffer, byteLength }: Buffer): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
+}
+
 /** One record as a line, without line feed. */
 export function encodeRecord(record: AuditRecord): string {
   return JSON.stringify(record);
@@ -36,7 +41,7 @@ export function encodeRecord(record: AuditRecord): string {
 
 /**
  * The same from `count` lines made earlier by {@link encodeRecord}, each with its line feed, numbered from `first`: the recorder
- * serialises each record once, when it is observed, and must not pay for it again.
+ * serialises each record once, when it is observed, and must not pay for it again. The lines are used up: their memory is given back.
  * @throws SegmentError `oversized` when a bound is exceeded or there is no record
  */
 export function encodeLines(fields: SegmentHeaderFields, first: number, count: number, lines: readonly Buffer[]): Buffer {
@@ -45,10 +50,12 @@ export function encodeLines(fields: SegmentHeaderFields, first: number, count: n
   const problem = headerProblem(header);
   if (problem !== undefined) throw new SegmentError('header', '(being written)', 1, problem);
   const body = Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), ...lines]);
+  const size = body.length;
   // The size is told so that a small segment takes no tables for a large one.
-  const bytes = zstdCompressSync(body, { params: { [constants.ZSTD_c_checksumFlag]: 1 }, pledgedSrcSize: body.length });
-  if (body.length > BOUNDS.decompressed || bytes.length > BOUNDS.compressed || count > BOUNDS.records) {
-    throw new SegmentError('oversized', '(being written)', undefined, `${count} records, ${body.length} bytes`);
+  const bytes = zstdCompressSync(body, { params: { [constants.ZSTD_c_checksumFlag]: 1 }, pledgedSrcSize: size });
+  for (const used of [body, ...lines]) release(used);
+  if (size > BOUNDS.decompressed || bytes.length > BOUNDS.compressed || count > BOUNDS.records) {
+    throw new SegmentError('oversized', '(being written)', undefined, `${count} records, ${size} bytes`);
   }
   return bytes;
 }
