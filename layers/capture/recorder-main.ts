@@ -20,21 +20,25 @@ let recording: Recording | undefined;
 process.on('uncaughtException', (error) => onStray('uncaught exception in the extension', error));
 process.on('unhandledRejection', (error) => onStray('unhandled rejection in the extension', error));
 
-const prepared = await prepare(settings, process.env, home);
-await runLifecycle({
-  api: new ExtensionApi(settings.extensionsApi),
-  shutdownOnly: settings.managed,
-  onRegistered: async () => {
-    // In the bundle this is the same file: its modules are run now.
-    const { Recording } = await import('./recording.ts');
-    recording = await Recording.start({ settings, env: process.env, prepared, registered: registered.promise });
-    // After the call for the first event has left: from then on Init waits only for the runtime.
-    void sleep(1).then(registered.resolve);
-  },
-  onInvoke: async (event) => recording?.requestOver(event),
-  onShutdown: async ({ shutdownReason, deadlineMs }) => recording?.end(shutdownReason, deadlineMs),
-});
-process.exit(0);
+void main();
+
+async function main(): Promise<void> {
+  const prepared = await prepare(settings, process.env, home);
+  await runLifecycle({
+    api: new ExtensionApi(settings.extensionsApi),
+    shutdownOnly: settings.managed,
+    onRegistered: async () => {
+      // In the bundle this is the same file: its modules are run now.
+      const { Recording } = await import('./recording.ts');
+      recording = await Recording.start({ settings, env: process.env, prepared, registered: registered.promise });
+      // After the call for the first event has left: from then on Init waits only for the runtime.
+      void sleep(1).then(registered.resolve);
+    },
+    onInvoke: async (event) => recording?.requestOver(event),
+    onShutdown: async ({ shutdownReason, deadlineMs }) => recording?.end(shutdownReason, deadlineMs),
+  });
+  process.exit(0);
+}
 
 function onStray(what: string, error: unknown): void {
   if (recording === undefined) log(what, error);

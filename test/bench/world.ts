@@ -74,7 +74,7 @@ async function batch(work: Work, requests: number): Promise<Batch> {
   await engine.idle();
   const pids = sandboxed();
   const used = cpuMs(pids) - before;
-  const memory = memoryKb(pids, variant.name === 'paper' ? 'mitmdump' : 'recorder.mjs');
+  const memory = memoryKb(pids, variant.name === 'paper' ? 'mitmdump' : 'recorder.cjs');
   return {
     latencies,
     cpuMs: used / requests,

@@ -93,7 +93,7 @@ export async function audited(
     lost: () => one.of('gap').reduce((sum, gap) => sum + gap.lost, 0),
     recorderPeakMb() {
       const inside = service.instances().flatMap(({ pid }) => descendants(pid));
-      const recorder = inside.find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('recorder.mjs'));
+      const recorder = inside.find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('recorder.cjs'));
       const [, kb] = /^VmHWM:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${recorder}/status`, 'latin1')) ?? [];
       return Number(kb) / 1024;
     },

@@ -15,7 +15,7 @@ const DO = {
   'kill-recorder': () => {
     for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
       try {
-        if (readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('recorder.mjs')) process.kill(Number(pid), 'SIGKILL');
+        if (readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('recorder.cjs')) process.kill(Number(pid), 'SIGKILL');
       } catch {}
     }
   },
