@@ -155,15 +155,16 @@ describe('a function that serves HTTP', () => {
   it.skipIf(!java)('sees what a JVM says over TLS', async () => {
     const world = new World();
     onTestFinished(() => world.stop());
-    const port = await world.https('127.0.0.32', '127.0.0.32', (_request, answer) => answer.end('bought'));
+    const port = await world.https('127.0.0.32', 'shop.example', (_request, answer) => answer.end('bought'));
     writeFileSync(at('internet.pem'), world.internetCa.cert);
-    const program = ['java', '-XX:TieredStopAtLevel=1', join(fixtures, 'Server.java')];
+    writeFileSync(at('hosts'), '127.0.0.32 shop.example\n');
+    const program = ['java', '-XX:TieredStopAtLevel=1', `-Djdk.net.hosts.file=${at('hosts')}`, join(fixtures, 'Server.java')];
     await container.start(program, { NODE_EXTRA_CA_CERTS: at('internet.pem') });
-    const url = `https://127.0.0.32:${port}/buy`;
+    const url = `https://shop.example:${port}/buy`;
     expect((await container.get(`/?${url}`, { 'X-Call-Id': 'A' })).body).toBe('bought');
     await container.stop();
     expect(container.of('exchange')).toMatchObject([
-      { req: 'A', scheme: 'https', host: '127.0.0.32', path: '/buy', status: 200 },
+      { req: 'A', scheme: 'https', host: 'shop.example', path: '/buy', status: 200 },
     ]);
   });
 
