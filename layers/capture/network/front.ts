@@ -200,6 +200,8 @@ export async function startFront(options: FrontOptions): Promise<Front> {
     if (read === 'more' || read === undefined || notHttp.has(place(named))) return pass('not-http', named);
     if (hello.alpn.length === 0 ? NOT_HTTP_PORTS.has(named.peer.port) : !offersHttp) return pass('not-http', named);
     if (rejectsCa.has(place(named))) return pass('client-rejects-ca', named);
+    // Who goes to an address names no server (RFC 6066, 3), and expects a certificate for that address: mockttp makes none.
+    if (hello.sni === undefined) return pass('excluded', named);
     const proxy = await interceptor();
     if (proxy === undefined) return pass('proxy-not-ready', named);
     const verdict = await proxy.verdict(named.peer, named.sni, hello.alpn);

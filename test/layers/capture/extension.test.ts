@@ -291,6 +291,16 @@ describe('traffic of the function', () => {
     },
   );
 
+  it('whose process is killed in the turn in which it ends shows at least as a connection', async () => {
+    await boot();
+    void platform.invoke({ do: 'fetch-and-die', url }, { reqId: 'doomed', deadlineMs: 60_000 });
+    await exited(instance.children[1]!);
+    await platform.extensionWaits();
+    expect(of('socket-connect').find((r) => r.peer.addr === '127.0.0.2')).toMatchObject({ req: 'doomed' });
+    expect(of('request-end')).toMatchObject([{ req: 'doomed', status: 'crash' }]);
+    expectWhole();
+  });
+
   it('that is still open at the end is told with what it has carried', async () => {
     const talker = net.createServer((socket) => socket.on('error', () => {}).write('welcome'));
     await new Promise<void>((resolve) => talker.listen(0, '127.0.0.2', resolve));

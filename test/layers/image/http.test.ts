@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFailed, onTestFinished } from 'vitest';
@@ -8,10 +8,13 @@ import { requestId, requestPartition } from '../../../functions/graph/ids.ts';
 import { Provenance } from '../../../functions/graph/provenance.ts';
 import { buildLayer } from '../../../layers/build.ts';
 import { memorySource } from '../../functions/memory-source.ts';
+import { World } from '../network/harness.ts';
 import { Container, pause } from './container.ts';
 
 const fixtures = join(import.meta.dirname, 'fixtures');
 const server = [process.execPath, join(fixtures, 'server.mjs')];
+const java = spawnSync('javac', ['-version']).error === undefined;
+if (!java) console.warn('javac is not installed (Debian: default-jdk-headless): a JVM in a container is not tested');
 let image: string;
 let container: Container;
 
@@ -147,6 +150,22 @@ describe('a function that serves HTTP', () => {
     await container.stop();
     const writer = (name: string) => container.of('file-open').find(({ path, mode }) => path === at(name) && mode === 'w')?.req;
     expect(['A', 'A.child', 'B', 'B.child'].map(writer)).toEqual(['A', 'A', 'B', 'B']);
+  });
+
+  it.skipIf(!java)('sees what a JVM says over TLS', async () => {
+    const world = new World();
+    onTestFinished(() => world.stop());
+    const port = await world.https('127.0.0.32', 'shop.example', (_request, answer) => answer.end('bought'));
+    writeFileSync(at('internet.pem'), world.internetCa.cert);
+    writeFileSync(at('hosts'), '127.0.0.32 shop.example\n');
+    const program = ['java', '-XX:TieredStopAtLevel=1', `-Djdk.net.hosts.file=${at('hosts')}`, join(fixtures, 'Server.java')];
+    await container.start(program, { NODE_EXTRA_CA_CERTS: at('internet.pem') });
+    const url = `https://shop.example:${port}/buy`;
+    expect((await container.get(`/?${url}`, { 'X-Call-Id': 'A' })).body).toBe('bought');
+    await container.stop();
+    expect(container.of('exchange')).toMatchObject([
+      { req: 'A', scheme: 'https', host: 'shop.example', path: '/buy', status: 200 },
+    ]);
   });
 
   it('starts as it is where there is nothing to record with', async () => {
