@@ -7,7 +7,7 @@ import type { Invocation, Outcome, RuntimeListener } from './runtime-proxy.ts';
 
 /** Characters of join keys and resources that one record has room for; more of them are counted as lost. */
 const KEY_ROOM = 40 * 1024;
-/** Finished requests whose INVOKE event has not come yet: at most one in practice. */
+/** Finished requests whose INVOKE event has not come yet (at most one in practice), and results that were given. */
 const REMEMBERED = 64;
 
 export interface InvocationOptions {
@@ -29,6 +29,8 @@ export interface InvocationOptions {
 export class Invocations implements RuntimeListener {
   readonly #options: InvocationOptions;
   readonly #waits = new Map<RequestId, PromiseWithResolvers<void>>();
+  /** Results given before: a fixed one tells nothing, and would make one place in the index that every request goes to. */
+  readonly #results = new Set<string>();
   /** Requests whose result nobody can be handed on: whoever asked gets it over HTTP. */
   readonly #answered = new Set<RequestId>();
   #seen = false;
@@ -79,8 +81,7 @@ export class Invocations implements RuntimeListener {
   }
 
   ended(reqId: string, { payload, ...outcome }: Outcome): void {
-    const keys: JoinKey[] = [];
-    if (payload !== undefined && !this.#answered.has(reqId)) keys.push({ key: `payload:${payload}`, sure: 'inferred' });
+    const keys = payload === undefined || this.#answered.has(reqId) ? [] : this.#resultKeys(payload);
     const handedOn = keys.length === 0 ? {} : { keys };
     this.#options.recorder.end(reqId, { kind: 'request-end', t: nowMicros(), ...outcome, ...handedOn });
     if (this.#options.managed) this.#finish(reqId);
@@ -115,6 +116,14 @@ export class Invocations implements RuntimeListener {
   async finished(reqId: RequestId): Promise<void> {
     await this.#wait(reqId).promise;
     this.#waits.delete(reqId);
+  }
+
+  #resultKeys(payload: string): readonly JoinKey[] {
+    if (this.#results.has(payload)) return [];
+    this.#results.add(payload);
+    const [oldest] = this.#results;
+    if (this.#results.size > REMEMBERED && oldest !== undefined) this.#results.delete(oldest);
+    return [{ key: `payload:${payload}`, sure: 'inferred' }];
   }
 
   #finish(reqId: RequestId): void {

@@ -20,8 +20,8 @@ const WAYS: Readonly<Record<string, readonly { readonly by: string; readonly sur
   'invoke-async': [{ by: 'lambda:' }],
   'invoke-dry': [],
   destination: [{ by: 'lambda:', to: 'worker' }, { by: 'outcome:' }],
-  'dead-letter': [{ by: 'lambda:', to: 'worker' }, { by: 'outcome:' }],
-  'function-url': [{ by: 'url:' }],
+  // Under its local name an event does not show that it came through a function URL.
+  'function-url': [{ by: 'apigw:' }],
   'http-api': [{ by: 'apigw:' }],
   'rest-api': [{ by: 'apigw:' }],
   sqs: [{ by: 'sqs:' }],

@@ -54,10 +54,6 @@ const WAYS: Readonly<Record<string, () => Promise<unknown>>> = {
   'invoke-async': () => call('Event'),
   'invoke-dry': () => call('DryRun'),
   destination: () => call('Event', env.WORKER),
-  'dead-letter': () =>
-    lambda.send(
-      new InvokeCommand({ FunctionName: env.WORKER, InvocationType: 'Event', Payload: JSON.stringify({ fail: true }) }),
-    ),
   'function-url': () => fetch(env.FUNCTION_URL ?? ''),
   'http-api': () => fetch(`${env.HTTP_API}anything`),
   'rest-api': () => fetch(`${env.REST_API}anything`),
