@@ -6,6 +6,15 @@ import { payloadDigest } from './handover/index.ts';
 /** Larger answers are not compared with events: Step Functions hands on 256 KB. */
 const PAYLOAD_MOST = 256 * 1024;
 
+/** What digests were made of, as long as somebody holds them: what else can be told of a body is asked of few. */
+const bodies = new WeakMap<BodyDigest, readonly Uint8Array[]>();
+
+/** SHA-256 of a body's canonical JSON, see handover/payload.ts; undefined when it is none, was cut short or is too large. */
+export function payloadOf(digest: BodyDigest): string | undefined {
+  const kept = bodies.get(digest);
+  return kept && payloadDigest(Buffer.concat(kept).toString('utf8'));
+}
+
 /** Sums up a body while it passes. */
 export class BodyMeter {
   readonly #hash = createHash('sha256');
@@ -22,12 +31,6 @@ export class BodyMeter {
     else this.#kept.length = 0;
   }
 
-  /** SHA-256 of its canonical JSON, see handover/payload.ts; undefined when it is none, was cut short or is too large. */
-  payload(): string | undefined {
-    if (!this.#complete || this.#bytes > PAYLOAD_MOST) return undefined;
-    return payloadDigest(Buffer.concat(this.#kept).toString('utf8'));
-  }
-
   get bytes(): number {
     return this.#bytes;
   }
@@ -40,10 +43,12 @@ export class BodyMeter {
   /** With the beginning of its text, which the redactor shortens or removes. May be called once. */
   digest(): BodyDigest {
     const text = this.#beginning.text();
-    return {
+    const digest: BodyDigest = {
       bytes: this.#bytes,
       ...(this.#complete ? { sha256: this.#hash.digest('hex') } : {}),
       ...(text === undefined ? {} : { text }),
     };
+    if (this.#complete && this.#bytes <= PAYLOAD_MOST) bodies.set(digest, this.#kept);
+    return digest;
   }
 }

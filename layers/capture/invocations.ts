@@ -1,5 +1,6 @@
 import type { JoinKey, RequestBeginObservation, RequestId } from '../record/types.ts';
 import type { Attribution } from './attribution.ts';
+import { payloadOf } from './body.ts';
 import { nowMicros } from './clock.ts';
 import { readEvent, requestKey } from './handover/index.ts';
 import type { Recorder } from './recorder.ts';
@@ -80,14 +81,14 @@ export class Invocations implements RuntimeListener {
     if (lost > 0) this.#options.recorder.gap('oversize', lost, 'join keys of a batch beyond what a record can hold');
   }
 
-  ended(reqId: string, { payload, ...outcome }: Outcome): void {
-    const keys = payload === undefined || this.#answered.has(reqId) ? [] : this.#resultKeys(payload);
+  ended(reqId: string, outcome: Outcome): void {
+    const keys = outcome.status !== 'ok' || this.#answered.has(reqId) ? [] : this.#resultKeys(payloadOf(outcome.response));
     const handedOn = keys.length === 0 ? {} : { keys };
     this.#options.recorder.end(reqId, { kind: 'request-end', t: nowMicros(), ...outcome, ...handedOn });
     if (this.#options.managed) this.#finish(reqId);
   }
 
-  initFailed({ payload: _, ...outcome }: Outcome): void {
+  initFailed(outcome: Outcome): void {
     const { recorder } = this.#options;
     recorder.drain();
     recorder.observe({ kind: 'request-end', t: nowMicros(), ...outcome });
@@ -118,8 +119,8 @@ export class Invocations implements RuntimeListener {
     this.#waits.delete(reqId);
   }
 
-  #resultKeys(payload: string): readonly JoinKey[] {
-    if (this.#results.has(payload)) return [];
+  #resultKeys(payload: string | undefined): readonly JoinKey[] {
+    if (payload === undefined || this.#results.has(payload)) return [];
     this.#results.add(payload);
     const [oldest] = this.#results;
     if (this.#results.size > REMEMBERED && oldest !== undefined) this.#results.delete(oldest);

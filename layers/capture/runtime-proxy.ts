@@ -20,10 +20,7 @@ export interface Invocation {
 }
 
 /** How a request, or Init, ended. */
-export interface Outcome extends Pick<RequestEndObservation, 'status' | 'errorType' | 'response'> {
-  /** Digest of the response's canonical JSON: by it what a service hands on is recognised. */
-  readonly payload?: string | undefined;
-}
+export type Outcome = Pick<RequestEndObservation, 'status' | 'errorType' | 'response'>;
 
 /** What the proxy tells, in the order in which it happens. None of these may throw or take long: the runtime waits. */
 export interface RuntimeListener {
@@ -103,13 +100,7 @@ function pass(upstream: string, client: IncomingMessage, answer: ServerResponse,
         const errorType = header(client, ERROR_TYPE) ?? failedHalfWay ?? typeInBody(said);
         const failed = result !== 'response' || failedHalfWay !== undefined;
         const status = initError !== undefined ? 'init-error' : failed ? 'error' : 'ok';
-        const payload = failed ? undefined : sent.payload();
-        const outcome = {
-          status,
-          response: sent.digest(),
-          payload,
-          ...(errorType === undefined ? {} : { errorType }),
-        } as const;
+        const outcome = { status, response: sent.digest(), ...(errorType === undefined ? {} : { errorType }) } as const;
         tell((to) => (reqId === undefined ? to.initFailed(outcome) : to.ended(decodeURIComponent(reqId), outcome)));
       }
       if (accepted && restore === 'next') tell((to) => to.restored());
