@@ -99,10 +99,9 @@ async function sightings(
   let best: { readonly other: ExchangeNode; readonly link: Link; readonly like: number } | undefined;
   const seen = new Set<NodeId>([node.id]);
   for (const digest of [...(whole === undefined ? [] : [whole]), ...parts]) {
-    const links = await graph.links(contentKey(digest), range, node.id);
-    for (const link of links) {
+    for (const link of await graph.someLinks(contentKey(digest), range, theirs === 'sent' ? 'out' : 'in', node.id)) {
       const elsewhere = link.instance !== node.instance || link.partition !== node.partition;
-      if (!elsewhere || seen.has(link.node) || link.direction !== (theirs === 'sent' ? 'out' : 'in')) continue;
+      if (!elsewhere || seen.has(link.node)) continue;
       seen.add(link.node);
       const other = await graph.nodeAt(link.node, node.id);
       if (other?.kind !== 'exchange') continue;

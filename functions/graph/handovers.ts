@@ -17,6 +17,9 @@ import type { Edge, ExchangeNode, RequestNode } from './model.ts';
 import type { Provenance } from './provenance.ts';
 import type { Link } from './shard.ts';
 
+/** Candidates for a guess: of causes the latest, of effects the first count. */
+const GUESSES = 16;
+
 /** Who caused a request: every exact match; without one the likeliest inferred match before it. */
 export async function invokers(graph: Provenance, request: RequestNode): Promise<readonly Edge[]> {
   const { id, keys = [] } = request;
@@ -24,9 +27,12 @@ export async function invokers(graph: Provenance, request: RequestNode): Promise
   const exact: Edge[] = [];
   const inferred: Edge[] = [];
   for (const key of mostTelling(keys)) {
-    const window = { before: begin, after: Math.max(0, begin - INFERRED_WINDOW), limit: 8 };
-    const range = key.sure === 'exact' ? { limit: graph.linksPerKey } : window;
-    for (const link of await graph.links(joinLink(key.key), range, id)) {
+    const window = { before: begin, after: Math.max(0, begin - INFERRED_WINDOW), limit: GUESSES };
+    const found =
+      key.sure === 'exact'
+        ? await graph.links(joinLink(key.key), { limit: graph.linksPerKey }, id)
+        : await graph.someLinks(joinLink(key.key), window, 'out', id);
+    for (const link of found) {
       if (link.direction !== 'out' || link.node === id) continue;
       const sure = surest(key, link);
       const edge = joinEdge(link.node, id, 'invoke', sure, link.t, begin, link);
@@ -113,9 +119,11 @@ export async function handedOn(graph: Provenance, request: RequestNode): Promise
 async function reached(graph: Provenance, id: NodeId, keys: readonly JoinKey[], sent: number): Promise<readonly Edge[]> {
   const edges: Edge[] = [];
   for (const key of mostTelling(keys)) {
-    const window = { after: sent, before: sent + INFERRED_WINDOW, order: 'oldest', limit: 8 } as const;
-    const range = key.sure === 'exact' ? { limit: graph.linksPerKey } : window;
-    const found = await graph.links(joinLink(key.key), range, id);
+    const window = { after: sent, before: sent + INFERRED_WINDOW, order: 'oldest', limit: GUESSES } as const;
+    const found =
+      key.sure === 'exact'
+        ? await graph.links(joinLink(key.key), { limit: graph.linksPerKey }, id)
+        : await graph.someLinks(joinLink(key.key), window, 'in', id);
     const effects = found.filter(({ direction, node }) => direction === 'in' && node !== id);
     for (const link of key.sure === 'exact' ? effects : effects.slice(0, 1)) {
       const sure = surest(key, link);

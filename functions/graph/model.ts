@@ -195,6 +195,8 @@ export interface Edge {
   readonly evidence: readonly Evidence[];
   /** A hand-over between instances: each end has its own clock. `start`, `end` are the cause's, `arrive` the effect's. */
   readonly arrive?: number;
+  /** It began when the request had been answered; set where graphs are shown. */
+  readonly after?: true;
   /** Of a hand-over: the key that both ends know, e.g. `sqs:<MessageId>`. */
   readonly by?: string;
 }

@@ -3,13 +3,13 @@ import { retarget, sameNodes, sharedKeys, sinceFresh } from './across.ts';
 import { processKey } from './build.ts';
 import { contentAfter, contentBefore } from './content.ts';
 import { answered, answers, handedOn, invoked, invokers, senders } from './handovers.ts';
-import { INIT, instanceOf, isRequest, type NodeId, type Partition, processId, shardOf } from './ids.ts';
+import { INIT, instanceOf, isRequest, type LinkKey, type NodeId, type Partition, processId, shardOf } from './ids.ts';
 import { requestOf, surviveEdge } from './joins.ts';
 import { type Graph, localGraph, programOf, type RuntimeProcesses, runtimeProcesses } from './local.ts';
 import type { Edge, Node, ProcessNode } from './model.ts';
 import { isUnnamed } from './observe-process.ts';
 import type { Link } from './shard.ts';
-import type { GraphSource, LinkRange } from './source.ts';
+import type { GraphSource, LinkPage, LinkRange } from './source.ts';
 
 /** What a walk may load. Reaching a limit never fails: what was left is named in `cuts`. */
 export interface Budget {
@@ -34,7 +34,7 @@ export class Provenance {
   readonly #budget: Budget;
   readonly #locals = new Map<string, Promise<Graph>>();
   readonly #runtimes = new Map<InstanceId, Promise<RuntimeProcesses>>();
-  readonly #links = new Map<string, Promise<readonly Link[]>>();
+  readonly #links = new Map<string, Promise<LinkPage>>();
 
   constructor(source: GraphSource, budget: Budget = DEFAULT_BUDGET) {
     this.#source = source;
@@ -122,15 +122,26 @@ export class Provenance {
     return edges;
   }
 
-  /** Links under a key, each instance and node once. */
-  links(key: Parameters<GraphSource['linksOf']>[0], range: LinkRange, asker: NodeId): Promise<readonly Link[]> {
+  /** Links under a key, each instance and node once. If there are more in the range, they are named as cut off. */
+  async links(key: LinkKey, range: LinkRange, asker: NodeId): Promise<readonly Link[]> {
+    const { links, cut } = await this.#page(key, range);
+    if (cut) this.#cut(asker, 'links');
+    return links;
+  }
+
+  /** Some links in one direction, when any of them will do: only a page without one is named as cut off. */
+  async someLinks(key: LinkKey, range: LinkRange, direction: Link['direction'], asker: NodeId): Promise<readonly Link[]> {
+    const { links, cut } = await this.#page(key, range);
+    const found = links.filter((link) => link.direction === direction && link.node !== asker);
+    if (cut && found.length === 0) this.#cut(asker, 'links');
+    return found;
+  }
+
+  #page(key: LinkKey, range: LinkRange): Promise<LinkPage> {
     const name = `${key}\n${range.before ?? ''}\n${range.after ?? ''}\n${range.order ?? ''}\n${range.limit}`;
     let found = this.#links.get(name);
     if (found === undefined) {
-      found = this.#source.linksOf(key, range).then(({ links, cut }) => {
-        if (cut) this.#cut(asker, 'links');
-        return links;
-      });
+      found = this.#source.linksOf(key, range);
       this.#links.set(name, found);
     }
     return found;

@@ -1,6 +1,7 @@
 import { type NodeId, shardOf } from './ids.ts';
 import { isGuess, isItemState, requestAt } from './joins.ts';
 import { Graph } from './local.ts';
+import type { Edge } from './model.ts';
 import type { Provenance } from './provenance.ts';
 
 export interface Workflow {
@@ -83,14 +84,23 @@ function connected(graph: Graph): Graph {
 
 /**
  * A graph for looking at: channels inside an instance with one end only are left out (the connection to the Runtime API
- * is one: its other end is no recorded process).
+ * is one: its other end is no recorded process), and what began after its request's answer is marked.
  */
 export function presentable(graph: Graph): Graph {
+  const ends = new Map<string, number>();
+  for (const node of graph.nodes.values()) if (node.kind === 'request' && node.end !== undefined) ends.set(node.id, node.end);
+  const isAfter = ({ from, to, start, partition }: Edge) => {
+    const request = partition === undefined ? undefined : (requestAt(from) ?? requestAt(to));
+    return request !== undefined && start > (ends.get(request) ?? Number.POSITIVE_INFINITY);
+  };
   const oneSided = (id: NodeId) => graph.into(id).length === 0 || graph.outOf(id).length === 0;
   const result = new Graph();
   for (const node of graph.nodes.values()) {
     if (!(node.kind === 'endpoint' && node.local !== undefined && oneSided(node.id))) result.addNode(node);
   }
-  for (const edge of graph.edges()) if (result.nodes.has(edge.from) && result.nodes.has(edge.to)) result.addEdge(edge);
+  for (const edge of graph.edges()) {
+    if (result.nodes.has(edge.from) && result.nodes.has(edge.to))
+      result.addEdge(isAfter(edge) ? { ...edge, after: true } : edge);
+  }
   return result;
 }

@@ -6,6 +6,15 @@ import { payloadDigest } from './handover/index.ts';
 /** Larger answers are not compared with events: Step Functions hands on 256 KB. */
 const PAYLOAD_MOST = 256 * 1024;
 
+/** What digests were made of, as long as somebody holds them: what else can be told of a body is asked of few. */
+const bodies = new WeakMap<BodyDigest, readonly Uint8Array[]>();
+
+/** SHA-256 of a body's canonical JSON, see handover/payload.ts; undefined when it is none, was cut short or is too large. */
+export function payloadOf(digest: BodyDigest): string | undefined {
+  const kept = bodies.get(digest);
+  return kept && payloadDigest(Buffer.concat(kept).toString('utf8'));
+}
+
 /** Sums up a body while it passes. */
 export class BodyMeter {
   readonly #hash = createHash('sha256');
@@ -21,14 +30,9 @@ export class BodyMeter {
     if (this.#holed) return;
     this.#hash.update(chunk);
     this.#beginning.add(chunk);
-    if (this.#bytes <= PAYLOAD_MOST) this.#kept.push(chunk);
+    // What a tap hands over is overwritten by what comes next.
+    if (this.#bytes <= PAYLOAD_MOST) this.#kept.push(Buffer.from(chunk));
     else this.#kept.length = 0;
-  }
-
-  /** SHA-256 of its canonical JSON, see handover/payload.ts; undefined when it is none, was cut short or is too large. */
-  payload(): string | undefined {
-    if (!this.whole || this.#bytes > PAYLOAD_MOST) return undefined;
-    return payloadDigest(Buffer.concat(this.#kept).toString('utf8'));
   }
 
   /** So many bytes passed unseen: there will be no digest. */
@@ -59,10 +63,12 @@ export class BodyMeter {
 
   #sum(): BodyDigest {
     const text = this.#beginning.text();
-    return {
+    const digest: BodyDigest = {
       bytes: this.#bytes,
       ...(this.whole ? { sha256: this.#hash.digest('hex') } : {}),
       ...(text === undefined ? {} : { text }),
     };
+    if (this.whole && this.#bytes <= PAYLOAD_MOST) bodies.set(digest, this.#kept);
+    return digest;
   }
 }

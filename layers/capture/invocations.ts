@@ -1,5 +1,6 @@
 import type { JoinKey, RequestBeginObservation, RequestId } from '../record/types.ts';
 import type { Attribution } from './attribution.ts';
+import { payloadOf } from './body.ts';
 import { nowMicros } from './clock.ts';
 import { readEvent, requestKey } from './handover/index.ts';
 import type { Recorder } from './recorder.ts';
@@ -7,7 +8,7 @@ import type { Invocation, Outcome, Speaker } from './runtime-calls.ts';
 
 /** Characters of join keys and resources that one record has room for; more of them are counted as lost. */
 const KEY_ROOM = 40 * 1024;
-/** Finished requests whose INVOKE event has not come yet: at most one in practice. */
+/** Finished requests whose INVOKE event has not come yet (at most one in practice), and results that were given. */
 const REMEMBERED = 64;
 
 export interface InvocationOptions {
@@ -29,6 +30,8 @@ export interface InvocationOptions {
 export class Invocations {
   readonly #options: InvocationOptions;
   readonly #waits = new Map<RequestId, PromiseWithResolvers<void>>();
+  /** Results given before: a fixed one tells nothing, and would make one place in the index that every request goes to. */
+  readonly #results = new Set<string>();
   /** Requests whose result nobody can be handed on: whoever asked gets it over HTTP. */
   readonly #direct = new Set<RequestId>();
   #lossesBefore = 0;
@@ -76,9 +79,8 @@ export class Invocations {
     if (lost > 0) this.#options.recorder.gap('oversize', lost, 'join keys of a batch beyond what a record can hold');
   }
 
-  ended(reqId: string, { payload, ...outcome }: Outcome, t: number): void {
-    const keys: JoinKey[] = [];
-    if (payload !== undefined && !this.#direct.has(reqId)) keys.push({ key: `payload:${payload}`, sure: 'inferred' });
+  ended(reqId: string, outcome: Outcome, t: number): void {
+    const keys = outcome.status !== 'ok' || this.#direct.has(reqId) ? [] : this.#resultKeys(payloadOf(outcome.response));
     const handedOn = keys.length === 0 ? {} : { keys };
     this.#options.recorder.end(reqId, { kind: 'request-end', t, ...outcome, ...handedOn }, t);
     if (this.#options.managed) this.finish(reqId, t);
@@ -89,7 +91,7 @@ export class Invocations {
     if (this.#options.recorder.active.get(reqId) === 'invoke') this.ended(reqId, outcome, t);
   }
 
-  initFailed({ payload: _, ...outcome }: Outcome, t: number): void {
+  initFailed(outcome: Outcome, t: number): void {
     const { recorder } = this.#options;
     recorder.drain();
     recorder.observe({ kind: 'request-end', t, ...outcome });
@@ -126,6 +128,14 @@ export class Invocations {
   async finished(reqId: RequestId): Promise<void> {
     await this.#wait(reqId).promise;
     this.#waits.delete(reqId);
+  }
+
+  #resultKeys(payload: string | undefined): readonly JoinKey[] {
+    if (payload === undefined || this.#results.has(payload)) return [];
+    this.#results.add(payload);
+    const [oldest] = this.#results;
+    if (this.#results.size > REMEMBERED && oldest !== undefined) this.#results.delete(oldest);
+    return [{ key: `payload:${payload}`, sure: 'inferred' }];
   }
 
   /** The request is over. */

@@ -1,5 +1,4 @@
 import type { BodyDigest, ProcessId, RequestEndObservation } from '../record/types.ts';
-import type { BodyMeter } from './body.ts';
 
 /** A request as the platform hands it to the runtime. */
 export interface Invocation {
@@ -13,10 +12,7 @@ export interface Invocation {
 }
 
 /** How a request, or Init, ended. */
-export interface Outcome extends Pick<RequestEndObservation, 'status' | 'errorType' | 'response'> {
-  /** Digest of the response's canonical JSON: by it what a service hands on is recognised. */
-  readonly payload?: string | undefined;
-}
+export type Outcome = Pick<RequestEndObservation, 'status' | 'errorType' | 'response'>;
 
 /** Who talks to the Runtime API: the process that the tap saw, or whoever has that port at the proxy. */
 export interface Speaker {
@@ -82,25 +78,20 @@ export function invocationOf(headers: Headers, event: BodyDigest, body: Buffer |
   };
 }
 
-/** What a call that ends a request, or Init, says about it. `said`: its body, if that is an error and short enough; `sent`: all of it, summed up. */
+/** What a call that ends a request, or Init, says about it. `said`: its body, if that is an error and short enough. */
 export function outcomeOf(
   call: 'response' | 'error' | 'init-error',
   headers: Headers,
   trailers: Headers,
   said: Buffer | undefined,
-  sent: BodyMeter,
+  response: BodyDigest,
 ): Outcome {
   const failedHalfWay = header(trailers, ERROR_TYPE);
   // AWS's own clients for Node and Python name the type of an error only in its body.
   const errorType = header(headers, ERROR_TYPE) ?? failedHalfWay ?? typeInBody(said);
   const failed = call !== 'response' || failedHalfWay !== undefined;
   const status = call === 'init-error' ? 'init-error' : failed ? 'error' : 'ok';
-  const payload = failed ? undefined : sent.payload();
-  return {
-    ...{ status, response: sent.digest() },
-    ...(errorType === undefined ? {} : { errorType }),
-    ...(payload === undefined ? {} : { payload }),
-  };
+  return { status, response, ...(errorType === undefined ? {} : { errorType }) };
 }
 
 /** `errorType` of an error as the Runtime API documents it. */

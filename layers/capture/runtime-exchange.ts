@@ -99,7 +99,7 @@ export class RuntimeExchange implements ExchangeListener {
     const called = this.#call;
     if (called.call !== 'response' && called.call !== 'error' && called.call !== 'init-error') return;
     const said = called.call !== 'response' && this.#request.bytes <= ERROR_LIMIT ? Buffer.concat(this.#kept) : undefined;
-    const outcome = outcomeOf(called.call, this.#asked.headers, this.#trailers, said, this.#request);
+    const outcome = outcomeOf(called.call, this.#asked.headers, this.#trailers, said, this.#request.digest());
     this.#say((to, t) =>
       'reqId' in called ? to.ended(this.#who, called.reqId, outcome, t) : to.initFailed(this.#who, outcome, t),
     );

@@ -61,7 +61,7 @@ function pass(upstream: string, client: IncomingMessage, answer: ServerResponse,
   const accepted = (): void => {
     if (called.call !== 'response' && called.call !== 'error' && called.call !== 'init-error') return;
     const body = called.call !== 'response' && sent.bytes <= ERROR_LIMIT ? Buffer.concat(said) : undefined;
-    const outcome = outcomeOf(called.call, client.headers, client.trailers, body, sent);
+    const outcome = outcomeOf(called.call, client.headers, client.trailers, body, sent.digest());
     tell((to, t) => ('reqId' in called ? to.ended(who, called.reqId, outcome, t) : to.initFailed(who, outcome, t)));
   };
   const open = (again: boolean): void => {

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { payloadDigest } from '../../../layers/capture/handover/index.ts';
 import { type Bucket, chainProblems } from './bucket.ts';
 import { exited, type Instance, type Platform } from './platform.ts';
 import { Setup } from './setup.ts';
@@ -63,6 +64,35 @@ describe('a request', () => {
       expect(of('request-end')).toMatchObject([{ req: 'req-1', status: 'ok', response: { bytes: 12 } }]);
       await shutDown();
       expect(bucket.records().at(-1)).toMatchObject({ kind: 'shutdown', reason: 'spindown' });
+      expectWhole();
+    },
+  );
+
+  it.each(SOURCES)(
+    'names by what its result can be recognised, once for the same result, and not for one that went out over HTTP (%s)',
+    async (requests) => {
+      await boot({ ALASTOR_REQUESTS: requests });
+      const value = 'long enough to be told from any other result';
+      const http = { requestContext: { requestId: 'gateway', http: { method: 'GET' } } };
+      await platform.invoke({ do: 'echo', value }, { reqId: 'first' });
+      await platform.invoke({ do: 'echo', value }, { reqId: 'again' });
+      await platform.invoke({ do: 'echo', value: `${value}, too` }, { reqId: 'other' });
+      await platform.invoke({ do: 'echo', value: `${value} at all`, ...http }, { reqId: 'http' });
+      await platform.invoke({ do: 'echo', value: 'short' }, { reqId: 'short' });
+      await platform.idle();
+      const key = (got: string) => ({ key: `payload:${payloadDigest({ got })}`, sure: 'inferred' });
+      expect(of('request-end').map(({ req, keys }) => [req, keys])).toEqual([
+        ['first', [key(value)]],
+        ['again', undefined],
+        ['other', [key(`${value}, too`)]],
+        ['http', undefined],
+        ['short', undefined],
+      ]);
+      expect(of('request-begin')[0]?.keys).toContainEqual({
+        key: `payload:${payloadDigest({ do: 'echo', value })}`,
+        sure: 'inferred',
+      });
+      await shutDown();
       expectWhole();
     },
   );
