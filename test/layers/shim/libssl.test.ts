@@ -77,6 +77,39 @@ describe('several TLS libraries in one process', () => {
   });
 });
 
+describe('who does TLS through a library that the hooks stand before', () => {
+  compile('libgn.so', 'int gnutls_handshake(void *session) { return 0; }', ...SHARED);
+  compile('libuser.so', module_('user'), ...SHARED, '-lone');
+  const connecting = (more: string) => `
+#include <arpa/inet.h>
+#include <sys/socket.h>
+${more}
+int main(int argc, char **argv) {
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = inet_addr("127.0.0.2")};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (argc > 2) use();
+    return fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) == 0;
+}`;
+  const needs = ['-L.', '-Wl,-rpath,$ORIGIN', '-Wl,--no-as-needed'];
+  const imports = 'int SSL_write(void *, const void *, int); void use(void) { SSL_write(0, 0, 0); }';
+  const other = 'int gnutls_handshake(void *); void use(void) { gnutls_handshake(0); }';
+  const none = 'void use(void) {}';
+  it.each([
+    ['a program that is linked against it', imports, ['-lone'], true],
+    ['a library that is, beside a program that is not', none, ['-luser'], true],
+    ['nobody: it is there, but nobody calls it', none, ['-lone'], false],
+    ['another library, while the code that connects uses GnuTLS', other, ['-luser', '-lgn'], false],
+    ['a program that defines the functions itself', `${library(4)} ${none}`, ['-rdynamic', '-luser'], false],
+    ['a program without any', none, [], false],
+  ] as const)('%s', async (_, more, libraries, teed) => {
+    const program = compile('connects', connecting(more), ...needs, ...libraries);
+    /* Nobody listens at either port: that the proxy was tried first is enough. */
+    const run = await watched.run(program, [], { ALASTOR_TEE: 'http', ALASTOR_PROXY_PORT: '1' });
+    expect(run).toMatchObject({ status: 0, stderr: '' });
+    expect(run.of('socket-connect').map(({ steered }) => steered)).toEqual(teed ? [false] : [true, false]);
+  });
+});
+
 describe('no TLS library', () => {
   it('leaves a program that asks for its functions by hand with one that fails', async () => {
     const source = `
