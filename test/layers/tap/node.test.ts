@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocketServer } from 'ws';
+import { beginnings } from '../../../layers/capture/excerpt.ts';
 import { comparable, Instance, type Run, type Source } from './harness.ts';
 
 const instance = new Instance();
@@ -115,6 +116,22 @@ describe('a tap in Node', () => {
     const told = (run: Run) => run.of('exchange').map(({ path, status, response, error }) => [path, status, response, !!error]);
     expect(told(tap)).toEqual(told(proxy));
     expect(tap.of('exchange')).toHaveLength(4);
+  });
+
+  it('hands over the beginning of bodies where that is wanted', async () => {
+    beginnings.wanted = true;
+    const run = (source: Source, what: string) =>
+      instance.node(source, 'clients.mjs', [what, ...servers], { ALASTOR_BODIES: 'redacted' });
+    try {
+      for (const what of ['basic', 'text']) {
+        const tap = await run('tap', what);
+        expect(exchanges(tap)).toEqual(exchanges(await run('proxy', what)));
+        expect(tap.of('exchange').map((e) => e.seenBy)).toEqual(tap.of('exchange').map(() => 'tap'));
+        for (const { method, request } of tap.of('exchange')) expect(request.text !== undefined).toBe(method !== 'GET');
+      }
+    } finally {
+      beginnings.wanted = false;
+    }
   });
 
   it('leaves connections that stop being HTTP to the network proxy', async () => {

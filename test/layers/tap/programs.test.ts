@@ -4,6 +4,7 @@ import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beginnings } from '../../../layers/capture/excerpt.ts';
 import { comparable, Instance, type Run } from './harness.ts';
 
 /* Programs whose plaintext the shim tees: the same traffic through the tee and through the network proxy. */
@@ -92,6 +93,17 @@ describe.skipIf(PYTHON === '')('the tee of a Python program (skipped without pyt
     'gives the same exchanges as the network proxy, and steers nothing: %s',
     async (what) => same(await python(what)),
   );
+
+  it('gives the same beginnings of bodies where these are wanted', async () => {
+    beginnings.wanted = true;
+    try {
+      const { tee, proxy } = await python('basic');
+      same({ tee, proxy });
+      expect(tee.of('exchange').filter((e) => e.request.text === 'body')).toHaveLength(2);
+    } finally {
+      beginnings.wanted = false;
+    }
+  });
 
   it.skipIf(!has(PYTHON, ['-c', 'import requests']))('gives the same exchanges of requests (skipped without it)', async () =>
     same(await python('requests')),
