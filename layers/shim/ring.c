@@ -20,7 +20,10 @@ struct ring_head {
     char pad2[48];
     uint64_t dropped;
     uint32_t rung;
+    char pad3[52];
+    uint64_t moved;
 };
+_Static_assert(__builtin_offsetof(struct ring_head, moved) == 256, "moved");
 _Static_assert(__builtin_offsetof(struct ring_head, head) == 64, "head");
 _Static_assert(__builtin_offsetof(struct ring_head, tail) == 128, "tail");
 _Static_assert(__builtin_offsetof(struct ring_head, dropped) == 192, "dropped");
@@ -81,6 +84,9 @@ int ring_is_above(unsigned eighths) {
     uint64_t tail = __atomic_load_n(&ring->tail, __ATOMIC_RELAXED);
     return __atomic_load_n(&ring->head, __ATOMIC_RELAXED) - tail > capacity / 8 * eighths;
 }
+
+uint64_t ring_moved(void) { return __atomic_load_n(&ring->moved, __ATOMIC_ACQUIRE); }
+void ring_move(void) { __atomic_fetch_add(&ring->moved, 1, __ATOMIC_ACQ_REL); }
 
 SLOW void ring_bell(void) {
     long fd = bell[0] ? RAW4(SYS_openat, AT_FDCWD, bell, O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0) : -1;
