@@ -77,8 +77,8 @@ const BANNER = "const require = process.getBuiltinModule('node:module').createRe
 /** What the runtime waits for is not an ES module: Node's loader for those costs 3 ms of CPU and 2.5 MB. */
 const commonjs: BuildOptions = {
   format: 'cjs',
-  banner: { js: "const bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
-  define: { 'import.meta.url': 'bundleUrl' },
+  banner: { js: "const bundle = { get url() { return require('node:url').pathToFileURL(__filename).href; } };" },
+  define: { 'import.meta.dirname': '__dirname', 'import.meta.url': 'bundle.url' },
 };
 
 /**

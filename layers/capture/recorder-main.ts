@@ -1,6 +1,5 @@
 import './new-enough.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { ExtensionApi } from './extension-api.ts';
 import { runLifecycle } from './lifecycle.ts';
 import { log } from './log.ts';
@@ -14,7 +13,7 @@ import { readSettings } from './settings.ts';
  */
 const settings = readSettings(process.env);
 const registered = Promise.withResolvers<void>();
-const home = process.env.ALASTOR_HOME ?? fileURLToPath(new URL('.', import.meta.url));
+const home = process.env.ALASTOR_HOME ?? import.meta.dirname;
 
 let recording: Recording | undefined;
 process.on('uncaughtException', (error) => onStray('uncaught exception in the extension', error));

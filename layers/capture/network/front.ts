@@ -85,7 +85,8 @@ const HTTP_ALPN = new Set(['http/1.1', 'http/1.0', 'h2']);
 const LOCAL = /^(127\.0\.0\.1|::1|::ffff:127\.0\.0\.1|169\.254\.\d+\.\d+|(::ffff:)?0\.0\.0\.0|::)$/i;
 
 /** In the source tree the interceptor is a neighbour; in the layer it is a bundle of its own beside the recorder's. */
-const interceptorUrl = new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './network.mjs', import.meta.url).href;
+const interceptorUrl = (): string =>
+  new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './network.mjs', import.meta.url).href;
 
 /** A set that forgets its oldest member instead of growing without bound. */
 class Memory {
@@ -123,7 +124,7 @@ export async function startFront(options: FrontOptions): Promise<Front> {
     await new Promise((resolve) => setImmediate(resolve));
     if (stopped) throw new Error('the network proxy was stopped before it was loaded');
     started = true;
-    const { startInterceptor } = (await import(interceptorUrl)) as InterceptorModule;
+    const { startInterceptor } = (await import(interceptorUrl())) as InterceptorModule;
     return startInterceptor({
       authority,
       roots,
