@@ -47,10 +47,22 @@ function parseFields(lines: readonly string[]): Headers {
   for (const line of lines) {
     // A folded line begins with a space, which no name does; one without a colon has no name either.
     const colon = Math.max(0, line.indexOf(':'));
-    addField(headers, line.slice(0, colon), line.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, ''));
+    addField(headers, line.slice(0, colon), trimmed(line, colon + 1));
   }
   return headers;
 }
+
+/** Without the spaces around it; in time that grows with its length, unlike an expression for it. */
+function trimmed(text: string, from = 0): string {
+  let start = from;
+  let end = text.length;
+  while (start < end && isBlank(text.charCodeAt(start))) start++;
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end--;
+  return text.slice(start, end);
+}
+
+const isBlank = (code: number): boolean => code === 32 || code === 9;
+const listOf = (value: string): string[] => value.split(',').map((one) => trimmed(one));
 
 /** @throws Malformed */
 export function requestLine({ line }: MessageHead): { method: string; target: string; old: boolean } {
@@ -88,13 +100,13 @@ function framingOf(headers: Headers, old: boolean): Framing | undefined {
   if (codings !== undefined) {
     if (length !== undefined) throw new Malformed('both Transfer-Encoding and Content-Length');
     if (old) throw new Malformed('Transfer-Encoding in HTTP/1.0');
-    const names = codings.toLowerCase().split(/[ \t]*,[ \t]*/);
+    const names = listOf(codings.toLowerCase());
     if (names.slice(0, -1).includes('chunked')) throw new Malformed('chunked is not the last transfer coding');
     return names.at(-1) === 'chunked' ? 'chunked' : 'until-close';
   }
   if (length === undefined) return undefined;
   // The same length several times over is allowed (RFC 9110 8.6).
-  const [first = '', ...more] = length.split(/[ \t]*,[ \t]*/);
+  const [first = '', ...more] = listOf(length);
   if (!/^\d{1,15}$/.test(first) || more.some((other) => other !== first)) throw new Malformed('a Content-Length that is none');
   return Number(first);
 }

@@ -221,6 +221,17 @@ describe('an HTTP/1 conversation', () => {
     );
   });
 
+  it('takes time in proportion to what it reads', () => {
+    const blank = ' '.repeat(60_000);
+    for (let times = 0; times < 30; times++) {
+      for (const field of [`X: a${blank}b`, `Transfer-Encoding: a${blank}b`, `Content-Length: 5${blank}5`, `X:${blank}`])
+        read(['>', `GET / HTTP/1.1\r\n${field}\r\n\r\n`]);
+    }
+    const { to } = listening((begin) => new Http1Conversation(begin));
+    for (const byte of `GET / HTTP/1.1\r\n${'a\n'.repeat(30_000)}`) to.sent(Buffer.from(byte));
+    expect(to.state).toBe('reading');
+  });
+
   /** Messages with bodies of all kinds, in their wire form. */
   const body = fc.string({ maxLength: 60, unit: 'binary-ascii' });
   const message = fc
