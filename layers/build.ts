@@ -57,8 +57,8 @@ export async function buildLayer(options: LayerOptions = {}): Promise<string> {
   try {
     await bundle(home, image);
     buildShim(join(home, 'libalastor.so'), arch);
-    compileProbe(join(home, 'probe'), arch);
-    for (const script of ['wrapper', 'standby']) copyFileSync(join(LAYERS, script), join(home, script));
+    for (const program of ['probe', 'standby'] as const) compileStatic(program, join(home, program), arch);
+    copyFileSync(join(LAYERS, 'wrapper'), join(home, 'wrapper'));
     copyFileSync(join(LAYERS, 'launcher'), join(making, 'extensions/alastor'));
     if (image)
       for (const script of ['entrypoint', 'bootstrap']) copyFileSync(join(LAYERS, 'image', script), join(home, script));
@@ -129,12 +129,13 @@ async function bundle(home: string, image: boolean): Promise<void> {
 }
 
 /** Static, so that it runs under whatever C library the runtime has. */
-function compileProbe(out: string, arch: Arch): void {
-  const options = ['-O2', '-s', '-static', '-Wall', '-Wl,--build-id=none', '-o', out, join(LAYERS, 'capture/probe.c')];
+function compileStatic(program: 'probe' | 'standby', out: string, arch: Arch): void {
+  const source = join(LAYERS, `capture/${program}.c`);
+  const options = ['-O2', '-s', '-static', '-Wall', '-Wl,--build-id=none', '-o', out, source];
   const { status, stderr, error } = spawnSync(compiler(arch), options, { encoding: 'utf8' });
   if (error !== undefined)
     throw new Error('gcc is needed to build the layer: install it (Debian: apt-get install gcc libc6-dev)', { cause: error });
-  if (status !== 0) throw new Error(`gcc could not compile the capability probe:\n${stderr}`);
+  if (status !== 0) throw new Error(`gcc could not compile ${source}:\n${stderr}`);
 }
 
 class MissingNodeError extends Error {
@@ -157,7 +158,7 @@ function nodeFor(arch: Arch): string {
 function sourceDigest(variant: string, arch: Arch): string {
   const hash = createHash('sha256').update(`${esbuildVersion} ${arch} ${variant}\n`);
   const files = readdirSync(LAYERS, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && /\.(ts|c|h|map|S)$|^(wrapper|launcher|standby|entrypoint|bootstrap)$/.test(entry.name))
+    .filter((entry) => entry.isFile() && /\.(ts|c|h|map|S)$|^(wrapper|launcher|entrypoint|bootstrap)$/.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name))
     .sort();
   for (const file of [...files, join(ROOT, 'package-lock.json')]) {

@@ -10,8 +10,8 @@ import { portsFile, prepareDir, writeShared } from './instance-dir.ts';
 import { Invocations } from './invocations.ts';
 import { Ledger, type LeftBehind, leftBehind } from './ledger.ts';
 import { log } from './log.ts';
-import { type Front, startFront } from './network/front.ts';
-import { javaTruststore } from './network/truststore.ts';
+import { type Front, startFront, stopFront } from './network/front.ts';
+import { javaTruststore, mayBeJava } from './network/truststore.ts';
 import { Recorder } from './recorder.ts';
 import { Redactor } from './redact.ts';
 import { Ring } from './ring.ts';
@@ -30,8 +30,6 @@ import { Conversations } from './wire/conversations.ts';
 /** How often the ring is emptied while the function runs, in ms: with nobody who rings, and with a bell. */
 const DRAIN_MS = 8;
 const DRAIN_MS_BELL = 50;
-/** Present where the runtime is Java's, which reads no PEM. */
-const JAVA = '/var/lang/bin/java';
 /** Settings that are told to be wrong; a function's environment holds 4 KB. */
 const PROBLEMS_MOST = 32;
 
@@ -174,7 +172,7 @@ export class Capture {
     const ca = await attempt('the audit certificate', async () => capture.#front?.caPem());
     await attempt('the shared files', () => {
       if (ca !== undefined) writeShared(settings.dir, 'ca.pem', ca);
-      if (ca !== undefined && existsSync(JAVA)) writeShared(settings.dir, 'ca.jks', javaTruststore(ca));
+      if (ca !== undefined && mayBeJava(options.env)) writeShared(settings.dir, 'ca.jks', javaTruststore(ca));
       // Without the certificate nothing may be steered: every TLS client would fail.
       const proxy = ca === undefined ? undefined : capture.#front?.port;
       const tap = network === 'auto' || network === 'tap';
@@ -247,6 +245,11 @@ export class Capture {
     if (this.#settings.ship.when === 'end') return this.ship(withinMs);
     await this.#collect();
     return this.shipper.backlogBytes === 0 || this.shipper.flush(withinMs);
+  }
+
+  /** Ends what passes through the network proxy: only then it tells what connections that were still open have carried. */
+  async closeNetwork(): Promise<void> {
+    await stopFront(this.#front);
   }
 
   /** Nothing comes after this: what is not stored now is lost, and the ledger says so. */

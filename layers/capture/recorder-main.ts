@@ -1,3 +1,4 @@
+import './new-enough.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Capture } from './capture.ts';

@@ -55,6 +55,7 @@ export async function finishInstance(capture: Capture, reason: string, deadlineM
   recorder.drain();
   for (const req of [...recorder.active.keys()]) invocations.fail(req, reason === 'timeout' ? 'timeout' : 'crash');
   capture.endConnections();
+  await capture.closeNetwork();
   recorder.shutdown(reason);
   const left = deadlineMs - Date.now() - 200;
   const complete = await capture.ship(Math.max(100, Math.min(SHUTDOWN_MS, left)));

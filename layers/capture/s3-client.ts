@@ -9,6 +9,8 @@ const MODULE = new URL(import.meta.url.endsWith('.ts') ? './s3-store.ts' : './s3
  * @throws Error when the client cannot be loaded
  */
 export async function loadS3Store(bucket: string): Promise<SegmentStore> {
+  // The client looks for its files in the home directory, and fails altogether for a user who has none (images without passwd).
+  process.env.HOME ||= '/nonexistent';
   const { s3Store } = (await import(MODULE)) as typeof import('./s3-store.ts');
   const store = s3Store(bucket);
   return {

@@ -275,6 +275,7 @@ export interface TunnelObservation {
   readonly peer: Peer;
   /** TLS server name, when the client sent one. */
   readonly sni?: string;
+  /** `excluded`: what the proxy cannot stand in for: TLS that names no server, h2c, requests to a forward proxy. */
   readonly why: 'not-http' | 'client-rejects-ca' | 'server-untrusted' | 'proxy-not-ready' | 'excluded' | 'unreadable';
   readonly sent: number;
   readonly received: number;

@@ -1,63 +1,27 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { dirname, join } from 'node:path';
-import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFailed } from 'vitest';
-import { buildLayer } from '../../../layers/build.ts';
-import type { AuditRecord } from '../../../layers/record/types.ts';
-import { type Bucket, chainProblems, startBucket } from './bucket.ts';
-import { exited, Instance, Platform } from './platform.ts';
+import net, { type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { type Bucket, chainProblems } from './bucket.ts';
+import { exited, type Instance, type Platform } from './platform.ts';
+import { Setup } from './setup.ts';
 
-let layer: string;
+let setup: Setup;
 let bucket: Bucket;
 let platform: Platform;
 let instance: Instance;
 let dir: string;
-
-beforeAll(async () => {
-  layer = await buildLayer();
-});
 beforeEach(async () => {
-  bucket = await startBucket();
-  platform = new Platform();
-  await platform.start();
-  dir = mkdtempSync('/tmp/alastor-test-');
-  instance = new Instance(layer, {
-    PATH: `${dirname(process.execPath)}:/usr/bin:/bin`,
-    ALASTOR_DIR: join(dir, 'shared'),
-    ALASTOR_BUCKET: bucket.name,
-    AWS_ENDPOINT_URL: bucket.url,
-    AWS_REGION: 'eu-central-1',
-    AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
-    AWS_SECRET_ACCESS_KEY: 'secret',
-    AWS_LAMBDA_FUNCTION_NAME: 'purchase',
-    AWS_LAMBDA_FUNCTION_VERSION: '$LATEST',
-    AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '512',
-    AWS_LAMBDA_RUNTIME_API: platform.address,
-  });
-  onTestFailed(() => console.error(instance.stderr, platform.calls));
+  setup = await Setup.start();
+  ({ bucket, platform, instance, dir } = setup);
 });
-afterEach(async () => {
-  await instance.stop();
-  await platform.close();
-  await bucket.close();
-  rmSync(dir, { recursive: true, force: true });
-});
-
 /** What sees where requests begin and end. */
 const SOURCES = ['tap', 'proxy'] as const;
 
-async function boot(extension: Record<string, string> = {}, runtime: Record<string, string> = {}): Promise<void> {
-  instance.startExtension(extension);
-  await platform.extensionWaits();
-  instance.startRuntime(runtime);
-}
-const shutDown = async (reason?: string): Promise<void> => {
-  await platform.shutdown(reason);
-  await exited(instance.children[0]!);
-};
-const of = <K extends AuditRecord['kind']>(kind: K) =>
-  bucket.records().filter((r): r is Extract<AuditRecord, { kind: K }> => r.kind === kind);
+const boot: Setup['boot'] = (...environments) => setup.boot(...environments);
+const shutDown: Setup['shutDown'] = (reason) => setup.shutDown(reason);
+const of: Bucket['of'] = (kind) => bucket.of(kind);
 
 /** Holds at the end of every test that lost nothing. */
 function expectWhole(): void {
@@ -327,6 +291,23 @@ describe('traffic of the function', () => {
     },
   );
 
+  it('that is still open at the end is told with what it has carried', async () => {
+    const talker = net.createServer((socket) => socket.on('error', () => {}).write('welcome'));
+    await new Promise<void>((resolve) => talker.listen(0, '127.0.0.2', resolve));
+    onTestFinished(() => void talker.close());
+    const { port } = talker.address() as AddressInfo;
+    await boot();
+    await platform.invoke({ do: 'hold', host: '127.0.0.2', port, value: 'hello' }, { reqId: 'R' });
+    await platform.invoke({ do: 'echo', value: 1 }, { reqId: 'later' });
+    await platform.idle();
+    expect(of('tunnel')).toEqual([]);
+    await shutDown();
+    expect(of('tunnel')).toMatchObject([
+      { req: 'R', peer: { addr: '127.0.0.2', port, proto: 'tcp' }, why: 'not-http', sent: 5, received: 7 },
+    ]);
+    expectWhole();
+  });
+
   it('shows as sockets when neither taps nor proxy are wanted', async () => {
     await boot({ ALASTOR_NETWORK: 'sockets' });
     expect((await platform.invoke({ do: 'fetch', url }, { reqId: 'R' })).body).toBe('{"fetched":"hello"}');
@@ -411,7 +392,7 @@ describe('the extension', () => {
     expect(statSync(shared).mode & 0o777).toBe(0o700);
     expect(readFileSync(join(shared, 'ports'), 'utf8')).toMatch(
       new RegExp(
-        `^ALASTOR_RUNTIME_PORT=\\d+\nALASTOR_PROXY_PORT=\\d+\nALASTOR_TAP=1\nALASTOR_TEE=runtime\nALASTOR_STEER=${bucket.url.slice(7)}/http\n$`,
+        `^ALASTOR_RUNTIME_PORT=\\d+\nALASTOR_PROXY_PORT=\\d+\nALASTOR_TAP=1\nALASTOR_TEE=http,runtime\nALASTOR_STEER=${bucket.url.slice(7)}/http\n$`,
       ),
     );
     expect(readFileSync(join(shared, 'ca.pem'), 'utf8').match(/BEGIN CERTIFICATE/g)!.length).toBeGreaterThan(50);
@@ -443,9 +424,7 @@ describe('the extension', () => {
   });
 
   it('lets the function run unobserved where there is no Node for it', async () => {
-    mkdirSync(join(dir, 'bin'));
-    symlinkSync('/bin/bash', join(dir, 'bin/bash'));
-    const extension = instance.startExtension({ PATH: join(dir, 'bin') });
+    const extension = instance.startExtension({ PATH: join(dir, 'nothing-here') });
     await platform.extensionWaits();
     instance.startRuntime();
     // It has asked for no events, and waits: the request goes to the runtime alone.

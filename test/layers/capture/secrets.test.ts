@@ -173,6 +173,10 @@ describe('a secret that nobody told of', () => {
     );
   });
 
+  it('takes no working directory of a shell for a password', () => {
+    expect(secretValues({ PWD: '/srv/function', OLDPWD: '/app/data', DB_PWD: 'abcdef1' })).toEqual(['abcdef1']);
+  });
+
   it('stands alone in the path of a URL: no name was ever made like that', () => {
     for (const token of ['xK9fQ2mZ7vR4tY1wB8nC3pL6', 'T0aB3cD9eF2gH7iJ1kL5mN8o', 'bot7Zq1Xw9Ee3Rr5Tt7Yy2']) {
       expect(shipped({}, [exchange(`/services/${token}`), begin(`/hooks/${token}`)])).not.toContain(token);
