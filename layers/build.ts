@@ -89,14 +89,6 @@ const builtinsByRequire: Plugin = {
   },
 };
 
-const environmentCredentials: Plugin = {
-  name: 'credentials-from-the-environment',
-  setup({ onResolve }) {
-    const path = join(LAYERS, 'capture/environment-credentials.ts');
-    onResolve({ filter: /^@aws-sdk\/credential-provider-node$/ }, () => ({ path }));
-  },
-};
-
 async function bundle(home: string, image: boolean): Promise<void> {
   const common: BuildOptions = {
     bundle: true,
@@ -116,11 +108,6 @@ async function bundle(home: string, image: boolean): Promise<void> {
   });
   await Promise.all([
     build({ ...entry('capture/recorder-main.ts', 'recorder.mjs'), plugins: [builtinsByRequire] }),
-    build({
-      ...entry('capture/s3-store.ts', 's3.mjs'),
-      mainFields: ['module', 'main'],
-      plugins: [environmentCredentials, builtinsByRequire],
-    }),
     ...(image ? [build({ ...entry('image/http-main.ts', 'http.mjs'), plugins: [builtinsByRequire] })] : []),
     build({ ...entry('capture/network/main.ts', 'network.mjs'), plugins: [...networkBundlePlugins, builtinsByRequire] }),
     // Loaded with --require, which every Node has, into whatever Node the function brings.

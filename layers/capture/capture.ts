@@ -18,7 +18,7 @@ import { Ring } from './ring.ts';
 import { RuntimeProcess } from './runtime-process.ts';
 import { type RuntimeProxy, startRuntimeProxy } from './runtime-proxy.ts';
 import { RuntimeTap } from './runtime-tap.ts';
-import { loadS3Store } from './s3-client.ts';
+import { s3Store } from './s3-store.ts';
 import { type Settings, steeredEndpoints } from './settings.ts';
 import { Shipper } from './shipper.ts';
 import { Speakers } from './speakers.ts';
@@ -78,10 +78,7 @@ export class Capture {
     this.#settings = settings;
     this.#shim = ring !== undefined && existsSync(join(home, 'libalastor.so'));
     this.shipper = new Shipper({
-      store: async () => {
-        if (settings.bucket === undefined) throw new Error('ALASTOR_BUCKET is not set: nothing can be stored');
-        return loadS3Store(settings.bucket);
-      },
+      store: s3Store(settings.bucket),
       fn: settings.fn,
       version: settings.version,
       caps: () => this.capabilities,
@@ -135,8 +132,7 @@ export class Capture {
         if (!this.speakers.isRuntime({ proc })) this.recorder.observe(observation());
       },
     });
-    if (ring !== undefined)
-      ring.wire = (event, out) => (event.runtimeApi ? this.tap.take(event, out) : this.#wire.take(event, out));
+    if (ring !== undefined) ring.wire = (event, out) => (event.runtimeApi ? this.tap.take(event) : this.#wire.take(event, out));
   }
 
   /** Everything the wrapper needs is in place when this is settled; never rejects. */

@@ -10,7 +10,7 @@ import { javaToolOptions, javaTruststore, mayBeJava } from '../capture/network/t
 import { type EventSource, Recorder } from '../capture/recorder.ts';
 import { Redactor } from '../capture/redact.ts';
 import { Ring } from '../capture/ring.ts';
-import { loadS3Store } from '../capture/s3-client.ts';
+import { s3Store } from '../capture/s3-store.ts';
 import { steeredEndpoints } from '../capture/settings.ts';
 import { Shipper } from '../capture/shipper.ts';
 import { SteeredConnections } from '../capture/steered.ts';
@@ -37,8 +37,9 @@ export interface HttpCaptureOptions {
 class Sources implements EventSource {
   ring: Ring | undefined;
   strace: StraceSource | undefined;
-  drain(): Observation[] {
-    return [...(this.ring?.drain() ?? []), ...(this.strace?.drain() ?? [])];
+  read(take: (observation: Observation) => void, briefly: boolean): void {
+    this.ring?.read(take, briefly);
+    this.strace?.drain().forEach(take);
   }
 }
 
@@ -68,10 +69,7 @@ export class HttpCapture implements DoorListener {
     this.#options = options;
     const { fn, version, bucket } = options.settings;
     this.shipper = new Shipper({
-      store: async () => {
-        if (bucket === undefined) throw new Error('ALASTOR_BUCKET is not set: nothing can be stored');
-        return bucket.startsWith('file:') ? directoryStore(bucket) : loadS3Store(bucket);
-      },
+      store: bucket?.startsWith('file:') ? directoryStore(bucket) : s3Store(bucket),
       fn,
       version,
       caps: () => this.#caps,

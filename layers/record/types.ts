@@ -170,7 +170,10 @@ export interface ProcessExitObservation {
   readonly child?: number;
 }
 
-/** Files. Totals per descriptor are written at close; a write never closed shows through its `file-open`. */
+/**
+ * Files. Totals per descriptor are told at close; a write never closed shows through its `file-open`. Where open and close are
+ * near each other, the open tells both: `openFor` is the time between them in µs, `read` and `written` are the totals.
+ */
 export interface FileOpenObservation {
   readonly kind: 'file-open';
   readonly path: string;
@@ -178,6 +181,9 @@ export interface FileOpenObservation {
   readonly created: boolean;
   readonly truncated: boolean;
   readonly fd: number;
+  readonly openFor?: number;
+  readonly read?: number;
+  readonly written?: number;
 }
 export interface FileCloseObservation {
   readonly kind: 'file-close';
