@@ -130,7 +130,7 @@ export class Capture {
         if (!this.speakers.isRuntime({ proc })) this.recorder.observe(observation());
       },
     });
-    if (ring !== undefined) ring.wire = (event, out) => (event.runtimeApi ? this.tap : this.#wire).take(event, out);
+    if (ring !== undefined) ring.wire = (event, out) => (event.runtimeApi ? this.tap.take(event) : this.#wire.take(event, out));
   }
 
   /** The runtime starts meanwhile, and may be waiting already at what has been prepared; never rejects. */

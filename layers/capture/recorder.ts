@@ -15,16 +15,10 @@ export interface BatchSink {
   readonly failing: boolean;
 }
 
-/** A point in the order of the events at which something else than an observation happens: a request begins, or ends. */
-export interface Boundary {
-  readonly kind: 'boundary';
-  act(): void;
-}
-
 /** The events of the shimmed processes. */
 export interface EventSource {
   /** Hands over, one by one, what was reported since the last call. With `briefly` not all of it, if it is much. */
-  read(take: (event: Observation | Boundary) => void, briefly: boolean): void;
+  read(take: (observation: Observation) => void, briefly: boolean): void;
 }
 
 export interface RecorderOptions {
@@ -117,7 +111,7 @@ export class Recorder {
 
   /** Records what shimmed processes have reported since. Called at every boundary, so that each event falls on its right side. */
   drain(briefly = false): void {
-    // What a boundary does would drain first; but what came before it is recorded already, and what comes after must wait.
+    // What is read may be that a request begins or ends: what came before it is recorded then, and what comes after must wait.
     if (this.#options.ring === undefined || this.#draining) return;
     this.#draining = true;
     try {
@@ -131,8 +125,7 @@ export class Recorder {
     this.#options.onDrained?.();
   }
 
-  readonly #take = (event: Observation | Boundary): void => {
-    if (event.kind === 'boundary') return void event.act();
+  readonly #take = (event: Observation): void => {
     const { onEvent, attribution } = this.#options;
     if (event.kind === 'gap' && event.why === 'ring-full') this.dropped += event.lost;
     onEvent?.(event);

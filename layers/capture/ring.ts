@@ -1,6 +1,5 @@
 import { closeSync, readSync, writeSync } from 'node:fs';
 import type { GapObservation, Observation, ProcessId } from '../record/types.ts';
-import type { Boundary } from './recorder.ts';
 import { Census } from './ring-census.ts';
 import { decode, decodeOpenClose } from './ring-decode.ts';
 import { EventReader, type RingEvent, readU64 } from './ring-event.ts';
@@ -21,8 +20,6 @@ import {
 import { TapParts } from './tap/parts.ts';
 import { readTapMessage } from './tap/reading.ts';
 import { decodeWire, WIRE_BYTES, WIRE_CLOSE, type WireEvent } from './wire/event.ts';
-
-type Take = (event: Observation | Boundary) => void;
 
 /** Read at a time. Bounds memory, not what a drain yields. */
 const CHUNK = 1 << 18;
@@ -46,7 +43,7 @@ const NOT_RUNG = Buffer.alloc(4);
 export class Ring {
   readonly path: string;
   /** Reads what the shim tees of connections; what comes of it takes its place in `out`. The event is not to be kept. */
-  wire: ((event: WireEvent, out: (Observation | Boundary)[]) => void) | undefined;
+  wire: ((event: WireEvent, out: { push(observation: Observation): void }) => void) | undefined;
   readonly #fd: number;
   readonly #capacity: number;
   readonly #keyLow: number;
@@ -90,10 +87,10 @@ export class Ring {
     writeSync(this.#fd, this.#publish, 0, 16, TAIL_AT);
   }
 
-  /** Everything observed since the last call; what happens at boundaries happens on the way. */
+  /** Everything reported since the last call. */
   drain(): Observation[] {
     const out: Observation[] = [];
-    this.read((event) => (event.kind === 'boundary' ? event.act() : void out.push(event)));
+    this.read((observation) => out.push(observation));
     return out;
   }
 
@@ -102,7 +99,7 @@ export class Ring {
    * Takes what was there when it was called; what is reported meanwhile is left for the next call, so it always ends.
    * @param briefly takes a bounded part of it, so that it ends soon
    */
-  read(take: Take, briefly = false): void {
+  read(take: (observation: Observation) => void, briefly = false): void {
     const now = performance.now();
     readSync(this.#fd, this.#head, 0, RING_HEAD_BYTES, 0);
     const head = readU64(this.#head, HEAD_AT);
@@ -133,14 +130,14 @@ export class Ring {
     return { t: Date.now() * 1000, ...(proc === undefined ? {} : { proc }), ...gap };
   }
 
-  #countDropped(take: Take): void {
+  #countDropped(take: (observation: Observation) => void): void {
     const dropped = readU64(this.#head, DROPPED_AT);
     if (dropped > this.#dropped) take(this.#gap({ kind: 'gap', why: 'ring-full', lost: dropped - this.#dropped }));
     this.#dropped = dropped;
   }
 
   /** A head that no writer can have left there. Writers drop everything until it is put right. */
-  #resetHead(take: Take, head: number): void {
+  #resetHead(take: (observation: Observation) => void, head: number): void {
     take(this.#gap({ kind: 'gap', why: 'ring-damaged', lost: 0, detail: `head ${head}, tail ${this.#tail}` }));
     const right = Buffer.alloc(8);
     right.writeBigUInt64LE(BigInt(this.#tail));
@@ -155,7 +152,7 @@ export class Ring {
   }
 
   /** Reads and consumes up to one chunk. False when there is nothing to be had now. */
-  #takeChunk(head: number, take: Take, now: number): boolean {
+  #takeChunk(head: number, take: (observation: Observation) => void, now: number): boolean {
     const start = this.#tail;
     const length = Math.min(head - start, this.#bytes.length);
     this.#read(start, length);
@@ -181,7 +178,7 @@ export class Ring {
     }
   }
 
-  #takeEvent(at: number, size: number, take: Take, now: number): void {
+  #takeEvent(at: number, size: number, take: (observation: Observation) => void, now: number): void {
     const n = this.#events.n(at);
     const proc = this.#events.proc(at);
     const said = this.#understand(at, size, take);
@@ -196,7 +193,7 @@ export class Ring {
   }
 
   /** `more`: well said, but no observation by itself. */
-  #understand(at: number, size: number, take: Take): Observation | 'more' | undefined {
+  #understand(at: number, size: number, take: (observation: Observation) => void): Observation | 'more' | undefined {
     const type = this.#events.type(at);
     if (type === FILE_OPEN || type === FILE_CLOSE) return decodeOpenClose(this.#events, at, size);
     const event = this.#events.whole(at, size);
@@ -204,11 +201,8 @@ export class Ring {
     if (type === TAP) return this.#tapped(event);
     if (type < WIRE_BYTES || type > WIRE_CLOSE) return decode(event, this.#census.origin);
     const wire = decodeWire(event);
-    if (wire === undefined) return undefined;
-    const out: (Observation | Boundary)[] = [];
-    this.wire?.(wire, out);
-    for (const one of out) take(one);
-    return 'more';
+    if (wire !== undefined) this.wire?.(wire, { push: take });
+    return wire && 'more';
   }
 
   #tapped(event: RingEvent): Observation | 'more' | undefined {
@@ -241,7 +235,7 @@ export class Ring {
   }
 
   /** Skips to the next whole event, or to the end of what was read. */
-  #findNext(from: number, start: number, length: number, take: Take): number {
+  #findNext(from: number, start: number, length: number, take: (observation: Observation) => void): number {
     let at = from + CELL;
     while (at < length && typeof this.#stampedLength(at, start + at, length) !== 'number') at += CELL;
     const detail = `${at - from} bytes at ${start + from}`;

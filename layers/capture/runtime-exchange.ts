@@ -16,7 +16,6 @@ import type { ExchangeListener, RequestHead, ResponseHead } from './wire/listene
 export interface Scene {
   readonly t: number;
   readonly proc: ProcessId;
-  /** Says it when the order of the events has come there. */
   say(told: (to: RuntimeListener) => void): void;
   /** Told when an event was not seen whole. */
   incomplete(reqId: string): void;

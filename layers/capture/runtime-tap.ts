@@ -1,6 +1,5 @@
 import type { Observation, Peer, ProcessId } from '../record/types.ts';
 import { log } from './log.ts';
-import type { Boundary } from './recorder.ts';
 import type { RuntimeListener } from './runtime-calls.ts';
 import { RuntimeExchange, type Scene } from './runtime-exchange.ts';
 import type { WireBytes, WireEvent } from './wire/event.ts';
@@ -37,7 +36,6 @@ export class RuntimeTap {
   readonly #options: RuntimeTapOptions;
   readonly #connections = new Map<number, Connection>();
   #event: { t: number; proc: ProcessId } = { t: 0, proc: '' };
-  #out: (Observation | Boundary)[] = [];
   #calls = 0;
   /** Its connection is gone before the platform has said anything to this answer. */
   #left: RuntimeExchange | undefined;
@@ -49,26 +47,20 @@ export class RuntimeTap {
   /** How often something could not be understood, because a part of it was missing. */
   lost = 0;
 
-  /** Takes what the shim has teed; what it means takes its place in `out`. Never throws. */
-  take(event: WireEvent, out: (Observation | Boundary)[]): void {
+  /** Takes what the shim has teed, in the order of the ring. Never throws. */
+  take(event: WireEvent): void {
     this.#event = event;
-    this.#out = out;
     if (event.kind === 'open') this.#open(event.conn, event.peer, { sent: 0, received: 0 });
     else if (event.kind === 'close') this.#close(event.conn, event.sent);
     else if (!event.tls && !event.hello) this.#bytes(event);
-    this.#out = [];
   }
 
   /** The runtime is gone, or its time is over: an answer that has left whole counts as accepted, for nothing more will be said. */
   settle(t: number): void {
-    const out: Boundary[] = [];
     this.#event = { t, proc: this.#event.proc };
-    this.#out = out;
     for (const exchange of [this.#left, ...[...this.#connections.values()].map(({ last }) => last)])
       if (exchange?.unconfirmed === true) exchange.confirm();
     this.#left = undefined;
-    this.#out = [];
-    for (const boundary of out) boundary.act();
   }
 
   #open(conn: number, peer: Peer, offsets: Connection['offsets']): Connection {
@@ -129,26 +121,22 @@ export class RuntimeTap {
   }
 
   #scene(): Scene {
-    const out = this.#out;
     const { proc, t } = this.#event;
     const { listener, onIncomplete, onExchange } = this.#options;
-    const push = (what: string, act: () => void): void => {
-      // Recording must not fail what is recorded after it.
-      const guarded = (): void => {
-        try {
-          act();
-        } catch (error) {
-          log(`${what} failed`, error);
-        }
-      };
-      out.push({ kind: 'boundary', act: guarded });
+    // Recording must not fail what is recorded after it.
+    const guarded = (what: string, act: () => void): void => {
+      try {
+        act();
+      } catch (error) {
+        log(`${what} failed`, error);
+      }
     };
     return {
       t,
       proc,
-      say: (told) => push('recording a Runtime API call', () => told(listener)),
-      incomplete: (reqId) => push('counting an incomplete event', () => onIncomplete(reqId)),
-      over: (who, observation) => push('recording an exchange', () => onExchange(who, observation)),
+      say: (told) => guarded('recording a Runtime API call', () => told(listener)),
+      incomplete: (reqId) => guarded('counting an incomplete event', () => onIncomplete(reqId)),
+      over: (who, observation) => guarded('recording an exchange', () => onExchange(who, observation)),
     };
   }
 }

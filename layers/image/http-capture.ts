@@ -7,7 +7,7 @@ import { prepareDir, writeShared } from '../capture/instance-dir.ts';
 import { log } from '../capture/log.ts';
 import { type Front, startFront, stopFront } from '../capture/network/front.ts';
 import { javaToolOptions, javaTruststore, mayBeJava } from '../capture/network/truststore.ts';
-import { type Boundary, type EventSource, Recorder } from '../capture/recorder.ts';
+import { type EventSource, Recorder } from '../capture/recorder.ts';
 import { Redactor } from '../capture/redact.ts';
 import { Ring } from '../capture/ring.ts';
 import { s3Store } from '../capture/s3-store.ts';
@@ -37,7 +37,7 @@ export interface HttpCaptureOptions {
 class Sources implements EventSource {
   ring: Ring | undefined;
   strace: StraceSource | undefined;
-  read(take: (event: Observation | Boundary) => void, briefly: boolean): void {
+  read(take: (observation: Observation) => void, briefly: boolean): void {
     this.ring?.read(take, briefly);
     this.strace?.drain().forEach(take);
   }

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Batch } from '../../../layers/capture/batch.ts';
 import { Invocations } from '../../../layers/capture/invocations.ts';
-import { type Boundary, Recorder } from '../../../layers/capture/recorder.ts';
+import { Recorder } from '../../../layers/capture/recorder.ts';
 import { Redactor } from '../../../layers/capture/redact.ts';
 import { RuntimeProcess } from '../../../layers/capture/runtime-process.ts';
 import { RuntimeTap } from '../../../layers/capture/runtime-tap.ts';
@@ -73,12 +73,10 @@ function bench({ managed = false } = {}) {
     redactor: new Redactor(),
     ring: {
       read(take) {
-        const out: (Observation | Boundary)[] = [];
         for (const one of ring.splice(0)) {
-          if (one.kind === 'open' || one.kind === 'bytes' || one.kind === 'close') tap.take(one, out);
-          else out.push(one);
+          if (one.kind === 'open' || one.kind === 'bytes' || one.kind === 'close') tap.take(one);
+          else take(one);
         }
-        out.forEach(take);
       },
     },
     onEvent: (o) => speakers.learn(o),
@@ -104,13 +102,8 @@ function bench({ managed = false } = {}) {
   };
   const records = (): AuditRecord[] => {
     recorder.cut();
-    return batches.flatMap(({ body }) =>
-      body
-        .toString()
-        .trim()
-        .split('\n')
-        .map((line) => JSON.parse(line) as AuditRecord),
-    );
+    const lines = (batch: Batch) => batch.body.toString().split('\n').slice(0, batch.records);
+    return batches.flatMap((batch) => lines(batch).map((line) => JSON.parse(line) as AuditRecord));
   };
   const places = (): string[] =>
     records().map((r) => `${'path' in r ? r.path : 'status' in r ? `${r.kind} ${r.status}` : r.kind} ${r.req} ${r.phase}`);
