@@ -19,7 +19,8 @@ const LEAST_BODY = 1024;
  * share f is found from the smaller one with probability 1 - (1 - f)^4.
  */
 const INDEXED_PARTS = 4;
-const PARTS = 16;
+/** A recorder sends no more. */
+export const PARTS = 16;
 /** Earlier (later) sightings of one digest that are looked at. */
 const SIGHTINGS = 8;
 
@@ -55,7 +56,7 @@ function likeness(a: Bodies, ofA: Side, b: Bodies, ofB: Side): number {
 
 /** Where the content of an exchange was met before: what it sent had come in there; what it received had been sent there. */
 export async function contentBefore(graph: Provenance, local: Graph, node: ExchangeNode): Promise<readonly Edge[]> {
-  const within = others(local, node).filter((one) => one.last <= node.first && likeness(one, 'received', node, 'sent') > 0);
+  const within = alike(local, node, 'sent', 'received').filter((one) => one.last <= node.first);
   const across = [
     ...(await sightings(graph, node, 'sent', 'received', 'before')),
     ...(await sightings(graph, node, 'received', 'sent', 'before')),
@@ -65,7 +66,7 @@ export async function contentBefore(graph: Provenance, local: Graph, node: Excha
 
 /** Where it was met later. */
 export async function contentAfter(graph: Provenance, local: Graph, node: ExchangeNode): Promise<readonly Edge[]> {
-  const within = others(local, node).filter((one) => node.last <= one.first && likeness(node, 'received', one, 'sent') > 0);
+  const within = alike(local, node, 'received', 'sent').filter((one) => node.last <= one.first);
   const across = [
     ...(await sightings(graph, node, 'received', 'sent', 'after')),
     ...(await sightings(graph, node, 'sent', 'received', 'after')),
@@ -73,8 +74,40 @@ export async function contentAfter(graph: Provenance, local: Graph, node: Exchan
   return unique([...within.map((one) => localEdge(node, one)), ...across]);
 }
 
-const others = (local: Graph, { id }: ExchangeNode): ExchangeNode[] =>
-  [...local.nodes.values()].filter((one): one is ExchangeNode => one.kind === 'exchange' && one.id !== id);
+type Index = { readonly [S in Side]: ReadonlyMap<string, readonly ExchangeNode[]> };
+const indexes = new WeakMap<Graph, Index>();
+
+/** Exchanges of one local graph by what they sent and received, a few for each digest: made once, for a graph is walked a lot. */
+function indexOf(local: Graph): Index {
+  const known = indexes.get(local);
+  if (known !== undefined) return known;
+  const index = { sent: new Map<string, ExchangeNode[]>(), received: new Map<string, ExchangeNode[]>() };
+  for (const node of local.nodes.values()) {
+    if (node.kind !== 'exchange') continue;
+    for (const side of ['sent', 'received'] as const) {
+      for (const digest of allDigests(node, side)) {
+        const found = index[side].get(digest) ?? [];
+        if (found.length < SIGHTINGS) index[side].set(digest, [...found, node]);
+      }
+    }
+  }
+  indexes.set(local, index);
+  return index;
+}
+
+function allDigests(node: ExchangeNode, side: Side): readonly string[] {
+  const { bytes, whole, parts } = digestsOf(node, side);
+  return bytes < LEAST_BODY ? [] : [...(whole === undefined ? [] : [whole]), ...parts];
+}
+
+/** Others in the same partition whose one side is like this one's other. */
+function alike(local: Graph, node: ExchangeNode, mine: Side, theirs: Side): readonly ExchangeNode[] {
+  const digests = allDigests(node, mine);
+  if (digests.length === 0) return [];
+  const index = indexOf(local)[theirs];
+  const found = new Set(digests.flatMap((digest) => index.get(digest) ?? []));
+  return [...found].filter((one) => one.id !== node.id && likeness(node, mine, one, theirs) > 0);
+}
 
 function localEdge(from: ExchangeNode, to: ExchangeNode): Edge {
   const times = { start: from.last, end: to.first, bytes: 0, count: 1 };
@@ -89,26 +122,37 @@ async function sightings(
   theirs: Side,
   when: 'before' | 'after',
 ): Promise<readonly { readonly other: ExchangeNode; readonly link: Link }[]> {
-  const { bytes, whole, parts } = digestsOf(node, mine);
-  if (bytes < LEAST_BODY) return [];
   const t = node.first;
   const range =
     when === 'before'
       ? ({ before: t, after: Math.max(0, t - CONTENT_WINDOW), limit: SIGHTINGS } as const)
       : ({ after: t, before: t + CONTENT_WINDOW, order: 'oldest', limit: SIGHTINGS } as const);
+  if (!isSought(node, mine)) return [];
+  const look = (digests: readonly string[]) =>
+    Promise.all(digests.map((digest) => graph.someLinks(contentKey(digest), range, theirs === 'sent' ? 'out' : 'in', node.id)));
+  const { whole, parts } = digestsOf(node, mine);
+  // Most bodies are met again whole or not at all.
+  for (const digests of [whole === undefined ? [] : [whole], parts]) {
+    const best = await likest(graph, node, mine, theirs, (await look(digests)).flat());
+    if (best !== undefined) return [best];
+  }
+  return [];
+}
+
+async function likest(graph: Provenance, node: ExchangeNode, mine: Side, theirs: Side, links: readonly Link[]) {
   let best: { readonly other: ExchangeNode; readonly link: Link; readonly like: number } | undefined;
   const seen = new Set<NodeId>([node.id]);
-  for (const digest of [...(whole === undefined ? [] : [whole]), ...parts]) {
-    for (const link of await graph.someLinks(contentKey(digest), range, theirs === 'sent' ? 'out' : 'in', node.id)) {
-      const elsewhere = link.instance !== node.instance || link.partition !== node.partition;
-      if (!elsewhere || seen.has(link.node)) continue;
-      seen.add(link.node);
-      const other = await graph.nodeAt(link.node, node.id);
-      if (other?.kind !== 'exchange') continue;
-      const like = likeness(node, mine, other, theirs);
-      if (like > (best?.like ?? 0)) best = { other, link, like };
-    }
-    if (best !== undefined && best.like > PARTS) break;
+  for (const link of links) {
+    const elsewhere = link.instance !== node.instance || link.partition !== node.partition;
+    if (!elsewhere || seen.has(link.node) || seen.size > PARTS) continue;
+    seen.add(link.node);
+    const other = await graph.nodeAt(link.node, node.id);
+    const like = other?.kind === 'exchange' ? likeness(node, mine, other, theirs) : 0;
+    if (other?.kind === 'exchange' && like > (best?.like ?? 0)) best = { other, link, like };
   }
-  return best === undefined ? [] : [best];
+  return best;
 }
+
+/** Calls of services, S3 aside, are told by their keys; as they have no entry in the index, none is looked for either. */
+const isSought = (node: ExchangeNode, side: Side) =>
+  node[side] >= LEAST_BODY && (node.aws === undefined || (node.aws.service === 's3' && digestsOf(node, side).parts.length > 0));

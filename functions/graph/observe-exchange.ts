@@ -1,5 +1,5 @@
 import type { AuditRecord, BodyDigest, ExchangeObservation } from '../../layers/record/types.ts';
-import { contentKeys } from './content.ts';
+import { contentKeys, PARTS } from './content.ts';
 import type { Draft } from './draft.ts';
 import { exchangeId, joinLink, linkKey, type NodeId, partitionOf, resourceId } from './ids.ts';
 import { endpointHost, hostKey, isLoopback, linkAddress } from './observe-network.ts';
@@ -28,8 +28,8 @@ export function observeExchange(draft: Draft, record: AuditRecord & ExchangeObse
     ...(record.aws === undefined ? {} : { aws: record.aws }),
     ...(record.request.sha256 === undefined ? {} : { sentSha: record.request.sha256 }),
     ...(record.response.sha256 === undefined ? {} : { receivedSha: record.response.sha256 }),
-    ...(record.request.parts === undefined ? {} : { sentParts: record.request.parts }),
-    ...(record.response.parts === undefined ? {} : { receivedParts: record.response.parts }),
+    ...(record.request.parts === undefined ? {} : { sentParts: record.request.parts.slice(0, PARTS) }),
+    ...(record.response.parts === undefined ? {} : { receivedParts: record.response.parts.slice(0, PARTS) }),
   });
   const sent = record.request.bytes;
   const got = record.response.bytes;

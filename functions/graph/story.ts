@@ -1,9 +1,10 @@
 import type { InstanceId } from '../../layers/record/types.ts';
 import { instanceOf, isRequest, type NodeId, type Partition, shardOf } from './ids.ts';
 import { label } from './label.ts';
+import type { Because, Lead } from './lead.ts';
 import { type Edge, type Evidence, LASTING, type Node, type Operation } from './model.ts';
 import type { Provenance } from './provenance.ts';
-import { type Because, type Lead, leadsOf, type Scope } from './relevance.ts';
+import { leadsOf, type Scope } from './relevance.ts';
 import type { Trace } from './walk.ts';
 
 /** `start`: what was asked about. `carried`: the attack passed through it. `touched`: read on the way, not followed. */

@@ -86,16 +86,18 @@ export function readS3Call(call: AwsCall, reader: ExchangeReader, found: Finding
 /** Copies and completions answer 200 before they are done, and say in the body if they then failed. */
 const failedLate = (reader: ExchangeReader): boolean => /^\s*(?:<\?xml[^>]*>\s*)?<Error>/.test(reader.responseText ?? '');
 
+/** A multi-object deletion names at most 1000 objects that it did not delete. */
+const errors = (answer = ''): string[] =>
+  answer
+    .split('<Error>', 1001)
+    .slice(1)
+    .map((error) => error.split('</Error>', 1)[0] ?? '');
+
 function readWrite(operation: string, bucket: string, key: string | undefined, reader: ExchangeReader, found: Findings): void {
   const succeeded = reader.succeeded && !failedLate(reader);
   if (succeeded) found.exact('s3req', reader.got('x-amz-request-id'));
   if (operation === 'DeleteObjects') {
-    const failed = new Set(
-      Array.from(
-        reader.responseText?.matchAll(/<Error>.{0,4000}?<\/Error>/gs) ?? [],
-        ([one]) => reader.elements('Key', one)[0],
-      ),
-    );
+    const failed = new Set(errors(reader.responseText).flatMap((error) => reader.elements('Key', error).slice(0, 1)));
     for (const deleted of reader.elements('Key', reader.requestText))
       if (!failed.has(deleted)) found.resource('s3-object', objectId(bucket, deleted), 'write');
     return;
