@@ -18,10 +18,19 @@ import type { Built } from './shard.ts';
 export function buildShards(segment: Segment, key: string): Built {
   const { header, records } = segment;
   const draft = new Draft(header.instanceId, header.fn, key);
+  let from = records[0]?.t ?? 0;
+  let to = 0;
+  let gaps = 0;
+  let unobserved = 0;
   for (const record of records) {
     // Every observation widens the interval of its unit, also those that make no edge; else the interval would depend on the split.
     if (record.proc !== undefined) draft.unit(record, record.proc);
     observe(draft, record);
+    from = Math.min(from, record.t);
+    to = Math.max(to, record.t);
+    // A record that was only shortened is not missing.
+    if (record.kind === 'gap' && !(record.why === 'oversize' && record.lost === 0)) gaps++;
+    else if (record.kind === 'unobserved') unobserved++;
   }
   linkProcesses(draft, records);
   const { links, cut } = draft.links();
@@ -32,12 +41,7 @@ export function buildShards(segment: Segment, key: string): Built {
     segment: {
       ...{ instance: header.instanceId, fn: header.fn, version: header.version, segment: key },
       ...{ first: header.first, last: header.last, prev: header.prev, linksCut: cut },
-      from: records.reduce((low, { t }) => Math.min(low, t), records[0]?.t ?? 0),
-      to: records.reduce((high, { t }) => Math.max(high, t), 0),
-      requests: draft.requests.length,
-      // A record that was only shortened is not missing.
-      gaps: records.filter((one) => one.kind === 'gap' && !(one.why === 'oversize' && one.lost === 0)).length,
-      unobserved: records.filter(({ kind }) => kind === 'unobserved').length,
+      ...{ from, to, requests: draft.requests.length, gaps, unobserved },
     },
   };
 }

@@ -20,8 +20,13 @@ const UNSAFE = /[%\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 /** In an inner part of an id also what separates parts of ids and of sort keys, and what marks partitions. */
 const SEPARATORS = /[:#~@]/g;
 
+/** Nothing to escape: most of what is recorded. */
+const SAFE = /^[\x20-\x24\x26-\x7e]*$/;
+const SAFE_PART = /^[\w./+=$-]*$/;
+
 /** Text from evidence, safe to show and to store: unsafe characters percent-encoded, length bounded by a digest of the rest. */
 export function clean(text: string, longest: number = LONGEST): string {
+  if (text.length <= longest && SAFE.test(text)) return text;
   const safe = text.replace(UNSAFE, percent);
   if (safe.length <= longest) return safe;
   const digest = createHash('sha256').update(safe).digest('hex').slice(0, 16);
@@ -30,7 +35,7 @@ export function clean(text: string, longest: number = LONGEST): string {
 
 /** Text from evidence for people: what could not be seen or would draw over other text is escaped, the rest left as it is. */
 export function shown(text: string, longest: number): string {
-  const safe = text.replace(UNSAFE, (char) => (char === '%' ? char : percent(char)));
+  const safe = SAFE.test(text) ? text : text.replace(UNSAFE, (char) => (char === '%' ? char : percent(char)));
   return safe.length <= longest ? safe : `${safe.slice(0, longest - 1).replace(/[\ud800-\udbff]$/, '')}…`;
 }
 
@@ -40,6 +45,7 @@ function percent(char: string): string {
 }
 
 function part(text: string): string {
+  if (text.length <= 160 && SAFE_PART.test(text)) return text;
   return clean(text, 160).replace(SEPARATORS, percent);
 }
 
@@ -48,8 +54,16 @@ export function partitionOf(record: Pick<AuditRecord, 'req' | 'phase'>): Partiti
   return (record.phase === 'init' || record.phase === 'shutdown' ? `~${record.phase}` : '~idle') as Partition;
 }
 
+let lastRequest = '';
+let lastPartition = '' as Partition;
+
+/** Most records in a row belong to one request. */
 export function requestPartition(req: string): Partition {
-  return part(req) as Partition;
+  if (req !== lastRequest) {
+    lastPartition = part(req) as Partition;
+    lastRequest = req;
+  }
+  return lastPartition;
 }
 
 export const INIT = '~init' as Partition;

@@ -7,7 +7,6 @@ import type {
 } from '../../layers/record/types.ts';
 import type { Draft } from './draft.ts';
 import { fileId, INIT, linkKey, type NodeId, partitionOf, treeId } from './ids.ts';
-import { classify } from './paths.ts';
 
 /** A child known by its pid only, as its parent names it; given its full id once both ends are there (see `local.ts`). */
 export const childOf = (pid: number) => `${pid}@?` as ProcessId;
@@ -64,7 +63,7 @@ export function pathNode(
   path: string,
   writing: boolean,
 ): { readonly id: NodeId; readonly file: boolean; readonly writable: boolean } | undefined {
-  const seen = classify(path, writing);
+  const seen = draft.classify(path, writing);
   const where = { instance: draft.instance, first: record.t, last: record.t };
   const partition = partitionOf(record);
   if (seen.as === 'nothing') return undefined;
@@ -80,6 +79,6 @@ export function pathNode(
 /** Within the instance both sides meet under the file's key; across instances a path can be searched. */
 export function linkFile(draft: Draft, record: AuditRecord, path: string, node: NodeId, direction: 'in' | 'out'): void {
   draft.link('file', record, { key: linkKey(node), direction, node });
-  const seen = classify(path, true);
+  const seen = draft.classify(path, true);
   if (seen.as === 'file') draft.link('file', record, { key: linkKey('path', seen.path), direction: 'at', node });
 }
