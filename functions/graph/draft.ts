@@ -44,6 +44,7 @@ interface Folded {
 }
 
 interface Part {
+  readonly index: number;
   readonly nodes: Map<NodeId, Folded>;
   readonly units: Map<ProcessId, Folded>;
   readonly edges: Map<number, MutableEdge>;
@@ -51,8 +52,13 @@ interface Part {
 
 interface Drafted {
   readonly priority: number;
-  readonly link: Omit<Link, 'kind' | 'label'>;
+  readonly key: LinkKey;
+  readonly direction: Link['direction'];
+  readonly partition: Partition;
   readonly node: Node;
+  readonly t: number;
+  readonly sure: Sure;
+  readonly seq: number;
 }
 
 /** Room in an edge's number for each of its two nodes: more than a segment has records times nodes per record. */
@@ -69,7 +75,10 @@ export class Draft {
   readonly #parts = new Map<Partition, Part>();
   readonly #links = new Map<string, Drafted>();
   readonly #operations = new Map<string, number>();
-  readonly #paths = new Map<string, PathClass>();
+  readonly #read = new Map<string, PathClass>();
+  readonly #written = new Map<string, PathClass>();
+  #lastPartition: Partition | undefined;
+  #lastPart: Part | undefined;
   readonly instance: InstanceId;
   readonly fn: string;
   readonly segment: string;
@@ -146,13 +155,21 @@ export class Draft {
     });
   }
 
+  /** Whether a node is there already; if so it has now been seen at `t`, too. Spares making a node that tells nothing new. */
+  again(partition: Partition, id: NodeId, t: number): boolean {
+    const before = this.#part(partition).nodes.get(id);
+    if (before === undefined) return false;
+    widen(before.node, t, t);
+    return true;
+  }
+
   /** As {@link classify}, each path once. */
   classify(path: string, writing: boolean): PathClass {
-    const key = writing ? `w${path}` : `r${path}`;
-    let seen = this.#paths.get(key);
+    const known = writing ? this.#written : this.#read;
+    let seen = known.get(path);
     if (seen === undefined) {
       seen = classify(path, writing);
-      this.#paths.set(key, seen);
+      known.set(path, seen);
     }
     return seen;
   }
@@ -171,28 +188,31 @@ export class Draft {
   ): void {
     const partition = partitionOf(record);
     const t = entry.t ?? record.t;
-    const id = `${entry.key}\n${entry.direction}\n${partition}\n${priority === 'join' ? entry.node : ''}`;
-    const before = this.#links.get(id);
-    if (before !== undefined && before.link.t <= t) return;
-    const folded = this.#part(partition).nodes.get(entry.node);
+    const part = this.#part(partition);
+    const folded = part.nodes.get(entry.node);
     if (folded === undefined) throw new Error(`link ${entry.key} names a node that is not in its shard: ${entry.node}`);
-    this.#links.set(id, {
-      priority: PRIORITY[priority],
-      node: folded.node,
-      link: {
-        ...{ key: entry.key, direction: entry.direction, t, instance: this.instance, fn: this.fn, partition },
-        ...{ node: entry.node, sure: entry.sure ?? 'exact', evidence: { segment: this.segment, seq: record.seq } },
-      },
-    });
+    const id = `${part.index} ${entry.direction} ${priority === 'join' ? folded.index : ''} ${entry.key}`;
+    const before = this.#links.get(id);
+    if (before !== undefined && before.t <= t) return;
+    const { key, direction, sure = 'exact' } = entry;
+    this.#links.set(id, { priority: PRIORITY[priority], key, direction, partition, node: folded.node, t, sure, seq: record.seq });
   }
 
   /** To be called last: labels tell what the whole segment knows of a node. */
   links(): { readonly links: readonly Link[]; readonly cut: number } {
-    const all = [...this.#links.values()].sort(
-      (a, b) => a.priority - b.priority || a.link.evidence.seq - b.link.evidence.seq || (a.link.key < b.link.key ? -1 : 1),
-    );
-    const links = all.slice(0, MAX_LINKS).map(({ link, node }) => ({ ...link, kind: node.kind, label: label(node) }));
-    return { links, cut: Math.max(0, all.length - MAX_LINKS) };
+    let all = [...this.#links.values()];
+    const cut = Math.max(0, all.length - MAX_LINKS);
+    if (cut > 0) {
+      const order = (a: Drafted, b: Drafted) => a.priority - b.priority || a.seq - b.seq || (a.key < b.key ? -1 : 1);
+      all = all.sort(order).slice(0, MAX_LINKS);
+    }
+    const { instance, fn, segment } = this;
+    const links = all.map(({ key, direction, partition, t, node, sure, seq }): Link => {
+      const { id, kind } = node;
+      const evidence = { segment, seq };
+      return { key, direction, t, instance, fn, partition, node: id, kind, label: label(node), sure, evidence };
+    });
+    return { links, cut };
   }
 
   shards(first: number, last: number): readonly Shard[] {
@@ -204,11 +224,14 @@ export class Draft {
   }
 
   #part(partition: Partition): Part {
+    if (partition === this.#lastPartition && this.#lastPart !== undefined) return this.#lastPart;
     let part = this.#parts.get(partition);
     if (part === undefined) {
-      part = { nodes: new Map(), units: new Map(), edges: new Map() };
+      part = { index: this.#parts.size, nodes: new Map(), units: new Map(), edges: new Map() };
       this.#parts.set(partition, part);
     }
+    this.#lastPartition = partition;
+    this.#lastPart = part;
     return part;
   }
 

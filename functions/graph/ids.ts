@@ -72,26 +72,38 @@ export function isRequest(partition: Partition): boolean {
   return !partition.startsWith('~');
 }
 
-const id = (kind: string, ...parts: readonly string[]) => `${kind}:${parts.join(':')}` as NodeId;
+const id = (kind: string, parts: string) => `${kind}:${parts}` as NodeId;
+
+let lastInstance = '';
+let lastOwner = '';
+
+/** As {@link part}; a segment has one instance. */
+function owner(instance: InstanceId): string {
+  if (instance !== lastInstance) {
+    lastOwner = part(instance);
+    lastInstance = instance;
+  }
+  return lastOwner;
+}
 
 export const functionId = (name: string) => id('function', part(name));
-export const instanceId = (instance: InstanceId) => id('instance', part(instance));
-export const requestId = (instance: InstanceId, partition: Partition) => id('request', part(instance), partition);
+export const instanceId = (instance: InstanceId) => id('instance', owner(instance));
+export const requestId = (instance: InstanceId, partition: Partition) => id('request', `${owner(instance)}:${partition}`);
 /** A process is one node per request: what it did in another request is another unit of execution. */
 export const processId = (instance: InstanceId, partition: Partition, proc: ProcessId) =>
-  id('process', part(instance), partition, clean(proc, 64));
-export const fileId = (instance: InstanceId, path: string) => id('file', part(instance), clean(path));
-export const treeId = (instance: InstanceId, root: string) => id('image-tree', part(instance), clean(root));
+  id('process', `${owner(instance)}:${partition}:${clean(proc, 64)}`);
+export const fileId = (instance: InstanceId, path: string) => id('file', `${owner(instance)}:${clean(path)}`);
+export const treeId = (instance: InstanceId, root: string) => id('image-tree', `${owner(instance)}:${clean(root)}`);
 export const exchangeId = (instance: InstanceId, partition: Partition, exchange: string) =>
-  id('exchange', part(instance), partition, clean(exchange, 160));
+  id('exchange', `${owner(instance)}:${partition}:${clean(exchange, 160)}`);
 export const hostId = (host: string) => id('endpoint', clean(host.toLowerCase(), 255));
 export const addressId = (addr: string, port: number) => id('endpoint', clean(`${addr}:${port}`, 255));
 /** Inside an instance (loopback, Unix socket): `in` leads to who serves, `out` to who asked. See docs/graph-model.md. */
 export const channelId = (instance: InstanceId, direction: 'in' | 'out', address: string) =>
-  id('endpoint', part(instance), direction, clean(address));
+  id('endpoint', `${owner(instance)}:${direction}:${clean(address)}`);
 export const resourceId = (resource: string) => id('resource', clean(resource));
-export const clientId = (sourceIp: string, userAgent: string) => id('client', part(sourceIp), clean(userAgent, 160));
-export const gapId = (instance: InstanceId, seq: number) => id('gap', part(instance), String(seq));
+export const clientId = (sourceIp: string, userAgent: string) => id('client', `${part(sourceIp)}:${clean(userAgent, 160)}`);
+export const gapId = (instance: InstanceId, seq: number) => id('gap', `${owner(instance)}:${seq}`);
 
 export const linkKey = (kind: string, ...parts: readonly string[]) => clean([kind, ...parts].join(':'), 600) as LinkKey;
 /** A join key as the record carries it; under a name of its own, so that evidence cannot write into any other index. */

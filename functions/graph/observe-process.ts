@@ -64,15 +64,18 @@ export function pathNode(
   writing: boolean,
 ): { readonly id: NodeId; readonly file: boolean; readonly writable: boolean } | undefined {
   const seen = draft.classify(path, writing);
-  const where = { instance: draft.instance, first: record.t, last: record.t };
-  const partition = partitionOf(record);
   if (seen.as === 'nothing') return undefined;
+  const partition = partitionOf(record);
+  const { t } = record;
+  const where = { instance: draft.instance, first: t, last: t };
   if (seen.as === 'tree') {
-    const id = draft.node(partition, { kind: 'image-tree', id: treeId(draft.instance, seen.root), root: seen.root, ...where });
+    const id = treeId(draft.instance, seen.root);
+    if (!draft.again(partition, id, t)) draft.node(partition, { kind: 'image-tree', id, root: seen.root, ...where });
     return { id, file: false, writable: false };
   }
   const { path: normal, writable } = seen;
-  const id = draft.node(partition, { kind: 'file', id: fileId(draft.instance, normal), path: normal, writable, ...where });
+  const id = fileId(draft.instance, normal);
+  if (!draft.again(partition, id, t)) draft.node(partition, { kind: 'file', id, path: normal, writable, ...where });
   return { id, file: true, writable: writable || writing };
 }
 
