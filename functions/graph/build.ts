@@ -37,7 +37,7 @@ export function buildShards(segment: Segment, key: string): Built {
   units.link(draft);
   const { links, cut } = draft.links();
   return {
-    shards: draft.shards(header.first, header.last),
+    shards: draft.shards(header.first, header.last, cut),
     links,
     requests: draft.requests,
     segment: {

@@ -1,4 +1,4 @@
-import type { AuditRecord, InstanceId, ProcessId } from '../../layers/record/types.ts';
+import type { AuditRecord, InstanceId, JoinKey, ProcessId, ResourceRef } from '../../layers/record/types.ts';
 import { type LinkKey, type NodeId, type Partition, partitionOf, processId, requestId } from './ids.ts';
 import { label } from './label.ts';
 import { EVIDENCE_KEPT, type Node, type Operation, type Sure } from './model.ts';
@@ -48,6 +48,15 @@ interface Part {
   readonly nodes: Map<NodeId, Folded>;
   readonly units: Map<ProcessId, Folded>;
   readonly edges: Map<number, MutableEdge>;
+}
+
+/**
+ * Keys worth an index entry. An object that was written is found by the id of the write, and as a resource: the key made of
+ * its name and version says nothing more.
+ */
+export function indexed(keys: readonly JoinKey[], resources: readonly ResourceRef[]): readonly JoinKey[] {
+  if (!keys.some(({ key }) => key.startsWith('s3req:'))) return keys;
+  return keys.filter(({ key }) => !(key.startsWith('s3:') && resources.some(({ id }) => id === `s3://${key.slice(3)}`)));
 }
 
 interface Drafted {
@@ -195,7 +204,18 @@ export class Draft {
     const before = this.#links.get(id);
     if (before !== undefined && before.t <= t) return;
     const { key, direction, sure = 'exact' } = entry;
-    this.#links.set(id, { priority: PRIORITY[priority], key, direction, partition, node: folded.node, t, sure, seq: record.seq });
+    // Every request has a trace and none is joined by it alone, unless a load balancer stands before it: lists find the others.
+    if (key.startsWith('join:trace:') && folded.node.kind === 'request' && folded.node.trigger?.type !== 'alb') return;
+    this.#links.set(id, {
+      priority: PRIORITY[priority],
+      key,
+      direction,
+      partition,
+      node: folded.node,
+      t,
+      sure,
+      seq: record.seq,
+    });
   }
 
   /** To be called last: labels tell what the whole segment knows of a node. */
@@ -215,9 +235,10 @@ export class Draft {
     return { links, cut };
   }
 
-  shards(first: number, last: number): readonly Shard[] {
+  shards(first: number, last: number, linksCut: number): readonly Shard[] {
     return [...this.#parts].map(([partition, { nodes, edges }]) => ({
       ...{ instance: this.instance, fn: this.fn, partition, segment: this.segment, first, last },
+      ...(linksCut === 0 ? {} : { linksCut }),
       nodes: Array.from(nodes.values(), ({ node }) => node),
       edges: [...edges.values()],
     }));

@@ -45,7 +45,7 @@ export const requestGraph: Route = async ({ path, query, store }) => {
 export const instanceGraph: Route = async ({ path, query, store }) => {
   const asked = read(graphQuery.omit({ instance: true }), query);
   const instance = (path.id ?? '') as InstanceId;
-  const { items, cut } = await store.lists.partitions(instance);
+  const { items, cut } = await store.lists.instance(instance);
   if (items.length === 0)
     throw new Problem(404, 'No such instance', `no segment of instance ${instance} has been stitched`, 'id');
   const partitions = [...new Set(items.map((item) => (item.part?.S ?? '').split('#')[0] as Partition))];

@@ -4,7 +4,7 @@ import type { Link, Shard } from '../graph/shard.ts';
 import type { GraphSource, LinkPage, LinkRange } from '../graph/source.ts';
 import { decodeShard } from './encode.ts';
 import type { Objects } from './objects.ts';
-import { bucketKey, dayOf, isSpread, ODD, pad, readLink, S, text } from './rows.ts';
+import { bucketKey, dayOf, isSpread, ODD, pad, readLink, readPlace, S, text } from './rows.ts';
 import type { Item, Table } from './table.ts';
 
 /** Shards one partition may have; a request of 15 minutes ships a few hundred segments at the most. */
@@ -89,10 +89,11 @@ export class DynamoSource implements GraphSource {
   }
 
   async #shard(item: Item): Promise<Shard> {
+    const of = readPlace(item);
     const spilled = item.spill?.S;
-    if (spilled !== undefined) return decodeShard((await this.#objects.get(spilled)).bytes);
+    if (spilled !== undefined) return decodeShard((await this.#objects.get(spilled)).bytes, of);
     const data = item.data?.B;
-    if (data === undefined) throw new Error(`shard ${text(item, 'instanceId')}/${text(item, 'part')} has no data`);
-    return decodeShard(data);
+    if (data === undefined) throw new Error(`shard ${of.instance}/${of.partition} of ${of.segment} has no data`);
+    return decodeShard(data, of);
   }
 }

@@ -29,6 +29,7 @@ describe.skipIf(!hasJava)('store', () => {
     const reference = await dynamo.store();
     fill(reference.objects, segments);
     for (const { key } of segments) await stitch(key, reference.objects, reference.store.writer);
+    await reference.store.writer.settle();
     const wanted = await reference.dump();
     const order = fc
       .shuffledSubarray(
@@ -44,6 +45,7 @@ describe.skipIf(!hasJava)('store', () => {
         const { store, objects, dump, drop } = await dynamo.store();
         fill(objects, segments);
         for (const i of indexes) await stitch(segments[i]!.key, objects, store.writer);
+        await store.writer.settle();
         expect(await dump()).toEqual(wanted);
         await drop();
       }),
@@ -57,6 +59,7 @@ describe.skipIf(!hasJava)('store', () => {
     const segments = instances.flatMap((one) => one.segments([4, 19]));
     fill(objects, segments);
     await Promise.all(segments.map(({ key }) => stitch(key, objects, store.writer)));
+    await store.writer.settle();
     const told = await story(new Provenance(store.source), hostId('drop.evil'), { limit: 500, inputs: 'data' });
     expect([...told.instances].sort()).toEqual([cards.id, notify.id, purchase.id].sort());
     expect(told.requests.map(({ requestId }) => requestId).sort()).toEqual(['req-buy', 'req-notify', 'req-plant', 'req-use']);
