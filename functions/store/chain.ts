@@ -14,9 +14,13 @@ export function missing(segments: readonly SeenSegment[]): readonly Missing[] {
   let digest: string | null = null;
   for (const segment of [...segments].sort((a, b) => a.first - b.first)) {
     if (segment.first > next) found.push({ kind: 'records', from: next, to: segment.first - 1 });
-    else if (segment.prev !== digest) found.push({ kind: 'chain', from: segment.first, to: segment.last });
+    else if (!follows(segment.prev, digest)) found.push({ kind: 'chain', from: segment.first, to: segment.last });
     next = Math.max(next, segment.last + 1);
     digest = segment.digest;
   }
   return found;
 }
+
+/** What is kept of `prev` is the beginning of a digest. */
+const follows = (prev: string | null, digest: string | null) =>
+  prev === null || digest === null ? prev === digest : digest.startsWith(prev);

@@ -12,8 +12,8 @@ const DEFLATE = 2;
 const ZSTD = 3;
 const SMALL = 32 * 1024;
 
-/** Stand for the instance, partition and function that the item's own key names; JSON never holds them unescaped. */
-const MARKS = ['\u0001', '\u0002', '\u0003'] as const;
+/** Stand for what the item's own key names, and for the first digits of its times; JSON never holds them unescaped. */
+const MARKS = ['\u0001', '\u0002', '\u0003', '\u0004'] as const;
 
 /** from, to (indexes of nodes), op, sure (0 exact), start, end - start, bytes, count, seqs, fresh. */
 type Row = readonly [number, number, Operation, 0 | 1, number, number, number, number, readonly number[], number?];
@@ -39,8 +39,10 @@ export function shardText({ nodes, edges, ...of }: Shard): string {
     const row = [at(from), at(to), op, sure === 'exact' ? 0 : 1, start, end - start, bytes, count, seqs] as const;
     return fresh === undefined ? row : [...row, fresh];
   });
+  // Times of one segment have their first digits in common.
+  const digits = String(nodes[0]?.first ?? 0).slice(0, -7);
   const text = JSON.stringify({ nodes, edges: rows });
-  return names(of).reduce((short, [name, mark]) => short.replaceAll(name, mark), text);
+  return `${digits}\n${names(of, digits).reduce((short, [name, mark]) => short.replaceAll(name, mark), text)}`;
 }
 
 export function compressText(text: string): Buffer {
@@ -52,7 +54,10 @@ export function compressText(text: string): Buffer {
 
 /** @throws Error when the bytes are not a shard of a format known here */
 export function decodeShard(bytes: Uint8Array, of: ShardPlace): Shard {
-  const text = names(of).reduceRight((long, [name, mark]) => long.replaceAll(mark, name), decompress(bytes));
+  const body = decompress(bytes);
+  const end = body.indexOf('\n');
+  const marked = names(of, body.slice(0, end));
+  const text = marked.reduceRight((long, [name, mark]) => long.replaceAll(mark, name), body.slice(end + 1));
   const { nodes, edges: rows } = JSON.parse(text) as { readonly nodes: readonly Node[]; readonly edges: readonly Row[] };
   const edges = rows.flatMap(([from, to, op, sure, start, span, bytes_, count, seqs, fresh]): ShardEdge[] => {
     const a = nodes[from]?.id;
@@ -74,8 +79,8 @@ function decompress(bytes: Uint8Array): string {
 }
 
 /** Only what cannot be part of anything else by chance, nor of an escape. */
-function names(of: ShardPlace): readonly (readonly [name: string, mark: string])[] {
-  return [of.instance, of.partition, of.fn].flatMap((name, i) => {
+function names(of: ShardPlace, digits: string): readonly (readonly [name: string, mark: string])[] {
+  return [of.instance, of.partition, of.fn, digits].flatMap((name, i) => {
     const mark = MARKS[i];
     return mark !== undefined && /^[\w.-]{4,}$/.test(name) ? [[name, mark] as const] : [];
   });

@@ -134,7 +134,7 @@ export class Lists {
         KeyConditionExpression: 'instanceId = :i',
         ExpressionAttributeNames: { '#b': 'begin', '#e': 'end', '#s': 'status', '#t': 'trigger' },
         ExpressionAttributeValues: { ':i': S(instance) },
-        ProjectionExpression: 'instanceId, part, fn, #b, #e, #s, #t, version, digest, prev, seen',
+        ProjectionExpression: 'instanceId, part, fn, #b, #e, #s, #t, digest, prev, seen',
       },
       MAX_SEGMENTS,
     );

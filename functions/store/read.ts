@@ -4,7 +4,8 @@ import type { Link, Shard } from '../graph/shard.ts';
 import type { GraphSource, LinkPage, LinkRange } from '../graph/source.ts';
 import { decodeShard } from './encode.ts';
 import type { Objects } from './objects.ts';
-import { bucketKey, dayOf, isSpread, ODD, pad, readLink, readPlace, S, text } from './rows.ts';
+import { bucketKey, dayOf, fanKey, isFanned, isSpread, ODD, pad, readLink, readPlace, S, text } from './rows.ts';
+import { listSpread } from './schema.ts';
 import type { Item, Table } from './table.ts';
 
 /** Shards one partition may have; a request of 15 minutes ships a few hundred segments at the most. */
@@ -35,6 +36,15 @@ export class DynamoSource implements GraphSource {
   }
 
   async linksOf(key: LinkKey, range: LinkRange): Promise<LinkPage> {
+    if (isFanned(key)) {
+      const fans = Array.from({ length: listSpread }, (_, fan) => this.#page(fanKey(key, fan), key, range));
+      const pages = await Promise.all(fans);
+      const links = inTime(
+        pages.flatMap((page) => page.links),
+        range,
+      );
+      return { links: links.slice(0, range.limit), cut: links.length > range.limit || pages.some(({ cut }) => cut) };
+    }
     if (!isSpread(key)) return await this.#page(key, key, range);
     const buckets = await this.#buckets(key, range);
     const links: Link[] = [];
@@ -48,8 +58,7 @@ export class DynamoSource implements GraphSource {
       links.push(...page.links);
       cut ||= page.cut;
     }
-    const sign = range.order === 'oldest' ? 1 : -1;
-    return { links: links.sort((a, b) => sign * (a.t - b.t)), cut };
+    return { links: inTime(links, range), cut };
   }
 
   async #page(stored: string, key: LinkKey, { after = 0, before, order, limit }: LinkRange): Promise<LinkPage> {
@@ -96,4 +105,9 @@ export class DynamoSource implements GraphSource {
     if (data === undefined) throw new Error(`shard ${of.instance}/${of.partition} of ${of.segment} has no data`);
     return decodeShard(data, of);
   }
+}
+
+function inTime(links: readonly Link[], { order }: LinkRange): readonly Link[] {
+  const sign = order === 'oldest' ? 1 : -1;
+  return [...links].sort((a, b) => sign * (a.t - b.t));
 }

@@ -10,9 +10,16 @@ import type { Item } from './table.ts';
 const DAY = 86_400_000_000;
 const HOUR = 3_600_000_000;
 
-/** Keys under which everybody's rows would meet: their rows go to one partition per day. */
-const SPREAD = /^(?:host|addr|path|resource):/;
-export const isSpread = (key: LinkKey) => SPREAD.test(key);
+/** One version of an object, or one item of a table: many there are, and few of them hot. */
+const SINGLE = /^resource:(?:s3:\/\/.*@|ddb:[^/]+\/)/;
+/** Keys under which everybody's rows would meet. */
+const SHARED = /^(?:host|addr|path|resource):/;
+
+/** Rows of these go to one partition per day, and another row names the day. */
+export const isSpread = (key: LinkKey) => SHARED.test(key) && !SINGLE.test(key);
+/** Rows of these go to one of a few partitions, by instance: a row that names a day would double the cost of most. */
+export const isFanned = (key: LinkKey) => SINGLE.test(key);
+export const fanKey = (key: LinkKey, fan: number) => `${key}%@${fan}`;
 
 /** For times that an instance made up: always looked into. */
 export const ODD = 'odd';
@@ -49,8 +56,9 @@ function shortHash(text: string): string {
 
 export function linkItem(link: Link, bucket: string | undefined, expires: number): Item {
   const node = shortHash(`${link.direction}\n${link.node}`);
+  const single = isFanned(link.key) ? fanKey(link.key, spreadOf(link.instance)) : link.key;
   return {
-    key: S(bucket === undefined ? link.key : bucketKey(link.key, bucket)),
+    key: S(bucket === undefined ? single : bucketKey(link.key, bucket)),
     place: S(`${pad(link.t)}#${link.instance}#${link.partition}#${node}#${link.evidence.seq}`),
     dir: S(link.direction),
     fn: S(link.fn),
@@ -122,7 +130,7 @@ export function readRequest(item: Item): Listed {
   };
 }
 
-/** A segment as it was seen, with the SHA-256 (hex) of its bytes, which the next one's `prev` must name. */
+/** A segment as it was seen, with the SHA-256 (hex) of its bytes, which the next one's `prev` must name; its own `prev` is cut to 16 bytes. */
 export interface SeenSegment extends SegmentEntry {
   readonly digest: string;
 }
@@ -131,10 +139,10 @@ export interface SeenSegment extends SegmentEntry {
 export function segmentFields(seen: SeenSegment): Item {
   const { from, to, requests, gaps, unobserved, linksCut } = seen;
   return {
-    version: S(seen.version),
     digest: { B: Buffer.from(seen.digest, 'hex') },
-    ...(seen.prev === null ? {} : { prev: { B: Buffer.from(seen.prev, 'hex') } }),
-    seen: S([from, to - from, requests, gaps, unobserved, linksCut].join(' ')),
+    // Half of it is enough to tell whether it is the digest of the segment before.
+    ...(seen.prev === null ? {} : { prev: { B: Buffer.from(seen.prev.slice(0, 32), 'hex') } }),
+    seen: S([from, to - from, requests, gaps, unobserved, linksCut, seen.version].join(' ')),
   };
 }
 
@@ -152,14 +160,15 @@ export function readPlace(item: Item): Omit<Shard, 'nodes' | 'edges'> {
 /** Undefined for the items of a segment's other shards. */
 export function readSegment(item: Item): SeenSegment | undefined {
   if (item.digest?.B === undefined) return undefined;
-  const [from = 0, span = 0, requests = 0, gaps = 0, unobserved = 0, linksCut = 0] = text(item, 'seen').split(' ').map(Number);
+  const parts = text(item, 'seen').split(' ');
+  const [from = 0, span = 0, requests = 0, gaps = 0, unobserved = 0, linksCut = 0] = parts.slice(0, 6).map(Number);
   const instance = text(item, 'instanceId') as InstanceId;
   const fn = text(item, 'fn');
   const part = text(item, 'part');
   const range = part.slice(part.lastIndexOf('#') + 1);
   const [first = 0, last = 0] = range.split('-').map(Number);
   return {
-    ...{ instance, fn, version: text(item, 'version'), segment: segmentIn(fn, instance, range), first, last },
+    ...{ instance, fn, version: parts.slice(6).join(' '), segment: segmentIn(fn, instance, range), first, last },
     ...{ from, to: from + span, requests, gaps, unobserved, linksCut },
     ...{ digest: hex(item.digest.B), prev: item.prev?.B === undefined ? null : hex(item.prev.B) },
   };

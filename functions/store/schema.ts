@@ -17,7 +17,8 @@
  *   ~hours                         2026-03-01T10#3             which lists exist
  *   ~requests#2026-03-01T10#3      <time>#<instance>#<req>#<first>-<last>   requests that began in this hour, spread over `listSpread`;
  *                                                              one row of each segment has its counts, and is written last
- *   ~sums                          2026-03-01#3                sums of these counts
+ *   resource:s3://b/k@v%@3         <time>#<instance>#…         one version of an object, one item: by instance
+ *   ~sums                          2026-03-01                  sums of these counts
  *   ~functions                     2026-03-01#<function>       functions seen that day
  *   ~poison                        <segment key>               segments set aside, with the reason
  */

@@ -3,11 +3,12 @@ import type { InstanceId } from '../../layers/record/types.ts';
 import { missing } from './chain.ts';
 import type { Lists } from './lists.ts';
 import { number, S, text } from './rows.ts';
+import { listSpread } from './schema.ts';
 import { COUNTS, type Counts, NOTHING, plus, readCounts } from './sums.ts';
 import type { Item, Table } from './table.ts';
 
-/** Rows with sums that are read: 4 a day, ten years. */
-const MAX_SUMS = 15_000;
+/** Days whose sums are read. */
+const MAX_SUMS = 5000;
 /** Rows of segments read to count a day anew. */
 const MAX_RECOUNTED = 20_000;
 const MAX_FUNCTIONS = 10_000;
@@ -54,12 +55,11 @@ export async function readStats(links: Table, lists: Lists): Promise<Stats> {
 }
 
 /** Exact, from the rows of the day's lists. */
-async function recount(links: Table, where: string): Promise<Counts | 'too-many'> {
-  const [day = '', spread = ''] = where.split('#');
+async function recount(links: Table, day: string): Promise<Counts | 'too-many'> {
   let total = NOTHING;
   let looked = 0;
-  for (let hour = 0; hour < 24; hour++) {
-    const name = `~requests#${day}T${String(hour).padStart(2, '0')}#${spread}`;
+  const names = Array.from({ length: 24 }, (_, hour) => `~requests#${day}T${String(hour).padStart(2, '0')}`);
+  for (const name of names.flatMap((hour) => Array.from({ length: listSpread }, (_, spread) => `${hour}#${spread}`))) {
     const { items, cut } = await rowsOf(links, name, MAX_RECOUNTED - looked);
     looked += items.length;
     if (cut || looked >= MAX_RECOUNTED) return 'too-many';

@@ -109,7 +109,7 @@ export class DynamoWriter implements GraphWriter {
     const counts = countsOf(segment);
     const before = await links.replace({ ...head, ...writeCounts(counts) });
     const known = readCounts(before);
-    this.#owe(sumsPlace(hour, segment.instance), plus(counts, known ?? NOTHING, -1), again && known !== undefined ? 1 : 0);
+    this.#owe(sumsPlace(hour), plus(counts, known ?? NOTHING, -1), again && known !== undefined ? 1 : 0);
   }
 
   async settle(): Promise<void> {
@@ -118,7 +118,7 @@ export class DynamoWriter implements GraphWriter {
     for (const [where, { counts, doubt }] of owed) {
       if (isNothing(counts) && doubt === 0) continue;
       const key = { key: S('~sums'), place: S(where) };
-      const expiry = this.#dayExpires(where.slice(0, 10));
+      const expiry = this.#dayExpires(where);
       const once = await this.#options.links.add(key, { ...counts, doubt }, expiry);
       if (!once) await this.#options.links.add(key, { doubt: 1 }, expiry);
     }
