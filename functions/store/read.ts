@@ -12,6 +12,8 @@ import type { Item, Table } from './table.ts';
 const MAX_SHARDS = 2000;
 /** Buckets looked into for one key and range; days, newest first. */
 const MAX_BUCKETS = 400;
+/** Rows looked at under a key that more claim than were asked for. */
+const MAX_CLAIMS = 5000;
 
 export class DynamoSource implements GraphSource {
   readonly #shards: Table;
@@ -45,7 +47,10 @@ export class DynamoSource implements GraphSource {
       );
       return { links: links.slice(0, range.limit), cut: links.length > range.limit || pages.some(({ cut }) => cut) };
     }
-    if (!isSpread(key)) return await this.#page(key, key, range);
+    if (!isSpread(key)) {
+      const page = await this.#page(key, key, range);
+      return page.cut ? await this.#fair(key, range) : page;
+    }
     const buckets = await this.#buckets(key, range);
     const links: Link[] = [];
     let cut = buckets.cut;
@@ -59,6 +64,28 @@ export class DynamoSource implements GraphSource {
       cut ||= page.cut;
     }
     return { links: inTime(links, range), cut };
+  }
+
+  /**
+   * More claim a key than were asked for: then every function has its turn, so that no function, whatever it claims, can push
+   * another one out. (Which function a row is of is not claimed: it may only write under its own prefix.)
+   */
+  async #fair(key: LinkKey, range: LinkRange): Promise<LinkPage> {
+    const { links } = await this.#page(key, key, { ...range, limit: MAX_CLAIMS });
+    const turns = new Map<string, number>();
+    const ranked = links.map((link) => {
+      const turn = turns.get(link.fn) ?? 0;
+      turns.set(link.fn, turn + 1);
+      return { link, turn };
+    });
+    const kept = ranked.sort((a, b) => a.turn - b.turn).slice(0, range.limit);
+    return {
+      links: inTime(
+        kept.map(({ link }) => link),
+        range,
+      ),
+      cut: true,
+    };
   }
 
   async #page(stored: string, key: LinkKey, { after = 0, before, order, limit }: LinkRange): Promise<LinkPage> {
