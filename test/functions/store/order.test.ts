@@ -28,8 +28,15 @@ const scenarios: readonly (() => { readonly instances: readonly Recorded[] })[] 
 function essence(shards: readonly Shard[], init: readonly Shard[]) {
   const graph = localGraph(shards, runtimeProcesses(init));
   const edges = graph.edges().map(({ evidence, ...edge }) => ({ ...edge, seqs: evidence.map(({ seq }) => seq) }));
-  const text = (values: readonly object[]) => values.map((one) => JSON.stringify(one, Object.keys(one).sort())).sort();
-  return { nodes: text([...graph.nodes.values()]), edges: text(edges) };
+  const place = (edge: object) => JSON.stringify(Object.values({ ...edge, seqs: 0 }));
+  const by =
+    <T>(name: (one: T) => string) =>
+    (a: T, b: T) =>
+      name(a) < name(b) ? -1 : 1;
+  return {
+    nodes: [...graph.nodes.values()].sort(by(({ id }) => id)),
+    edges: edges.sort(by(({ op, sure, from, to }) => place({ op, sure, from, to }))),
+  };
 }
 
 /** All local graphs of the instances. */

@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
-import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hostId, joinLink, linkKey, requestPartition } from '../../../functions/graph/ids.ts';
 import { hostKey } from '../../../functions/graph/observe-network.ts';
 import { Provenance } from '../../../functions/graph/provenance.ts';
 import { story } from '../../../functions/graph/story.ts';
 import { stitch } from '../../../functions/stitcher/stitch.ts';
-import { containerReuse, handOver } from '../attacks.ts';
+import { containerReuse } from '../attacks.ts';
 import { hasJava, LocalDynamo, type MemoryObjects } from '../dynamodb-local.ts';
 import { Clock, Recorded, START, type Stored } from '../scenario.ts';
 
@@ -22,36 +21,6 @@ describe.skipIf(!hasJava)('store', () => {
     dynamo = await LocalDynamo.start();
   }, 60_000);
   afterAll(async () => await dynamo?.stop());
-
-  it('ends in the same tables whatever the order of segments and however often each comes', async () => {
-    const { instances } = handOver('s3');
-    const segments = instances.flatMap((one) => one.segments([4]));
-    const reference = await dynamo.store();
-    fill(reference.objects, segments);
-    for (const { key } of segments) await stitch(key, reference.objects, reference.store.writer);
-    await reference.store.writer.settle();
-    const wanted = await reference.dump();
-    const order = fc
-      .shuffledSubarray(
-        segments.map((_, i) => i),
-        { minLength: segments.length },
-      )
-      .chain((all) =>
-        fc.tuple(fc.constant(all), fc.array(fc.nat(segments.length - 1), { maxLength: 6 }), fc.nat(segments.length)),
-      )
-      .map(([all, again, at]) => [...all.slice(0, at), ...again, ...all.slice(at)]);
-    await fc.assert(
-      fc.asyncProperty(order, async (indexes) => {
-        const { store, objects, dump, drop } = await dynamo.store();
-        fill(objects, segments);
-        for (const i of indexes) await stitch(segments[i]!.key, objects, store.writer);
-        await store.writer.settle();
-        expect(await dump()).toEqual(wanted);
-        await drop();
-      }),
-      { numRuns: 200 },
-    );
-  }, 240_000);
 
   it('gives the same story from the tables as from memory', async () => {
     const { instances, cards, notify, purchase } = containerReuse();
