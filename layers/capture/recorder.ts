@@ -58,6 +58,8 @@ function placeOf(req: RequestId | null, phase: Phase): Place {
   const name = req === null ? 'null' : REQUEST_ID.test(req) ? `"${req}"` : undefined;
   return { req, phase, text: name && `"req":${name},"phase":"${phase}"` };
 }
+/** Processes of init that a request's record names at the most. */
+const RUNTIME_TOLD = 16;
 
 /** When a request ran, in µs since 1970. */
 interface Span {
@@ -80,6 +82,8 @@ export class Recorder {
   readonly #history: Span[] = [];
   #firstBegun = Number.POSITIVE_INFINITY;
   #draining = false;
+  /** Processes that started during init and have not ended. */
+  readonly #runtime = new Set<ProcessId>();
   readonly #lost = new Map<GapObservation['why'], { lost: number; detail: string | undefined }>();
   readonly #options: RecorderOptions;
   readonly #batchBytes: number;
@@ -135,6 +139,10 @@ export class Recorder {
 
   /** Records one observation in the place where the instance is now, or as one that was made when `req` had just ended. */
   observe(observation: Observation, req?: RequestId): void {
+    const { proc } = observation;
+    if (observation.kind === 'process-start' && proc !== undefined && this.#phase === 'init') this.#runtime.add(proc);
+    else if (observation.kind === 'process-exit' && proc !== undefined && observation.child === undefined)
+      this.#runtime.delete(proc);
     this.#write(observation, req === undefined ? this.#placeOf(observation) : placeOf(req, 'after'));
   }
 
@@ -146,7 +154,9 @@ export class Recorder {
     this.#firstBegun = Math.min(this.#firstBegun, begun);
     this.#history.push({ req, begun, answered: Number.POSITIVE_INFINITY, done: Number.POSITIVE_INFINITY });
     if (this.#history.length > HISTORY) this.#history.shift();
-    this.#write(observation, placeOf(req, 'invoke'), true);
+    const known = this.#runtime.size > 0 && this.#runtime.size <= RUNTIME_TOLD;
+    const told = known ? ({ ...observation, runtime: [...this.#runtime] } as Observation) : observation;
+    this.#write(told, placeOf(req, 'invoke'), true);
   }
 
   /** Its answer is out (or it failed); what it still does is recorded as phase `after`. */
@@ -178,6 +188,7 @@ export class Recorder {
     const previous = this.#instanceId;
     this.#instanceId = newInstanceId();
     this.#seq = 0;
+    this.#runtime.clear();
     this.observe({ kind: 'restore', t: nowMicros(), previous });
   }
 
