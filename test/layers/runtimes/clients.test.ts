@@ -175,7 +175,9 @@ describe.skipIf(java === undefined || jre === undefined || !javac)('aws-lambda-j
       }
     }`;
 
-  it('answers as without the audit; requests, files, processes and what it says over TLS are recorded', async () => {
+  it('answers as without the audit; requests, files, processes and what it says over TLS are recorded', {
+    timeout: 90_000,
+  }, async () => {
     const { audited, url } = await besideShop();
     const classes = join(audited.dir, 'classes');
     mkdirSync(classes);
