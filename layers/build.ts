@@ -173,13 +173,13 @@ function stampOf(out: string): string | undefined {
 function replace(making: string, out: string, stamp: string): void {
   const old = `${making}.old`;
   for (let attempt = 0; ; attempt++) {
+    // Someone else was faster: theirs is as good, and perhaps in use already.
+    if (stampOf(out) === stamp) break;
     try {
       if (existsSync(out)) renameSync(out, old);
       renameSync(making, out);
       break;
     } catch (error) {
-      // Someone else was faster. With the same sources theirs is as good.
-      if (stampOf(out) === stamp) break;
       if (attempt === 5) throw error;
     }
   }

@@ -133,6 +133,7 @@ describe.skipIf(!cross)('the shim for arm64', () => {
 
   it.skipIf(!emulator || node === undefined)(
     'with the whole recorder, and a runtime that fetches, under an emulator',
+    { timeout: 180_000 },
     async () => {
       const server = createServer((_request, answer) => answer.end('hello'));
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.2', resolve));
