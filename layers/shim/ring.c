@@ -19,10 +19,7 @@ struct ring_head {
     uint64_t tail, heartbeat;
     char pad2[48];
     uint64_t dropped;
-    char pad3[56];
-    uint64_t moved;
 };
-_Static_assert(__builtin_offsetof(struct ring_head, moved) == 256, "moved");
 _Static_assert(__builtin_offsetof(struct ring_head, head) == 64, "head");
 _Static_assert(__builtin_offsetof(struct ring_head, tail) == 128, "tail");
 _Static_assert(__builtin_offsetof(struct ring_head, dropped) == 192, "dropped");
@@ -71,9 +68,6 @@ uint64_t ring_silence(void) {
     uint64_t beat = __atomic_load_n(&ring->heartbeat, __ATOMIC_ACQUIRE), now = micros(CLOCK_MONOTONIC);
     return now > beat ? now - beat : 0;
 }
-
-uint64_t ring_moved(void) { return __atomic_load_n(&ring->moved, __ATOMIC_ACQUIRE); }
-void ring_move(void) { __atomic_fetch_add(&ring->moved, 1, __ATOMIC_ACQ_REL); }
 
 /* Position of `bytes` reserved bytes, or UINT64_MAX when there is no room. Tries are bounded: a hook never spins. */
 static uint64_t reserve(uint64_t bytes) {
@@ -171,3 +165,8 @@ void emit_as(struct identity *me, enum event_type type, uint64_t a, uint64_t b, 
     put(position + 8, rest, sizeof rest);
     __atomic_store_n((uint64_t *)cell_at(position), key + position + 1, __ATOMIC_RELEASE);
 }
+
+#define MOVED_AT 256
+static uint64_t *moved(void) { return (uint64_t *)((char *)ring + MOVED_AT); }
+uint64_t ring_moved(void) { return __atomic_load_n(moved(), __ATOMIC_ACQUIRE); }
+void ring_move(void) { __atomic_fetch_add(moved(), 1, __ATOMIC_ACQ_REL); }

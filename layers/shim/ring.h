@@ -6,7 +6,6 @@
  *   64   head: bytes ever reserved                       writers, compare-and-swap
  *   128  tail: bytes ever consumed; 136 heartbeat        recorder
  *   192  dropped: events that found the ring full        writers
- *   256  moved: how often something was renamed          writers, for writers
  *   4096 the cells
  *
  * An event takes whole 64-byte cells, may wrap around, and carries its own absolute position (plus the key) as a stamp that
@@ -60,9 +59,6 @@ int ring_map(const char *path);
 int ring_is_mapped(void);
 /* CLOCK_MONOTONIC µs since the recorder last emptied the ring. */
 uint64_t ring_silence(void);
-/* How often any process of the instance has given something another name: as long as it is the same, so are names found before. */
-uint64_t ring_moved(void);
-void ring_move(void);
 /* Reports an event. Drops and counts it when the ring is full. Never blocks, never touches errno. */
 struct identity;
 /* The same in the name of another process, which numbers its own events: this one carries `UNNUMBERED` instead. */
@@ -70,5 +66,12 @@ struct identity;
 void emit_as(struct identity *who, enum event_type type, uint64_t a, uint64_t b, uint64_t c, uint64_t d, const struct piece *pieces,
              unsigned count);
 void emit(enum event_type type, uint64_t a, uint64_t b, uint64_t c, uint64_t d, const struct piece *pieces, unsigned count);
+
+/*
+ * How often any process of the instance has renamed something, counted at 256 behind the ring's head, by the writers for each
+ * other: as long as it is the same, so are the names that were found before.
+ */
+uint64_t ring_moved(void);
+void ring_move(void);
 
 #endif
