@@ -20,10 +20,7 @@ struct ring_head {
     char pad2[48];
     uint64_t dropped;
     uint32_t rung;
-    char pad3[52];
-    uint64_t moved;
 };
-_Static_assert(__builtin_offsetof(struct ring_head, moved) == 256, "moved");
 _Static_assert(__builtin_offsetof(struct ring_head, head) == 64, "head");
 _Static_assert(__builtin_offsetof(struct ring_head, tail) == 128, "tail");
 _Static_assert(__builtin_offsetof(struct ring_head, dropped) == 192, "dropped");
@@ -84,9 +81,6 @@ int ring_is_above(unsigned eighths) {
     uint64_t tail = __atomic_load_n(&ring->tail, __ATOMIC_RELAXED);
     return __atomic_load_n(&ring->head, __ATOMIC_RELAXED) - tail > capacity / 8 * eighths;
 }
-
-uint64_t ring_moved(void) { return __atomic_load_n(&ring->moved, __ATOMIC_ACQUIRE); }
-void ring_move(void) { __atomic_fetch_add(&ring->moved, 1, __ATOMIC_ACQ_REL); }
 
 SLOW void ring_bell(void) {
     long fd = bell[0] ? RAW4(SYS_openat, AT_FDCWD, bell, O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0) : -1;
@@ -210,3 +204,8 @@ int emit_as(struct identity *me, enum event_type type, uint64_t a, uint64_t b, u
     __atomic_store_n((uint64_t *)cell_at(position), key + position + 1, __ATOMIC_RELEASE);
     return 1;
 }
+
+#define MOVED_AT 256
+static uint64_t *moved(void) { return (uint64_t *)((char *)ring + MOVED_AT); }
+uint64_t ring_moved(void) { return __atomic_load_n(moved(), __ATOMIC_ACQUIRE); }
+void ring_move(void) { __atomic_fetch_add(moved(), 1, __ATOMIC_ACQ_REL); }
