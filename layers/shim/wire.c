@@ -42,11 +42,11 @@ struct wire {
     uint8_t turns, last;
     uint16_t port, local_port;
     uint8_t family, address[16];
-    uint32_t turn; /* bytes since the direction last changed */
+    uint64_t sealed[2]; /* TLS as it goes over the wire, by direction */
+    uint32_t turn;      /* bytes since the direction last changed */
     uint64_t id;
     uint64_t clear[2], plaintext[2]; /* by direction: in the clear, and of libssl */
     uint64_t foretold;               /* how far what was sent in the clear has been told already */
-    uint64_t sealed[2];              /* TLS as it goes over the wire */
     unsigned char random[RANDOM];
 };
 static struct wire wires[WIRES];
