@@ -281,6 +281,7 @@ export class Capture {
   /** Records the exchanges that are under way: nothing more will be seen of them. */
   endConnections(): void {
     this.recorder.drain();
+    this.tap.end(nowMicros());
     this.#wire.end(nowMicros(), this.#exchanges);
   }
 
