@@ -27,7 +27,8 @@ export class BodyMeter {
     this.#hash.update(chunk);
     this.#beginning.add(chunk);
     this.#bytes += chunk.length;
-    if (this.#bytes <= PAYLOAD_MOST) this.#kept.push(chunk);
+    // Copied: whoever reads bytes out of the ring uses its buffer again.
+    if (this.#bytes <= PAYLOAD_MOST) this.#kept.push(Buffer.from(chunk));
     else this.#kept.length = 0;
   }
 
