@@ -57,8 +57,8 @@ export async function buildLayer(options: LayerOptions = {}): Promise<string> {
   try {
     await bundle(home, image);
     buildShim(join(home, 'libalastor.so'), arch);
-    compileProbe(join(home, 'probe'), arch);
-    for (const script of ['wrapper', 'standby']) copyFileSync(join(LAYERS, script), join(home, script));
+    for (const program of ['probe', 'standby'] as const) compileStatic(program, join(home, program), arch);
+    copyFileSync(join(LAYERS, 'wrapper'), join(home, 'wrapper'));
     copyFileSync(join(LAYERS, 'launcher'), join(making, 'extensions/alastor'));
     if (image)
       for (const script of ['entrypoint', 'bootstrap']) copyFileSync(join(LAYERS, 'image', script), join(home, script));
@@ -89,14 +89,6 @@ const builtinsByRequire: Plugin = {
   },
 };
 
-const environmentCredentials: Plugin = {
-  name: 'credentials-from-the-environment',
-  setup({ onResolve }) {
-    const path = join(LAYERS, 'capture/environment-credentials.ts');
-    onResolve({ filter: /^@aws-sdk\/credential-provider-node$/ }, () => ({ path }));
-  },
-};
-
 async function bundle(home: string, image: boolean): Promise<void> {
   const common: BuildOptions = {
     bundle: true,
@@ -116,11 +108,6 @@ async function bundle(home: string, image: boolean): Promise<void> {
   });
   await Promise.all([
     build({ ...entry('capture/recorder-main.ts', 'recorder.mjs'), plugins: [builtinsByRequire] }),
-    build({
-      ...entry('capture/s3-store.ts', 's3.mjs'),
-      mainFields: ['module', 'main'],
-      plugins: [environmentCredentials, builtinsByRequire],
-    }),
     ...(image ? [build({ ...entry('image/http-main.ts', 'http.mjs'), plugins: [builtinsByRequire] })] : []),
     build({ ...entry('capture/network/main.ts', 'network.mjs'), plugins: [...networkBundlePlugins, builtinsByRequire] }),
     // Loaded with --require, which every Node has, into whatever Node the function brings.
@@ -129,12 +116,13 @@ async function bundle(home: string, image: boolean): Promise<void> {
 }
 
 /** Static, so that it runs under whatever C library the runtime has. */
-function compileProbe(out: string, arch: Arch): void {
-  const options = ['-O2', '-s', '-static', '-Wall', '-Wl,--build-id=none', '-o', out, join(LAYERS, 'capture/probe.c')];
+function compileStatic(program: 'probe' | 'standby', out: string, arch: Arch): void {
+  const source = join(LAYERS, `capture/${program}.c`);
+  const options = ['-O2', '-s', '-static', '-Wall', '-Wl,--build-id=none', '-o', out, source];
   const { status, stderr, error } = spawnSync(compiler(arch), options, { encoding: 'utf8' });
   if (error !== undefined)
     throw new Error('gcc is needed to build the layer: install it (Debian: apt-get install gcc libc6-dev)', { cause: error });
-  if (status !== 0) throw new Error(`gcc could not compile the capability probe:\n${stderr}`);
+  if (status !== 0) throw new Error(`gcc could not compile ${source}:\n${stderr}`);
 }
 
 class MissingNodeError extends Error {
@@ -157,7 +145,7 @@ function nodeFor(arch: Arch): string {
 function sourceDigest(variant: string, arch: Arch): string {
   const hash = createHash('sha256').update(`${esbuildVersion} ${arch} ${variant}\n`);
   const files = readdirSync(LAYERS, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && /\.(ts|c|h|map|S)$|^(wrapper|launcher|standby|entrypoint|bootstrap)$/.test(entry.name))
+    .filter((entry) => entry.isFile() && /\.(ts|c|h|map|S)$|^(wrapper|launcher|entrypoint|bootstrap)$/.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name))
     .sort();
   for (const file of [...files, join(ROOT, 'package-lock.json')]) {

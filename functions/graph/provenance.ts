@@ -2,9 +2,19 @@ import type { InstanceId, JoinKey } from '../../layers/record/types.ts';
 import { retarget, sameNodes, sharedKeys, sinceFresh } from './across.ts';
 import { processKey } from './build.ts';
 import { INIT, instanceOf, isRequest, joinLink, type NodeId, type Partition, processId, shardOf } from './ids.ts';
-import { calls, INFERRED_WINDOW, isSynchronous, joinEdge, mostTelling, requestOf, surviveEdge, unique } from './joins.ts';
+import {
+  calls,
+  INFERRED_WINDOW,
+  isSynchronous,
+  joinEdge,
+  mostTelling,
+  requestOf,
+  surviveEdge,
+  unique,
+  within,
+} from './joins.ts';
 import { type Graph, localGraph, programOf, type RuntimeProcesses, runtimeProcesses } from './local.ts';
-import type { Edge, ExchangeNode, Node, ProcessNode } from './model.ts';
+import type { Edge, ExchangeNode, Node, ProcessNode, RequestNode } from './model.ts';
 import { isUnnamed } from './observe-process.ts';
 import type { Link } from './shard.ts';
 import type { GraphSource, LinkRange } from './source.ts';
@@ -106,7 +116,7 @@ export class Provenance {
     const edges = graph.outOf(id);
     const node = graph.nodes.get(id);
     if (node?.kind === 'exchange') return [...edges, ...(await this.#invoked(id, node.keys, node.first))];
-    if (node?.kind === 'request') return [...edges, ...(await this.#answered(id, node.keys ?? [], node.end ?? node.last))];
+    if (node?.kind === 'request') return [...edges, ...(await this.#answered(node, node.end ?? node.last))];
     if (node?.kind === 'process') return [...edges, ...(await this.#successors(node))];
     return edges;
   }
@@ -184,23 +194,26 @@ export class Provenance {
   /** What the request that a synchronous call caused answered it. */
   async #answers(exchange: ExchangeNode): Promise<readonly Edge[]> {
     const edges: Edge[] = [];
-    for (const { key } of isSynchronous(exchange) ? exchange.keys.filter(calls) : []) {
+    for (const { key, sure } of isSynchronous(exchange) ? exchange.keys.filter(calls) : []) {
       for (const link of await this.links(joinLink(key), { limit: this.#budget.linksPerKey }, exchange.id)) {
         const request = link.direction === 'in' ? await this.#nodeAt(link.node, exchange.id) : undefined;
         if (request?.kind !== 'request' || request.end === undefined) continue;
-        edges.push(joinEdge(link.node, exchange.id, 'reply', 'exact', request.end, exchange.last, link));
+        if (sure !== 'exact' && !within(exchange, request)) continue;
+        edges.push(joinEdge(link.node, exchange.id, 'reply', sure, request.end, exchange.last, link));
       }
     }
     return unique(edges);
   }
 
-  async #answered(id: NodeId, keys: readonly JoinKey[], end: number): Promise<readonly Edge[]> {
+  async #answered(node: RequestNode, end: number): Promise<readonly Edge[]> {
+    const { id, keys = [] } = node;
     const edges: Edge[] = [];
-    for (const { key } of keys.filter(calls)) {
+    for (const { key, sure } of keys.filter(calls)) {
       for (const link of await this.links(joinLink(key), { limit: this.#budget.linksPerKey }, id)) {
         const exchange = link.direction === 'out' ? await this.#nodeAt(link.node, id) : undefined;
         if (exchange?.kind !== 'exchange' || !isSynchronous(exchange)) continue;
-        edges.push(joinEdge(id, link.node, 'reply', 'exact', end, exchange.last, link));
+        if (sure !== 'exact' && !within(exchange, node)) continue;
+        edges.push(joinEdge(id, link.node, 'reply', sure, end, exchange.last, link));
       }
     }
     return unique(edges);

@@ -8,11 +8,20 @@ export class BodyMeter {
   readonly #beginning = new BodyBeginning();
   #bytes = 0;
   #complete = false;
+  #holed = false;
+  #digest: BodyDigest | undefined;
 
   add(chunk: Uint8Array): void {
+    this.#bytes += chunk.length;
+    if (this.#holed) return;
     this.#hash.update(chunk);
     this.#beginning.add(chunk);
-    this.#bytes += chunk.length;
+  }
+
+  /** So many bytes passed unseen: there will be no digest. */
+  leftOut(count: number): void {
+    this.#holed = true;
+    this.#bytes += count;
   }
 
   get bytes(): number {
@@ -24,12 +33,22 @@ export class BodyMeter {
     this.#complete = true;
   }
 
-  /** With the beginning of its text, which the redactor shortens or removes. May be called once. */
+  /** All of it was seen. */
+  get whole(): boolean {
+    return this.#complete && !this.#holed;
+  }
+
+  /** With the beginning of its text, which the redactor shortens or removes. What it says first, it says again. */
   digest(): BodyDigest {
+    this.#digest ??= this.#sum();
+    return this.#digest;
+  }
+
+  #sum(): BodyDigest {
     const text = this.#beginning.text();
     return {
       bytes: this.#bytes,
-      ...(this.#complete ? { sha256: this.#hash.digest('hex') } : {}),
+      ...(this.whole ? { sha256: this.#hash.digest('hex') } : {}),
       ...(text === undefined ? {} : { text }),
     };
   }

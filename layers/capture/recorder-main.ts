@@ -1,3 +1,4 @@
+import './new-enough.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Capture } from './capture.ts';
@@ -32,7 +33,6 @@ await runLifecycle({
   onRegistered: () => {
     // After the call for the first event has left: from then on Init waits only for the runtime.
     void sleep(1).then(registered.resolve);
-    void capture.shipper.warm();
   },
   onInvoke: (event) => finishRequest(capture, event),
   onShutdown: ({ shutdownReason, deadlineMs }) => end(shutdownReason, deadlineMs),

@@ -23,6 +23,11 @@ export const EVENT_MAX = 8192;
 /** Instead of `n`: written by another process in this one's name. */
 export const UNNUMBERED = 0xffffffff;
 
+/** A number of 8 bytes; above 2^53 it is cut to that. `at` counts words of `words`. */
+export function u64(words: Int32Array, at: number): number {
+  return Math.min(((words[at + 1] ?? 0) >>> 0) * 0x100000000 + ((words[at] ?? 0) >>> 0), Number.MAX_SAFE_INTEGER);
+}
+
 function mixed(sum: number, word: number): number {
   const mix = sum ^ word;
   return Math.imul((mix << 5) | (mix >>> 27), 0x9e3779b1);

@@ -17,6 +17,9 @@
 static int http, runtime;
 static struct place apis[APIS_MOST];
 static unsigned api_count;
+/* Our own proxy before the Runtime API, on 127.0.0.1: whoever is teed is led past it. Where to, the last of the APIs: of several
+ * proxies the one that was put up last is the outermost. */
+static struct place proxy;
 
 static int has_word(const char *list, const char *word) {
     size_t length = text_length(word, 16);
@@ -59,6 +62,8 @@ static void gather_apis(char **env) {
         while (*at && *at != ',') at++;
         at += *at == ',';
     }
+    struct place there;
+    if (now && place_parse(now, &there) && place_is(&proxy, &there)) now = NULL;
     unsigned known = api_count;
     if (now) add_api(now);
     size_t length = now ? text_length(now, API_TEXT) : 0, before = list ? text_length(list, APIS_MOST * API_TEXT) : 0;
@@ -76,7 +81,26 @@ void claim_begin(char **env) {
     const char *wanted = inject_value("ALASTOR_TEE");
     http = has_word(wanted, "http");
     runtime = has_word(wanted, "runtime");
-    if (runtime) gather_apis(env);
+    const char *port = inject_value("ALASTOR_RUNTIME_PORT");
+    uint64_t number = port ? parse_number(port) : 0;
+    if (!runtime) return;
+    if (number && number < 65536) {
+        static const unsigned char loopback[4] = {127, 0, 0, 1};
+        __builtin_memcpy(proxy.address, place_mapped, 12);
+        __builtin_memcpy(proxy.address + 12, loopback, 4);
+        proxy.port = (unsigned)number;
+    }
+    gather_apis(env);
+}
+
+int claim_past_proxy(const struct sockaddr *peer, socklen_t length, struct sockaddr_in *out) {
+    struct place to;
+    if (LIKELY(!proxy.port) || !api_count || length != sizeof *out || !place_of(peer, length, &to) || !place_is(&proxy, &to)) return 0;
+    const struct place *api = &apis[api_count - 1];
+    if (peer->sa_family != AF_INET || !same_bytes(api->address, place_mapped, 12)) return 0;
+    *out = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = __builtin_bswap16((uint16_t)api->port)};
+    __builtin_memcpy(&out->sin_addr, api->address + 12, 4);
+    return 1;
 }
 
 enum claim claim_of(int fd, const struct sockaddr *peer, socklen_t length, int tapped, const void *caller) {

@@ -18,7 +18,7 @@ static struct variable {
     size_t name_length;
 } variables[] = {
     {"ALASTOR_RING", 1, 0, 0},        {"ALASTOR_PROXY_PORT", 1, 0, 0}, {"ALASTOR_STEER", 1, 0, 0},  {"NODE_EXTRA_CA_CERTS", 0, 0, 0},
-    {"ALASTOR_TEE", 1, 0, 0},         {"ALASTOR_RUNTIME_API", 1, 0, 0},
+    {"ALASTOR_TEE", 1, 0, 0},         {"ALASTOR_RUNTIME_API", 1, 0, 0}, {"ALASTOR_RUNTIME_PORT", 1, 0, 0},
     {"SSL_CERT_FILE", 0, 0, 0},       {"REQUESTS_CA_BUNDLE", 0, 0, 0}, {"AWS_CA_BUNDLE", 0, 0, 0},  {"CURL_CA_BUNDLE", 0, 0, 0},
 };
 #define VARIABLES (sizeof variables / sizeof *variables)

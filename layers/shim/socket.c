@@ -112,13 +112,16 @@ static int is_peer(const struct entry *e, const void *name, size_t length) {
 /* A second call asks how the first one is getting on. */
 static int is_asking(int error) { return error == EALREADY || error == EISCONN || error == EBADF || error == ENOTSOCK; }
 
-static int connect_seen(int fd, const struct sockaddr *peer, socklen_t length, const struct address *a, const void *caller) {
+static int connect_seen(int fd, const struct sockaddr *asked, socklen_t length, const struct address *a, const void *caller) {
     int type = socket_type(fd), tcp = type == SOCK_STREAM && a->family != FAMILY_UNIX, result;
     struct entry *e = entry_of(fd);
+    struct sockaddr_in past;
+    const struct sockaddr *peer = tcp && claim_past_proxy(asked, length, &past) ? (const struct sockaddr *)&past : asked;
     if (e && e->wire && is_peer(e, peer, length)) return real.connect(fd, peer, length);
     int tapped = tcp && tap_claims();
     enum claim claim = tcp ? claim_of(fd, peer, length, tapped, caller) : CLAIM_NONE;
     uint32_t wire = claim ? wire_reserve() : 0;
+    if (!wire) peer = asked; /* what cannot be teed stays with the proxy */
     if (tcp && !tapped && !wire && steer(fd, peer, length, &result)) return result;
     result = real.connect(fd, peer, length);
     int error = result == 0 || errno == EINPROGRESS ? 0 : errno;
@@ -206,12 +209,14 @@ static void towards(int fd, const void *name, size_t length) {
 }
 HOOK ssize_t sendto(int fd, const void *from, size_t size, int flags, const struct sockaddr *to, socklen_t length) {
     shim_ready();
+    moves_out(fd, from, size);
     ssize_t sent = real.sendto(fd, from, size, flags, to, length);
     if (sent >= 0 && to) towards(fd, to, length);
     return moved_out(fd, from, size, sent);
 }
 HOOK ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
     shim_ready();
+    moves_out_of(fd, message->msg_iov, message->msg_iovlen);
     ssize_t sent = real.sendmsg(fd, message, flags);
     if (sent >= 0 && message->msg_name) towards(fd, message->msg_name, message->msg_namelen);
     return moved_out_of(fd, message->msg_iov, message->msg_iovlen, sent);

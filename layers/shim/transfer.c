@@ -28,11 +28,11 @@ void moved_nothing(int fd, const struct iovec *to, size_t count) {
     if (asked) wire_ended(e->wire, 0);
 }
 
-/* By the names that the parameters have in all of them. */
+/* By the names that the parameters have in all of them; `bytes` is the call itself. */
 #define IN(bytes) moved_in(fd, to, size, bytes)
 #define IN_PARTS(bytes) moved_in_to(fd, to, (size_t)count, bytes)
-#define OUT(bytes) moved_out(fd, from, size, bytes)
-#define OUT_PARTS(bytes) moved_out_of(fd, from, (size_t)count, bytes)
+#define OUT(bytes) (moves_out(fd, from, size), moved_out(fd, from, size, bytes))
+#define OUT_PARTS(bytes) (moves_out_of(fd, from, (size_t)count), moved_out_of(fd, from, (size_t)count, bytes))
 #define HEARD(bytes) heard_in(fd, to, size, flags, bytes)
 #define TRANSFER(name, direction, parameters, call)                                                                            \
     HOOK ssize_t name parameters {                                                                                             \
@@ -71,7 +71,7 @@ HOOK ssize_t recvmsg(int fd, struct msghdr *message, int flags) {
 HOOK ssize_t write(int fd, const void *from, size_t size) {
     shim_ready();
     if (UNLIKELY(fd == TAP_DESCRIPTOR)) return tap_write(from, size);
-    return moved_out(fd, from, size, real.write(fd, from, size));
+    return OUT(real.write(fd, from, size));
 }
 
 HOOK ssize_t recvfrom(int fd, void *to, size_t size, int flags, struct sockaddr *from, socklen_t *length) {

@@ -13,6 +13,16 @@
 /* A read that was answered with 0. */
 void moved_nothing(int fd, const struct iovec *to, size_t count);
 
+/* Before a call that sends: see wire_about_to(). */
+static inline void moves_out_of(int fd, const struct iovec *from, size_t count) {
+    const struct entry *e = entry_of(fd);
+    if (UNLIKELY(e && e->wire)) wire_about_to(e->wire, from, count);
+}
+static inline void moves_out(int fd, const void *from, size_t size) {
+    struct iovec part = {(void *)from, size};
+    moves_out_of(fd, &part, 1);
+}
+
 /* `bytes` as the call answered; it is handed through. */
 static inline ssize_t moved_in_to(int fd, const struct iovec *to, size_t count, ssize_t bytes) {
     uint32_t wire = count_received(fd, bytes);

@@ -12,6 +12,7 @@
 #define GENERATIONS (UINT32_MAX / WIRES)
 /* So much of one side's turn is told whatever the ring holds; more only while there is room for others too (in eighths). */
 #define TURN_MOST 65536u
+#define PARTS_MOST 1024u /* IOV_MAX: of more the kernel takes none */
 #define FULL_ENOUGH 4u
 /* A ClientHello is looked for this far into what was sent: after CONNECT, or a protocol's word for "now TLS". */
 #define HELLO_WITHIN 4096u
@@ -41,6 +42,7 @@ struct wire {
     uint32_t turn; /* bytes since the direction last changed */
     uint64_t id;
     uint64_t clear[2], plaintext[2]; /* by direction: in the clear, and of libssl */
+    uint64_t foretold;               /* how far what was sent in the clear has been told already */
     unsigned char random[RANDOM];
 };
 static struct wire wires[WIRES];
@@ -166,11 +168,10 @@ static unsigned take(struct parts *from, struct piece *pieces, unsigned room, si
 }
 
 #define PIECES 48
-static void tell(struct wire *w, uint64_t flags, uint64_t *counts, enum direction direction, struct parts from, size_t bytes) {
+static void tell_from(struct wire *w, uint64_t flags, uint64_t offset, enum direction direction, struct parts from, size_t bytes) {
     self_identity(); /* before the next line: it may find that this is a child of fork */
     w->ours = 1;
     if (UNLIKELY(!w->told)) tell_opened(w);
-    uint64_t offset = __atomic_fetch_add(&counts[direction], bytes, __ATOMIC_RELAXED);
     flags |= flag_of(w) | (direction == RECEIVED ? WIRE_RECEIVED : 0);
     if (w->last != direction) w->turn = 0;
     w->last = (uint8_t)direction;
@@ -190,6 +191,31 @@ static void tell(struct wire *w, uint64_t flags, uint64_t *counts, enum directio
         offset += got;
         bytes -= got;
     }
+}
+static void tell(struct wire *w, uint64_t flags, uint64_t *counts, enum direction direction, struct parts from, size_t bytes) {
+    tell_from(w, flags, __atomic_fetch_add(&counts[direction], bytes, __ATOMIC_RELAXED), direction, from, bytes);
+}
+
+/* Of `bytes` that follow what the Runtime API has been sent, those that have not been told. */
+static void tell_runtime(struct wire *w, struct parts from, size_t bytes) {
+    uint64_t sent = w->clear[SENT], known = w->foretold > sent ? w->foretold - sent : 0;
+    if (known >= bytes) return;
+    w->foretold = sent + bytes;
+    for (from.skip = known; from.count && from.skip >= from.at->iov_len; from.at++, from.count--) from.skip -= from.at->iov_len;
+    tell_from(w, 0, sent + known, SENT, from, bytes - known);
+}
+
+/*
+ * The platform acts on what it is told: it may end this process, or have its request announced, before a call that has sent its
+ * bytes can report them. So they are told first. What is not accepted is tried again by whoever means it, and not told again.
+ */
+SLOW void wire_about_to(uint32_t tag, const struct iovec *parts, size_t count) {
+    struct wire *w = wire_at(tag);
+    size_t bytes = 0;
+    if (!w || !w->runtime || w->state != PLAIN || count > PARTS_MOST) return;
+    for (size_t i = 0; i < count; i++) bytes += parts[i].iov_len;
+    /* A large answer is not taken at once: told as it goes, it leaves the recorder time to read it. */
+    if (bytes <= TURN_MOST) tell_runtime(w, (struct parts){parts, count, 0}, bytes);
 }
 
 /* A TLS record with a ClientHello; all that is asked of a fragment is that it may become one. */
@@ -245,9 +271,14 @@ void wire_moved(uint32_t tag, enum direction direction, const struct iovec *part
         note_sealed(w, direction);
         return;
     }
+    if (w->runtime && direction == SENT) {
+        tell_runtime(w, (struct parts){parts, count, 0}, bytes);
+        __atomic_fetch_add(&w->clear[SENT], bytes, __ATOMIC_RELAXED);
+        ring_bell();
+        return;
+    }
     if (direction == SENT && !w->settled && begins_tls(w, parts, count, bytes)) return;
     tell(w, 0, w->clear, direction, (struct parts){parts, count, 0}, bytes);
-    if (w->runtime && direction == SENT) ring_bell();
 }
 
 void wire_unseen(uint32_t tag, enum direction direction, size_t bytes) {

@@ -25,6 +25,8 @@ void wire_opened(uint32_t tag, const void *peer, size_t length, unsigned port, i
 void wire_hold(uint32_t tag);
 void wire_drop(uint32_t tag);
 
+/* These parts are about to be sent, as far as they will be accepted. */
+void wire_about_to(uint32_t tag, const struct iovec *parts, size_t count);
 /* `bytes` moved through the descriptor, from or to these parts. */
 void wire_moved(uint32_t tag, enum direction direction, const struct iovec *parts, size_t count, size_t bytes);
 /* The same where they cannot be looked at. */

@@ -33,7 +33,6 @@ it('builds what the platform expects under /opt, the same bytes from the same so
     'alastor/network.mjs',
     'alastor/probe',
     'alastor/recorder.mjs',
-    'alastor/s3.mjs',
     'alastor/standby',
     'alastor/tap.cjs',
     'alastor/wrapper',

@@ -1,4 +1,5 @@
 import net from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Observation, Peer, ProcessId, TunnelObservation } from '../../record/types.ts';
 import { nowMicros } from '../clock.ts';
 import { createAuthority } from './authority.ts';
@@ -37,6 +38,8 @@ export interface Front {
   stop(): Promise<void>;
 }
 
+/** How long the front may take to close, in ms: what ends an instance waits for it. */
+const STOP_MS = 500;
 const LOOKUP_WAIT_MS = 500;
 /** A client of HTTP or TLS speaks at once; if nobody has after this time, the server is the one to begin. */
 const SILENCE_MS = 40;
@@ -85,7 +88,7 @@ export async function startFront(options: FrontOptions): Promise<Front> {
   const notHttp = new Memory();
   const serverFirst = new Memory();
   const sockets = new Set<net.Socket>();
-  const steerExtra = new Set(options.steerExtra);
+  const steerExtra = new Set(options.steerExtra.map((place) => place.replace(/\/http$/, '')));
 
   let stopped = false;
   let started = false;
@@ -169,6 +172,8 @@ export async function startFront(options: FrontOptions): Promise<Front> {
     if (read === 'more' || read === undefined || notHttp.has(place(named))) return pass('not-http', named);
     if (hello.alpn.length === 0 ? NOT_HTTP_PORTS.has(named.peer.port) : !offersHttp) return pass('not-http', named);
     if (rejectsCa.has(place(named))) return pass('client-rejects-ca', named);
+    // Who goes to an address names no server (RFC 6066, 3), and expects a certificate for that address: mockttp makes none.
+    if (hello.sni === undefined) return pass('excluded', named);
     const proxy = await interceptor();
     if (proxy === undefined) return pass('proxy-not-ready', named);
     const verdict = await proxy.verdict(named.peer, named.sni, hello.alpn);
@@ -242,4 +247,11 @@ export async function startFront(options: FrontOptions): Promise<Front> {
       await closed;
     },
   };
+}
+
+/** Stops a front, if there is one, and does not wait for it longer than the end of an instance can. Never rejects. */
+export async function stopFront(front: Front | undefined): Promise<void> {
+  const over = new AbortController();
+  await Promise.race([front?.stop(), sleep(STOP_MS, undefined, { signal: over.signal })]).catch(() => {});
+  over.abort();
 }

@@ -55,6 +55,17 @@ describe('the wrapper', () => {
     });
   });
 
+  it('tells the shim where the Runtime API really is, when it is to look on', () => {
+    writeFileSync(join(shared, 'ports'), 'ALASTOR_RUNTIME_PORT=4001\nALASTOR_TEE=runtime\n');
+    // Programs without the shim go to the proxy all the same.
+    const tapped = { ALASTOR_TEE: 'runtime', AWS_LAMBDA_RUNTIME_API: '127.0.0.1:4001', ALASTOR_RUNTIME_PORT: '4001' };
+    expect(run().env).toMatchObject({ ...tapped, ALASTOR_RUNTIME_API: '127.0.0.1:9001' });
+    const behind = { ALASTOR_UPSTREAM_RUNTIME_API: '127.0.0.1:9009' };
+    expect(run(behind).env).toMatchObject({ ...tapped, ALASTOR_RUNTIME_API: '127.0.0.1:9009' });
+    rmSync(join(home, 'libalastor.so'));
+    expect(Object.keys(run().env)).not.toContain('ALASTOR_RUNTIME_API');
+  });
+
   it('loads the tap into Node before what the application loads, where there is one', () => {
     writeFileSync(join(home, 'tap.cjs'), '');
     expect(run().env.NODE_OPTIONS).toBeUndefined();

@@ -4,12 +4,15 @@ import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { buildShim, hostArch } from '../../../layers/shim/build.ts';
+import { Setup, workplace } from '../capture/setup.ts';
 import { Teed } from '../shim/teed.ts';
 import { Watched } from '../shim/watched.ts';
+import { counterpart } from './counterparts.ts';
 
 const has = (program: string) => spawnSync(program, ['--version']).error === undefined;
+const node = counterpart('node-arm64');
 const musl = has('musl-gcc');
 const cross = hostArch() === 'x64' && has('aarch64-linux-gnu-gcc');
 const emulator = cross && has('qemu-aarch64-static');
@@ -142,4 +145,31 @@ describe.skipIf(!cross)('the shim for arm64', () => {
     expectTold(teed);
     close();
   });
+
+  it.skipIf(!emulator || node === undefined)(
+    'with the whole recorder, and a runtime that fetches, under an emulator',
+    async () => {
+      const server = createServer((_request, answer) => answer.end('hello'));
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.2', resolve));
+      onTestFinished(() => void server.close());
+      const url = `http://127.0.0.2:${(server.address() as AddressInfo).port}/path`;
+      const bin = join(workplace(), 'node');
+      writeFileSync(bin, `#!/bin/sh\nexec qemu-aarch64-static -L /usr/aarch64-linux-gnu '${node}' "$@"\n`, { mode: 0o755 });
+      const setup = await Setup.start({ recorder: bin, runtime: bin, arch: 'arm64' });
+      const { platform, bucket, dir } = setup;
+      await setup.boot();
+      expect((await platform.invoke({ do: 'fetch', url }, { reqId: 'A' })).body).toBe('{"fetched":"hello"}');
+      await platform.invoke({ do: 'write', path: `${dir}/made`, value: 'x' }, { reqId: 'B' });
+      await platform.idle();
+      expect(bucket.of('init')[0]).toMatchObject({ caps: { shim: true, runtimeProxy: true } });
+      expect(bucket.of('request-end')).toMatchObject([
+        { req: 'A', status: 'ok' },
+        { req: 'B', status: 'ok' },
+      ]);
+      expect(bucket.of('exchange')).toMatchObject([{ req: 'A', host: '127.0.0.2', path: '/path', status: 200 }]);
+      expect(bucket.of('socket-connect').find(({ peer }) => peer.addr === '127.0.0.2')).toMatchObject({ req: 'A' });
+      expect(bucket.of('file-open').find(({ path }) => path === `${dir}/made`)).toMatchObject({ req: 'B', mode: 'w' });
+      expect(bucket.of('gap')).toEqual([]);
+    },
+  );
 });
