@@ -71,17 +71,18 @@ export class Conversations {
   }
 
   #at(t: number, proc: ProcessId, out: Out, work: () => void): void {
-    this.#scene.t = t;
-    this.#scene.proc = proc;
-    this.#scene.out = out;
+    const before = { ...this.#scene };
+    Object.assign(this.#scene, { t, proc, out });
     try {
       work();
     } catch (error) {
       // Whatever it was, the events behind it are to be read.
       log('reading a connection failed', error);
       out.push({ kind: 'gap', t, proc, why: 'ring-damaged', lost: 1, detail: `a connection could not be read: ${error}` });
+    } finally {
+      // Whoever is told may look into the ring again.
+      Object.assign(this.#scene, before);
     }
-    this.#scene.out = NOBODY;
   }
 
   #open({ conn, peer, t, proc }: WireOpen): void {
