@@ -17,6 +17,8 @@
 /* A ClientHello is looked for this far into what was sent: after CONNECT, or a protocol's word for "now TLS". */
 #define HELLO_WITHIN 4096u
 #define HELLO_TOLD 4000u
+/* Of what is no HTTP, so much of each direction shows the reader that it is none; from there on only the sums are kept. */
+#define OTHER_TOLD 4096u
 /* RFC 8446 4.1.2, 5.1: record header 5, handshake header 4, version 2, random 32. */
 #define RANDOM_AT 11u
 #define RANDOM 32u
@@ -35,11 +37,13 @@ struct wire {
     uint8_t ours;    /* opened, or since the fork used, by this process */
     uint8_t settled; /* it will not begin TLS any more */
     uint8_t ended;   /* the other side has said all it will */
+    uint8_t other[2]; /* no HTTP: in the clear, and of libssl */
     uint8_t bound, spoken, has_random, shaking;
     uint8_t turns, last;
     uint16_t port, local_port;
     uint8_t family, address[16];
-    uint32_t turn; /* bytes since the direction last changed */
+    uint64_t sealed[2]; /* TLS as it goes over the wire, by direction */
+    uint32_t turn;      /* bytes since the direction last changed */
     uint64_t id;
     uint64_t clear[2], plaintext[2]; /* by direction: in the clear, and of libssl */
     uint64_t foretold;               /* how far what was sent in the clear has been told already */
@@ -126,9 +130,9 @@ static int is_foreign(const struct wire *w, int over) {
 }
 
 static void tell_closed(struct wire *w) {
-    const uint64_t *total = w->state == TLS ? w->plaintext : w->clear;
     int foreign = is_foreign(w, 1), unread = foreign || (w->state == TLS && !w->bound && w->shaking == UNSEEN);
     uint64_t flags = flag_of(w) | (w->spoken ? WIRE_TLS : 0) | (unread ? WIRE_UNREAD : 0);
+    const uint64_t *total = unread ? w->sealed : w->state == TLS ? w->plaintext : w->clear;
     if (foreign) __atomic_store_n(&unreadable, 1, __ATOMIC_RELAXED);
     if (w->ours && w->told) emit(EV_WIRE_CLOSE, w->id, flags, total[SENT], total[RECEIVED], NULL, 0);
 }
@@ -252,23 +256,42 @@ static int begins_tls(struct wire *w, const struct iovec *parts, size_t count, s
     emit(EV_WIRE, w->id, flag_of(w) | WIRE_HELLO, w->clear[SENT], got, pieces, used);
     w->last = SENT;
     w->turn = 0;
+    w->sealed[SENT] = bytes;
     __atomic_store_n(&w->state, TLS, __ATOMIC_RELEASE);
     __atomic_fetch_add(&wires_unbound, 1, __ATOMIC_RELAXED);
     return 1;
 }
 
-/* Of sealed bytes only the change of turns counts. Once libssl speaks, its plaintext takes turns instead. */
-static void note_sealed(struct wire *w, enum direction direction) {
+/* Of sealed bytes the sum and the change of turns count. Once libssl speaks, its plaintext takes turns instead. */
+static void note_sealed(struct wire *w, enum direction direction, size_t bytes) {
+    __atomic_fetch_add(&w->sealed[direction], bytes, __ATOMIC_RELAXED);
     if (w->bound || w->last == direction) return;
     w->last = (uint8_t)direction;
     if (direction == RECEIVED && w->turns < UINT8_MAX) w->turns++;
+}
+
+/*
+ * A database's rows need not go through the ring: every method of HTTP begins with a capital letter, so what the client says first
+ * can show that this is none. 1: these bytes have been counted, and that was all.
+ */
+static int is_other(struct wire *w, int tls, enum direction direction, const unsigned char *first, size_t bytes) {
+    uint64_t *counts = tls ? w->plaintext : w->clear;
+    if (direction == SENT && !counts[SENT] && first) w->other[tls] = !(*first >= 'A' && *first <= 'Z');
+    if (LIKELY(!w->other[tls]) || counts[direction] <= OTHER_TOLD) return 0;
+    __atomic_fetch_add(&counts[direction], bytes, __ATOMIC_RELAXED);
+    return 1;
+}
+
+static const unsigned char *first_of(const struct iovec *parts, size_t count) {
+    while (count && !parts->iov_len) parts++, count--;
+    return count ? parts->iov_base : NULL;
 }
 
 void wire_moved(uint32_t tag, enum direction direction, const struct iovec *parts, size_t count, size_t bytes) {
     struct wire *w = wire_at(tag);
     if (!w || w->state < PLAIN || !bytes) return;
     if (w->state == TLS) {
-        note_sealed(w, direction);
+        note_sealed(w, direction, bytes);
         return;
     }
     if (w->runtime && direction == SENT) {
@@ -278,13 +301,14 @@ void wire_moved(uint32_t tag, enum direction direction, const struct iovec *part
         return;
     }
     if (direction == SENT && !w->settled && begins_tls(w, parts, count, bytes)) return;
+    if (is_other(w, 0, direction, first_of(parts, count), bytes)) return;
     tell(w, 0, w->clear, direction, (struct parts){parts, count, 0}, bytes);
 }
 
 void wire_unseen(uint32_t tag, enum direction direction, size_t bytes) {
     struct wire *w = wire_at(tag);
     if (!w || w->state < PLAIN || !bytes) return;
-    if (w->state == TLS) note_sealed(w, direction);
+    if (w->state == TLS) note_sealed(w, direction, bytes);
     else tell(w, 0, w->clear, direction, (struct parts){NULL, 0, 0}, bytes);
 }
 
@@ -293,6 +317,7 @@ void wire_spoke(uint32_t tag, enum direction direction, const void *at, size_t b
     struct iovec part = {(void *)at, bytes};
     if (!w || w->state != TLS || !bytes) return;
     w->spoken = 1;
+    if (is_other(w, 1, direction, at, bytes)) return;
     tell(w, WIRE_TLS, w->plaintext, direction, (struct parts){&part, at ? 1 : 0, 0}, bytes);
 }
 

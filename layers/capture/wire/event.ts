@@ -44,9 +44,9 @@ export interface WireBytes extends OfConnection {
 /** The last descriptor was closed, or the process ends. */
 export interface WireClose extends OfConnection {
   readonly kind: 'close';
-  /** libssl's plaintext was teed; the totals are of that. */
+  /** libssl's plaintext was teed: the totals are of that. */
   readonly tls: boolean;
-  /** TLS began on it, by something that is not the libssl we see: nothing could be read. */
+  /** TLS began on it, by something that is not the libssl we see: nothing could be read, and the totals are of the sealed bytes. */
   readonly unread: boolean;
   readonly sent: number;
   readonly received: number;

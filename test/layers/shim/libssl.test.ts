@@ -1,6 +1,9 @@
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { Teed } from './teed.ts';
 import { Watched } from './watched.ts';
 
 const watched = new Watched();
@@ -107,6 +110,68 @@ int main(int argc, char **argv) {
     const run = await watched.run(program, [], { ALASTOR_TEE: 'http', ALASTOR_PROXY_PORT: '1' });
     expect(run).toMatchObject({ status: 0, stderr: '' });
     expect(run.of('socket-connect').map(({ steered }) => steered)).toEqual(teed ? [false] : [true, false]);
+  });
+});
+
+describe('a library that does not tell the client random, as before OpenSSL 1.1', () => {
+  it('is matched with its connection by the descriptor', async () => {
+    /* Says a hello and seals by turning all bits over. */
+    const old = `
+#include <stdlib.h>
+#include <unistd.h>
+struct ssl { const void *method; int fd; };
+static const int methods[4];
+void *SSL_new(void *context) { struct ssl *s = calloc(1, 64); s->method = methods; return s; }
+void SSL_free(void *s) { free(s); }
+int SSL_set_fd(struct ssl *s, int fd) { s->fd = fd; return 1; }
+int SSL_get_fd(const struct ssl *s) { return s->fd; }
+static void turn(char *p, int n) { while (n--) *p++ ^= -1; }
+int SSL_connect(struct ssl *s) {
+    char hello[80] = {0x16, 3, 1, 0, 75, 1, 0, 0, 71, 3, 3, 7, 7}, back[80];
+    return write(s->fd, hello, sizeof hello) == sizeof hello && read(s->fd, back, sizeof back) == sizeof back ? 1 : -1;
+}
+int SSL_write(struct ssl *s, const char *from, int size) {
+    char sealed[100];
+    for (int i = 0; i < size; i++) sealed[i] = ~from[i];
+    return write(s->fd, sealed, size);
+}
+int SSL_read(struct ssl *s, char *to, int size) { int got = read(s->fd, to, size); if (got > 0) turn(to, got); return got; }`;
+    compile('libold.so', old, ...SHARED);
+    const client = `
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+void *SSL_new(void *); int SSL_set_fd(void *, int), SSL_connect(void *), SSL_write(void *, const char *, int), SSL_read(void *, char *, int);
+void SSL_free(void *);
+int main(int argc, char **argv) {
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(atoi(argv[1])), .sin_addr.s_addr = inet_addr("127.0.0.2")};
+    char room[10];
+    for (int i = 0; i < 2; i++) {
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
+        void *ssl = SSL_new(0);
+        if (connect(fd, (struct sockaddr *)&to, sizeof to) || !SSL_set_fd(ssl, fd) || SSL_connect(ssl) != 1) return 1;
+        if (SSL_write(ssl, i ? "second" : "secret", 6) != 6 || SSL_read(ssl, room, 6) != 6) return 2;
+        SSL_free(ssl);
+        close(fd);
+    }
+    return 0;
+}`;
+    const program = compile('client', client, '-L.', '-Wl,-rpath,$ORIGIN', '-lold');
+    const echo = createServer((socket) => socket.on('error', () => {}).pipe(socket)).listen(0, '127.0.0.2');
+    await once(echo, 'listening');
+    const ring = watched.ring();
+    const teed = new Teed(ring);
+    const { port } = echo.address() as AddressInfo;
+    const run = await watched.run(program, [String(port)], { ALASTOR_TEE: 'http' }, ring);
+    echo.close();
+    expect(run).toMatchObject({ status: 0, stderr: '' });
+    const plaintexts = teed.all.map(({ tls }) => [tls.sent.bytes.toString(), tls.received.bytes.toString()]);
+    expect(plaintexts).toEqual([
+      ['secret', 'secret'],
+      ['second', 'second'],
+    ]);
+    for (const { closes } of teed.all) expect(closes).toMatchObject([{ tls: true, unread: false, sent: 6, received: 6 }]);
   });
 });
 

@@ -174,7 +174,7 @@ int main(int argc, char **argv) {
     int fd = connected(argv[1]), size = ${size}, done = 0, refused = 0, partial = 0, small = 20000;
     char *bytes = malloc(size), end[4];
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
-    for (int i = 0; i < size; i++) bytes[i] = (char)(i * 2654435761u >> 24);
+    for (int i = 0; i < size; i++) bytes[i] = i ? (char)(i * 2654435761u >> 24) : 'P';
     fcntl(fd, F_SETFL, O_NONBLOCK);
     while (done < size) {
         errno = 0;
@@ -282,11 +282,22 @@ print('whole')`;
     });
     expect(done).toMatchObject({ status: 0, stdout: 'whole\n' });
     expect(teed.all).toHaveLength(8);
-    for (const conversation of teed.all.slice(0, 6)) expectAllOf(conversation, mirror);
-    for (const { clear, hellos, closes } of teed.all.slice(6)) {
+    for (const conversation of teed.all.slice(4, 6)) expectAllOf(conversation, mirror);
+    /* What begins like no request is told until that shows, then only counted. */
+    for (const { open, clear, closes } of teed.all.slice(0, 4)) {
+      const { sent } = mirror.heard.get(open?.localPort ?? 0)!;
+      for (const told of [clear.sent, clear.received]) {
+        expect(told.bytes.length).toBeGreaterThan(4096);
+        expect(told.bytes.length).toBeLessThan(40_000);
+        expect(told.bytes.equals(sent.subarray(0, told.bytes.length))).toBe(true);
+      }
+      expect(closes).toMatchObject([{ sent: sent.length, received: sent.length, unread: false }]);
+    }
+    for (const { open, clear, hellos, closes } of teed.all.slice(6)) {
+      const bytes = mirror.heard.get(open?.localPort ?? 0)?.sent.length;
       expect([clear.sent.next, clear.received.next, hellos.length]).toEqual([0, 0, 1]);
       expect(hellos[0]?.length).toBeLessThanOrEqual(4000);
-      expect(closes).toMatchObject([{ unread: true, tls: false }]);
+      expect(closes).toMatchObject([{ unread: true, tls: false, sent: bytes, received: bytes }]);
     }
     mirror.close();
     echo.close();
