@@ -15,7 +15,7 @@ import { javaTruststore, mayBeJava } from './network/truststore.ts';
 import { Recorder } from './recorder.ts';
 import { Redactor } from './redact.ts';
 import { Ring } from './ring.ts';
-import { RuntimeProcess } from './runtime-process.ts';
+import { ownProcess, RuntimeProcess } from './runtime-process.ts';
 import { type RuntimeProxy, startRuntimeProxy } from './runtime-proxy.ts';
 import { RuntimeTap } from './runtime-tap.ts';
 import { s3Store } from './s3-store.ts';
@@ -174,7 +174,11 @@ export class Capture {
       const tap = network === 'auto' || network === 'tap';
       const shim = capture.#shim;
       const tee = [...(tap && shim ? (['http'] as const) : []), ...(capture.#tapsRequests ? (['runtime'] as const) : [])];
-      writeShared(settings.dir, 'ports', portsFile({ runtime: capture.#proxy?.port, proxy, steer, tap, tee }));
+      writeShared(
+        settings.dir,
+        'ports',
+        portsFile({ runtime: capture.#proxy?.port, proxy, steer, tap, tee, recorder: ownProcess() }),
+      );
     });
     capture.#platform = await probing;
     if (ring !== undefined) capture.#bell = Bell.hang(bell, () => capture.recorder.drain());
@@ -298,7 +302,7 @@ export class Capture {
     this.speakers.learn(event);
     if (event.kind === 'process-start') {
       this.#heard = this.#shim = true;
-      if (event.how === 'runtime' && event.proc !== undefined) this.runtime.started(event.proc, event.parent);
+      if (event.how === 'runtime') this.runtime.look();
     }
     if (event.kind === 'process-exit' && event.proc !== undefined)
       this.#wire.gone(event.child ?? event.proc, event.t, this.#exchanges);
