@@ -270,7 +270,7 @@ describe('shipping', () => {
   it.each([
     ['by interval', 'interval:900000', 0],
     ['by size', 'size:4194304', 0],
-    ['by a small size', 'size:4096', 2],
+    ['by a small size', 'size:5000', 2],
   ])('%s: waits, and leaves at the latest when the instance ends', async (_how, ship, atLeast) => {
     const one = await puts(ship);
     expect(statuses(one).length).toBeLessThan(8);
