@@ -419,7 +419,6 @@ describe('when S3 is down', () => {
     expect(of('request-end')).toHaveLength(11);
     expectWhole();
   });
-
 });
 
 describe('the extension', () => {
@@ -434,7 +433,7 @@ describe('the extension', () => {
     expect(statSync(shared).mode & 0o777).toBe(0o700);
     expect(readFileSync(join(shared, 'ports'), 'utf8')).toMatch(
       new RegExp(
-        `^ALASTOR_RUNTIME_PORT=\\d+\nALASTOR_PROXY_PORT=\\d+\nALASTOR_TAP=1\nALASTOR_TEE=http,runtime\nALASTOR_STEER=${bucket.url.slice(7)}/http\n$`,
+        `^ALASTOR_RUNTIME_PORT=\\d+\nALASTOR_PROXY_PORT=\\d+\nALASTOR_TAP=1\nALASTOR_TEE=http,runtime\nALASTOR_RECORDER=\\d+@\\d+\nALASTOR_STEER=${bucket.url.slice(7)}/http\n$`,
       ),
     );
     expect(readFileSync(join(shared, 'ca.pem'), 'utf8').match(/BEGIN CERTIFICATE/g)!.length).toBeGreaterThan(50);
