@@ -1,6 +1,6 @@
 import type { AuditRecord, BodyDigest, ExchangeObservation } from '../../layers/record/types.ts';
 import { contentKeys, PARTS } from './content.ts';
-import type { Draft } from './draft.ts';
+import { type Draft, indexed } from './draft.ts';
 import { exchangeId, joinLink, linkKey, type NodeId, partitionOf, resourceId } from './ids.ts';
 import { endpointHost, hostKey, isLoopback, linkAddress } from './observe-network.ts';
 
@@ -66,7 +66,7 @@ export function observeExchange(draft: Draft, record: AuditRecord & ExchangeObse
   linkContent(draft, record, exchange, returned);
   // What only reads (an object, an item, messages of a queue) is an effect of whoever wrote it.
   const reads = record.resources.length > 0 && record.resources.every(({ access }) => access === 'read');
-  for (const { key, sure: how } of record.keys) {
+  for (const { key, sure: how } of indexed(record.keys, record.resources)) {
     const direction = reads ? 'in' : 'out';
     draft.link('join', record, { key: joinLink(key), direction, node: exchange, t: reads ? returned : start, sure: how });
   }

@@ -1,14 +1,16 @@
 import type { AuditRecord, RequestBeginObservation, RequestEndObservation } from '../../layers/record/types.ts';
-import type { Draft } from './draft.ts';
+import { type Draft, indexed } from './draft.ts';
 import { clientId, instanceId, joinLink, linkKey, partitionOf, resourceId } from './ids.ts';
 
 export function observeBegin(draft: Draft, record: AuditRecord & RequestBeginObservation): void {
   if (record.req === null) return;
   const { t: start, trigger } = record;
   const partition = partitionOf(record);
-  // The platform's own id is a join key whatever the event's shape told: every invocation answers with it.
+  // The platform's own id is a join key whatever the event's shape told: every invocation answers with it. Not so in a container
+  // that serves HTTP: there the caller has chosen the id.
   const own = { key: `lambda:${record.req}`, sure: 'exact' } as const;
-  const keys = record.keys.some(({ key }) => key === own.key) ? record.keys : [own, ...record.keys];
+  const known = record.fnArn.startsWith('http:') || record.keys.some(({ key }) => key === own.key);
+  const keys = known ? record.keys : [own, ...record.keys];
   const request = draft.request(record, {
     ...{ begin: start, trigger, keys },
     ...(record.event.sha256 === undefined ? {} : { eventSha: record.event.sha256 }),
@@ -32,7 +34,8 @@ export function observeBegin(draft: Draft, record: AuditRecord & RequestBeginObs
     if (type === 's3-object' || type === 'table-item')
       draft.link('resource', record, { key: linkKey(node), direction: 'in', node });
   }
-  for (const { key, sure } of keys) draft.link('join', record, { key: joinLink(key), direction: 'in', node: request, sure });
+  for (const { key, sure } of indexed(keys, record.resources))
+    draft.link('join', record, { key: joinLink(key), direction: 'in', node: request, sure });
   draft.requests.push({
     ...{ instance, fn, partition, at: start, trigger: trigger.type },
     ...(trigger.source === undefined && trigger.path === undefined ? {} : { source: trigger.source ?? trigger.path ?? '' }),

@@ -25,14 +25,17 @@ export interface Ports {
   readonly steer: readonly string[];
   /** Processes may tap their own traffic. */
   readonly tap: boolean;
+  /** What the shim tees. */
+  readonly tee: readonly ('http' | 'runtime')[];
 }
 
 /** One `NAME=value` per line; values hold nothing that a shell would interpret. */
-export function portsFile({ runtime, proxy, steer, tap }: Ports): string {
+export function portsFile({ runtime, proxy, steer, tap, tee }: Ports): string {
   const lines = [
     ...(runtime === undefined ? [] : [`ALASTOR_RUNTIME_PORT=${runtime}`]),
     ...(proxy === undefined ? [] : [`ALASTOR_PROXY_PORT=${proxy}`]),
     ...(tap ? ['ALASTOR_TAP=1'] : []),
+    ...(tee.length > 0 ? [`ALASTOR_TEE=${tee.join(',')}`] : []),
     `ALASTOR_STEER=${steer.join(',')}`,
   ];
   return `${lines.join('\n')}\n`;

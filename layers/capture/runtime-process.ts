@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ProcessId } from '../record/types.ts';
 
 /** File in the shared directory in which the wrapper leaves the pid that the runtime will have. */
 export const PID_FILE = 'runtime.pid';
@@ -16,15 +17,31 @@ export class RuntimeProcess {
     this.#dir = dir;
   }
 
-  /** To be called while it certainly lives: when it asks for a request. */
+  /** To be called when it is likely to live: when it has asked for a request. */
   look(): void {
+    const pid = this.#told();
+    const start = pid === undefined ? undefined : startTime(pid);
+    if (pid !== undefined && start !== undefined) this.#known = { pid, start };
+    // Seen before and ended since it said what it is looked for: then it is gone. Else nothing can be said, and the deadline decides.
+    else if (pid !== this.#known?.pid) this.#known = undefined;
+  }
+
+  /** A first process of the function has started: perhaps long ago, so that it may not live any more. */
+  started(proc: ProcessId, parent: ProcessId | null): void {
+    this.look();
+    const [pid, start = ''] = proc.split('@');
+    // Its parent is where it should be, so it is not only out of our sight.
+    const visible = parent !== null && isAlive(parent);
+    if (this.#known === undefined && visible && this.#told() === Number(pid)) this.#known = { pid: Number(pid), start };
+  }
+
+  /** Undefined without a wrapper. */
+  #told(): number | undefined {
     try {
       const pid = Number(readFileSync(join(this.#dir, PID_FILE), 'latin1'));
-      const start = Number.isSafeInteger(pid) && pid > 0 ? startTime(pid) : undefined;
-      this.#known = start === undefined ? undefined : { pid, start };
+      return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
     } catch {
-      // No wrapper, or /proc hidden: then nothing can be said, and the deadline decides.
-      this.#known = undefined;
+      return undefined;
     }
   }
 
@@ -37,6 +54,12 @@ export class RuntimeProcess {
   get gone(): boolean {
     return this.#known !== undefined && startTime(this.#known.pid) !== this.#known.start;
   }
+}
+
+/** Whether the process that had this id has it still. */
+export function isAlive(proc: ProcessId): boolean {
+  const [pid, start] = proc.split('@');
+  return startTime(Number(pid)) === start;
 }
 
 /** Start time in ticks (field 22 of /proc/pid/stat); undefined when there is no such process or only its remains (zombie). */

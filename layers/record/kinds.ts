@@ -51,6 +51,7 @@ const trigger = object<Trigger>({
 const capabilities = object<Capabilities>({
   shim: bool,
   runtimeProxy: bool,
+  runtimeTap: optional(bool),
   networkProxy: bool,
   ptrace: bool,
   seccomp: bool,
@@ -96,6 +97,7 @@ const OWN: { readonly [K in Kind]: Shape<Own<K>> } = {
     trigger,
     keys,
     resources,
+    runtime: optional(list(processId)),
   },
   'request-end': {
     status: oneOf('ok', 'error', 'init-error', 'timeout', 'crash'),
@@ -110,7 +112,16 @@ const OWN: { readonly [K in Kind]: Shape<Own<K>> } = {
   },
   'process-exec': { path: text, argv: list(text), cwd: optional(text), ok: bool, child: optional(pid) },
   'process-exit': { code: optional(status), signal: optional(status), child: optional(pid) },
-  'file-open': { path: text, mode: oneOf('r', 'w', 'rw'), created: bool, truncated: bool, fd },
+  'file-open': {
+    path: text,
+    mode: oneOf('r', 'w', 'rw'),
+    created: bool,
+    truncated: bool,
+    fd,
+    openFor: optional(count),
+    read: optional(count),
+    written: optional(count),
+  },
   'file-close': { path: text, fd, read: count, written: count },
   'file-change': {
     op: oneOf('unlink', 'rename', 'link', 'symlink', 'mkdir', 'rmdir', 'chmod', 'chown', 'truncate'),
@@ -149,7 +160,7 @@ const OWN: { readonly [K in Kind]: Shape<Own<K>> } = {
     to: count,
     peer,
     sni: optional(text),
-    why: oneOf('not-http', 'client-rejects-ca', 'server-untrusted', 'proxy-not-ready', 'excluded'),
+    why: oneOf('not-http', 'client-rejects-ca', 'server-untrusted', 'proxy-not-ready', 'excluded', 'unreadable'),
     sent: count,
     received: count,
   },

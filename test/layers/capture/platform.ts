@@ -152,12 +152,15 @@ export class Platform {
 export class Instance {
   readonly #env: Record<string, string>;
   readonly #layer: string;
+  readonly #node: string;
   readonly children: ChildProcess[] = [];
   stderr = '';
 
-  constructor(layer: string, env: Record<string, string>) {
+  /** @param node runs the runtime; default: the Node of the tests */
+  constructor(layer: string, env: Record<string, string>, node = process.execPath) {
     this.#layer = layer;
     this.#env = env;
+    this.#node = node;
   }
 
   startExtension(env: Record<string, string> = {}): ChildProcess {
@@ -166,7 +169,7 @@ export class Instance {
 
   startRuntime(env: Record<string, string> = {}): ChildProcess {
     const runtime = join(import.meta.dirname, 'fixtures/runtime.mjs');
-    return this.#start(join(this.#layer, 'alastor/wrapper'), [process.execPath, runtime], env);
+    return this.#start(join(this.#layer, 'alastor/wrapper'), [this.#node, runtime], env);
   }
 
   /** Ends what is left, by pid. */
