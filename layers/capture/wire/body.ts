@@ -1,6 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { BodyDigest } from '../../record/types.ts';
-import { LOOKED_AT } from '../../tap/message.ts';
 import { BodyBeginning } from '../excerpt.ts';
 import type { Budget } from './budget.ts';
 
@@ -11,7 +10,6 @@ const PIECE = 128;
 
 /** Sums up a body as it passes, and keeps it while it is wanted and there is room. */
 export class WatchedBody {
-  readonly #budget: Budget;
   readonly #beginning = new BodyBeginning();
   #hash: Hash | undefined;
   #bytes = 0;
@@ -19,14 +17,15 @@ export class WatchedBody {
   #whole = false;
   #kept: Buffer[] | undefined;
   #cost = 0;
+  #most = 0;
+  #budget: Budget | undefined;
 
-  constructor(budget: Budget) {
+  /** What comes is looked at when it is there, unless it is longer than `most`: to be kept while `budget` has room. */
+  keep(budget: Budget, most: number): void {
+    if (this.#bytes > 0) return;
     this.#budget = budget;
-  }
-
-  /** What comes is looked at for identifiers when it is there: to be kept. */
-  keep(): void {
-    if (this.#bytes === 0) this.#kept = [];
+    this.#most = most;
+    this.#kept = [];
   }
 
   add(chunk: Buffer): void {
@@ -40,7 +39,7 @@ export class WatchedBody {
     this.#bytes += chunk.length;
     if (this.#kept === undefined) return;
     const cost = chunk.length + PIECE;
-    if (this.#bytes > LOOKED_AT || !this.#budget.take(cost)) {
+    if (this.#bytes > this.#most || this.#budget?.take(cost) !== true) {
       this.drop();
       return;
     }
@@ -75,7 +74,7 @@ export class WatchedBody {
   }
 
   drop(): void {
-    this.#budget.give(this.#cost);
+    this.#budget?.give(this.#cost);
     this.#kept = undefined;
     this.#cost = 0;
   }

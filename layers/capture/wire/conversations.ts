@@ -11,6 +11,7 @@ const CONNECTIONS_MOST = 256;
 /** What all of them together may hold: heads and what waits for its other half, and bodies of AWS calls. */
 const HEADS_MOST = 16 << 20;
 const BODIES_MOST = 16 << 20;
+const OTHERS_MOST = 4 << 20;
 
 interface Connection {
   readonly peer: Peer;
@@ -42,7 +43,7 @@ const NONE = { sent: 0, received: 0 };
  */
 export class Conversations {
   readonly #connections = new Map<number, Connection>();
-  readonly #budgets = { heads: new Budget(HEADS_MOST), bodies: new Budget(BODIES_MOST) };
+  readonly #budgets = { heads: new Budget(HEADS_MOST), bodies: new Budget(BODIES_MOST), others: new Budget(OTHERS_MOST) };
   readonly #scene: Scene = { t: 0, proc: undefined, out: NOBODY };
 
   /** Takes an event of the ring. What is over with it is put into `out`. */

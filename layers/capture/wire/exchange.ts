@@ -1,4 +1,5 @@
 import type { Observation, Peer, ProcessId } from '../../record/types.ts';
+import { LOOKED_AT, SMALL_BODY } from '../../tap/message.ts';
 import { describeExchange, type Headers } from '../network/exchanges.ts';
 import { WatchedBody } from './body.ts';
 import type { Budget } from './budget.ts';
@@ -24,10 +25,14 @@ export interface Place {
   readonly sni: string | undefined;
 }
 
-/** What all connections may hold: what is needed to read them, and bodies, without which only identifiers are missed. */
+/**
+ * What all connections may hold: what is needed to read them; bodies of AWS calls, without which only identifiers are missed; and
+ * bodies of others, without which only the digests of their parts are. These must not take the place of those.
+ */
 export interface Budgets {
   readonly heads: Budget;
   readonly bodies: Budget;
+  readonly others: Budget;
 }
 
 /** One request and its answer, from its first byte until it is told. */
@@ -38,8 +43,9 @@ export class WireExchange implements ExchangeListener {
   readonly #budget: Budget;
   readonly #proc: ProcessId | undefined;
   readonly #from: number;
-  readonly #request: WatchedBody;
-  readonly #response: WatchedBody;
+  readonly #budgets: Budgets;
+  readonly #request = new WatchedBody();
+  readonly #response = new WatchedBody();
   #taken = 0;
   #head: RequestHead | undefined;
   #answer: ResponseHead | undefined;
@@ -47,16 +53,15 @@ export class WireExchange implements ExchangeListener {
   #to: number | undefined;
 
   /** @throws Malformed when there is no room for another */
-  constructor(id: string, place: Place, scene: Scene, { heads, bodies }: Budgets) {
+  constructor(id: string, place: Place, scene: Scene, budgets: Budgets) {
     this.#id = id;
     this.#place = place;
     this.#scene = scene;
-    this.#budget = heads;
+    this.#budget = budgets.heads;
+    this.#budgets = budgets;
     this.#take(OVERHEAD);
     this.#proc = scene.proc;
     this.#from = scene.t;
-    this.#request = new WatchedBody(bodies);
-    this.#response = new WatchedBody(bodies);
   }
 
   #take(bytes: number): void {
@@ -67,9 +72,9 @@ export class WireExchange implements ExchangeListener {
   request(head: RequestHead): void {
     this.#take(head.target.length + sizeOf(head.headers));
     this.#head = head;
-    if (!isAwsCall(head)) return;
-    this.#request.keep();
-    this.#response.keep();
+    const aws = isAwsCall(head);
+    const { bodies, others } = this.#budgets;
+    for (const body of [this.#request, this.#response]) body.keep(aws ? bodies : others, aws ? LOOKED_AT : SMALL_BODY);
   }
   requestData(bytes: Buffer): void {
     this.#request.add(bytes);

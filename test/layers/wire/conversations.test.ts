@@ -97,6 +97,20 @@ describe('the conversations on teed connections', () => {
     expect(wire.sent(GET).received(OK).close().paths).toEqual(['/a 200', '/a 200']);
   });
 
+  it('tell the parts of bodies up to 64 KB, whoever is spoken to', () => {
+    const put = (host: string, body: Buffer) => {
+      const wire = new Wire().open();
+      wire.sent(`PUT /x HTTP/1.1\r\nHost: ${host}\r\nContent-Length: ${body.length}\r\n\r\n`).bytes(true, body);
+      const [exchange] = wire.received(OK).close().seen;
+      return exchange?.kind === 'exchange' ? exchange.request : undefined;
+    };
+    const body = Buffer.from(Array.from({ length: 300 }, (_, i) => sha256(String(i))).join(''));
+    expect(put('drop.example', body)?.parts?.length).toBeGreaterThan(2);
+    expect(put('b.s3.eu-west-1.amazonaws.com', body)).toEqual(put('drop.example', body));
+    const long = put('drop.example', Buffer.concat([body, body, body, body]));
+    expect(long).toEqual({ bytes: 4 * body.length, sha256: sha256(body.toString().repeat(4)) });
+  });
+
   it('tell TLS from what went before it on the same connection', () => {
     const wire = new Wire()
       .open(1, 3128)
