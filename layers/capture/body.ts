@@ -30,7 +30,7 @@ export class BodyMeter {
     if (this.#holed) return;
     this.#hash.update(chunk);
     this.#beginning.add(chunk);
-    // What a tap hands over is overwritten by what comes next.
+    // Copied: whoever reads bytes out of the ring uses its buffer again.
     if (this.#bytes <= PAYLOAD_MOST) this.#kept.push(Buffer.from(chunk));
     else this.#kept.length = 0;
   }

@@ -275,12 +275,13 @@ export class Capture {
       this.#wire.gone(event.child ?? event.proc, event.t, this.#exchanges);
     if (event.kind !== 'process-start') return;
     this.#heard = this.#shim = true;
-    if (event.how === 'runtime' && event.proc !== undefined) this.runtime.started(event.proc, event.parent);
+    if (event.how === 'runtime') this.runtime.look();
   }
 
   /** Records the exchanges that are under way: nothing more will be seen of them. */
   endConnections(): void {
     this.recorder.drain();
+    this.tap.end(nowMicros());
     this.#wire.end(nowMicros(), this.#exchanges);
   }
 

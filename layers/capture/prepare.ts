@@ -7,6 +7,7 @@ import { type LeftBehind, leftBehind } from './ledger.ts';
 import { log } from './log.ts';
 import { type FrontDoor, openFrontDoor } from './network/front.ts';
 import { makeRingBeside, type RingFile } from './ring-file.ts';
+import { ownProcess } from './runtime-process.ts';
 import { type Settings, steeredEndpoints } from './settings.ts';
 
 /** What the wrapper, and the runtime that it starts, must find. Each part may be missing: `failures` says why. */
@@ -73,7 +74,11 @@ export async function prepare(settings: Settings, env: NodeJS.ProcessEnv, home: 
     }
     const tap = network === 'auto' || network === 'tap';
     const tee = [...(tap && shim ? (['http'] as const) : []), ...(tapsRequests ? (['runtime'] as const) : [])];
-    writeShared(settings.dir, 'ports', portsFile({ runtime: requests?.port, proxy: front?.held.port, steer, tap, tee }));
+    writeShared(
+      settings.dir,
+      'ports',
+      portsFile({ runtime: requests?.port, proxy: front?.held.port, steer, tap, tee, recorder: ownProcess() }),
+    );
   });
   return { ring, bell: ring && bell, shim, tapsRequests, platform, requests, front, steer, before, failures };
 }

@@ -17,31 +17,25 @@ export class RuntimeProcess {
     this.#dir = dir;
   }
 
-  /** To be called when it is likely to live: when it has asked for a request. */
+  /** To be called when it has just started, or asked for a request, both of which may be some time ago. */
   look(): void {
-    const pid = this.#told();
+    const { pid, seen } = this.#told();
     const start = pid === undefined ? undefined : startTime(pid);
     if (pid !== undefined && start !== undefined) this.#known = { pid, start };
-    // Seen before and ended since it said what it is looked for: then it is gone. Else nothing can be said, and the deadline decides.
-    else if (pid !== this.#known?.pid) this.#known = undefined;
+    else if (pid === this.#known?.pid)
+      return; // Seen before, and ended since it said what it is looked for.
+    // Out of our sight nothing can be said, and the deadline decides.
+    else this.#known = pid !== undefined && seen ? { pid, start: '' } : undefined;
   }
 
-  /** A first process of the function has started: perhaps long ago, so that it may not live any more. */
-  started(proc: ProcessId, parent: ProcessId | null): void {
-    this.look();
-    const [pid, start = ''] = proc.split('@');
-    // Its parent is where it should be, so it is not only out of our sight.
-    const visible = parent !== null && isAlive(parent);
-    if (this.#known === undefined && visible && this.#told() === Number(pid)) this.#known = { pid: Number(pid), start };
-  }
-
-  /** Undefined without a wrapper. */
-  #told(): number | undefined {
+  /** What the wrapper has left. `seen`: from where it is, it sees us, so we would see it. */
+  #told(): { readonly pid: number | undefined; readonly seen: boolean } {
     try {
-      const pid = Number(readFileSync(join(this.#dir, PID_FILE), 'latin1'));
-      return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
+      const [first, second] = readFileSync(join(this.#dir, PID_FILE), 'latin1').trim().split(' ');
+      const pid = Number(first);
+      return { pid: Number.isSafeInteger(pid) && pid > 0 ? pid : undefined, seen: second === 'seen' };
     } catch {
-      return undefined;
+      return { pid: undefined, seen: false };
     }
   }
 
@@ -50,10 +44,16 @@ export class RuntimeProcess {
     return this.#known?.pid;
   }
 
-  /** True only if it was seen alive before and is not any more. */
+  /** True only if it was seen alive before, or would be seen, and is not any more. */
   get gone(): boolean {
     return this.#known !== undefined && startTime(this.#known.pid) !== this.#known.start;
   }
+}
+
+/** The id of this process. */
+export function ownProcess(): ProcessId | undefined {
+  const start = startTime(process.pid);
+  return start === undefined ? undefined : `${process.pid}@${start}`;
 }
 
 /** Whether the process that had this id has it still. */

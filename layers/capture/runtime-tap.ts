@@ -63,6 +63,12 @@ export class RuntimeTap {
     this.#left = undefined;
   }
 
+  /** The record ends: what is under way will not be seen to its end. */
+  end(t: number): void {
+    this.#event = { t, proc: this.#event.proc };
+    for (const conn of [...this.#connections.keys()]) this.#close(conn);
+  }
+
   #open(conn: number, peer: Peer, offsets: Connection['offsets']): Connection {
     this.#close(conn);
     const http = new Http1Conversation(() => {

@@ -6,12 +6,16 @@ import { isAlive, type RuntimeProcess } from './runtime-process.ts';
 /** Processes whose parents are remembered, and requests that others than the runtime have taken; the oldest are forgotten. */
 const PROCESSES_MOST = 4096;
 const TAKEN_MOST = 4;
+/** Processes between a script that is the runtime and the programs that it starts. */
+const GENERATIONS = 8;
 /** Requests that the platform has announced and nobody has taken yet: one in practice. */
 const ANNOUNCED_MOST = 16;
 
 /** What another process than the runtime did with a request. */
 interface Taken {
   readonly who: Speaker;
+  /** When it got the request, µs. */
+  readonly t?: number;
   readonly invocation?: Invocation;
   readonly outcome?: Outcome;
   /** The platform says the same: it is recorded. */
@@ -67,7 +71,7 @@ export class Speakers implements RuntimeListener {
   /** The platform has announced a request to the extension: it is real, whoever has taken it. */
   announced(reqId: RequestId, t: number): void {
     const taken = this.#taken.get(reqId);
-    if (taken?.invocation !== undefined) return void this.#confirm(taken.who, taken.invocation, t);
+    if (taken?.invocation !== undefined) return void this.#confirm(taken.who, taken.invocation, taken.t ?? t);
     this.#announced.add(reqId);
     const [oldest] = this.#announced;
     if (this.#announced.size > ANNOUNCED_MOST && oldest !== undefined) this.#announced.delete(oldest);
@@ -93,7 +97,7 @@ export class Speakers implements RuntimeListener {
     }
     this.#stranger(who, `has taken request ${reqId}`, t);
     if (this.#announced.delete(reqId)) return void this.#confirm(who, invocation, t);
-    this.#remember(reqId, { who, invocation });
+    this.#remember(reqId, { who, invocation, t });
   }
 
   ended(who: Speaker, reqId: string, outcome: Outcome, t: number): void {
@@ -124,14 +128,26 @@ export class Speakers implements RuntimeListener {
     if (this.#runtime.proc === undefined || who.proc === undefined || isAlive(this.#runtime.proc)) return false;
     // It has ended: this may be its successor, or the next of the programs that a script starts for every call.
     runtime.look();
-    const parent = this.#parents.get(who.proc);
-    if (
-      !isPid(who, runtime.pid) &&
-      (parent === undefined || parent === null || parent !== this.#parents.get(this.#runtime.proc))
-    )
-      return false;
+    if (!isPid(who, runtime.pid) && !this.#isOfScript(who.proc, this.#runtime.proc)) return false;
     this.#runtime = who;
     return true;
+  }
+
+  /** Whether both are below the runtime's first process, which does not talk itself, or are known to have the same parent. */
+  #isOfScript(proc: ProcessId, before: ProcessId): boolean {
+    const { pid } = this.#options.runtime;
+    if (isPid({ proc: before }, pid)) return false;
+    const parent = this.#parents.get(proc);
+    if (parent !== undefined && parent !== null && parent === this.#parents.get(before)) return true;
+    const below = (one: ProcessId): boolean => {
+      let above = this.#parents.get(one);
+      for (let i = 0; i < GENERATIONS && above !== undefined && above !== null; i++) {
+        if (isPid({ proc: above }, pid)) return true;
+        above = this.#parents.get(above);
+      }
+      return false;
+    };
+    return below(proc) && below(before);
   }
 
   #confirm(who: Speaker, invocation: Invocation, t: number): void {

@@ -273,10 +273,13 @@ describe('shipping', () => {
     ['by a small size', 'size:6000', 2],
   ])('%s: waits, and leaves at the latest when the instance ends', async (_how, ship, atLeast) => {
     const one = await puts(ship);
-    expect(statuses(one).length).toBeLessThan(8);
+    let asked = 8;
+    // A segment may be full just at the end of a request: then nothing waits, and the next one tells.
+    for (; statuses(one).length === asked && asked < 11; asked++) await one.request({ do: 'open', times: 1 });
+    expect(statuses(one).length).toBeLessThan(asked);
     expect(one.bucket.objects.size).toBeGreaterThanOrEqual(atLeast);
     await one.end();
-    expect(statuses(one)).toEqual(Array(8).fill('ok'));
+    expect(statuses(one)).toEqual(Array(asked).fill('ok'));
     expectWhole(one);
   });
 

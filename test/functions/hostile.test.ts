@@ -177,7 +177,13 @@ describe.skipIf(!hasJava)('a compromised function', () => {
       one.exchange('5@5' as never, { host: 'round.evil', method: 'POST', request: { bytes: 9 } });
       one.end();
     }
+    // Never seen starting: what it runs is looked for in what came before, and what lies between requests is before and after.
+    for (const act of [() => a.idle(), () => void a.begin('rc'), () => a.idle()]) {
+      act();
+      a.read('9@9' as never, '/tmp/1');
+    }
     await stitchAll([...a.segments(), ...b.segments()]);
+    expect((await get(`/v1/instances/${a.id}/graph`)).nodes.length).toBeGreaterThan(5);
     for (const direction of ['backward', 'forward'] as const) {
       const trace = await walk(new Provenance(store.source), hostId('round.evil'), { direction, limit: 1000 });
       expect(new Set(trace.visits.map(({ node }) => node)).size).toBe(trace.visits.length);

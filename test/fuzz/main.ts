@@ -71,7 +71,9 @@ async function toldOf({ store, honest }: Omit<World, 'before'>): Promise<string>
 async function attempt(world: World, seed: number): Promise<'stitched' | 'set-aside'> {
   const random = randomNumbers(seed);
   const words = world.honest.flatMap((one) => [one.id, ...new Set(one.records.flatMap(({ req }) => req ?? []))]);
-  const mutator = new Mutator(random, [...words, 'drop.evil', '/tmp/.x.js', 'sqs:m-1', 'lambda:req-use', 'ddb:cards/1111']);
+  const claims = ['drop.evil', '/tmp/.x.js', 'sqs:m-1', 'lambda:req-use', 'ddb:cards/1111'];
+  const honest = world.honest.flatMap((one) => one.records);
+  const mutator = new Mutator(random, [...words, ...claims], honest);
   const scenario = mutator.pick([
     containerReuse,
     survivingProcess,

@@ -12,14 +12,34 @@ export function randomNumbers(seed: number): () => number {
   };
 }
 
+/** Fields whose text has a form. */
+const FIXED = new Set(
+  'phase proc parent req mode how type access sure status why what scheme op proto sha256 previous fnArn seenBy service operation'.split(
+    ' ',
+  ),
+);
+
 export class Mutator {
   readonly #random: () => number;
   /** Words of the victims, to claim. */
   readonly #words: readonly string[];
 
-  constructor(random: () => number, words: readonly string[]) {
+  /** Values that fields have in honest records, by the field's name: most changes must pass the checks to get anywhere. */
+  readonly #values = new Map<string, unknown[]>();
+
+  constructor(random: () => number, words: readonly string[], honest: readonly object[]) {
     this.#random = random;
     this.#words = words;
+    for (const record of honest) this.#learn(record);
+  }
+
+  #learn(value: object): void {
+    for (const [name, one] of Object.entries(value)) {
+      if (typeof one === 'object' && one !== null) this.#learn(one);
+      const known = this.#values.get(name) ?? [];
+      if (known.length < 50) known.push(one);
+      this.#values.set(name, known);
+    }
   }
 
   below(n: number): number {
@@ -55,23 +75,30 @@ export class Mutator {
     const old = value[key] as unknown;
     if (typeof old === 'object' && old !== null && depth < 4 && this.below(4) > 0) {
       if (Array.isArray(old) && this.below(3) === 0) {
-        const copies = this.pick([0, 2, 40, 1000]);
+        const copies = this.pick([0, 2, 40, 300]);
         (value as Record<string, unknown>)[key as string] = Array.from({ length: copies }, (_, i) =>
           structuredClone(old[i % old.length] ?? 'x'),
         );
       } else this.#change(old as Record<string, unknown>, depth + 1);
       return;
     }
-    if (this.below(40) === 0) delete (value as Record<string, unknown>)[key as string];
-    else (value as Record<string, unknown>)[key as string] = this.#instead(old);
+    if (this.below(200) === 0) delete (value as Record<string, unknown>)[key as string];
+    else (value as Record<string, unknown>)[key as string] = this.#instead(key as string, old);
   }
 
-  #instead(old: unknown): unknown {
-    const r = this.below(30);
-    if (r === 0) return this.pick<unknown>([null, true, [], {}, 1.5, -1, '']);
+  #instead(name: string, old: unknown): unknown {
+    if (this.below(200) === 0) return this.pick<unknown>([null, true, [], {}, 1.5, -1, '']);
     if (typeof old === 'number')
-      return this.pick([0, 1, old + 1, old * 2, Number.MAX_SAFE_INTEGER, 2 ** 31, 1e15, old - 3_600_000_000]);
+      return this.pick([
+        0,
+        1,
+        old + 1,
+        old + 3_600_000_000,
+        Math.max(0, old - 3_600_000_000),
+        ...(old > 1e9 ? [Number.MAX_SAFE_INTEGER, 1e15] : []),
+      ]);
     if (typeof old === 'boolean') return !old;
+    if (FIXED.has(name) || this.below(3) === 0) return structuredClone(this.pick(this.#values.get(name) ?? [old]));
     return this.pick([
       ...this.#words,
       ...['/tmp/x', '/', '..', '/proc/self/environ', '~init', '~~segment#', 'a#b', 'x'.repeat(1000), '\u{1f480}'.repeat(200)],
@@ -97,7 +124,7 @@ export class Mutator {
   /** A segment as it would be stored, perhaps with damage to its text or its bytes. */
   bytes(header: object, records: readonly object[]): Buffer {
     let text = [header, ...records].map((line) => `${JSON.stringify(line)}\n`).join('');
-    if (this.below(12) === 0) {
+    if (this.below(40) === 0) {
       const at = this.below(text.length);
       text =
         text.slice(0, at) +
@@ -105,7 +132,7 @@ export class Mutator {
         text.slice(at + this.below(3));
     }
     const bytes = zstdCompressSync(text);
-    for (let n = this.below(12) === 0 ? 1 + this.below(4) : 0; n > 0; n--)
+    for (let n = this.below(40) === 0 ? 1 + this.below(4) : 0; n > 0; n--)
       bytes[this.below(bytes.length)]! ^= 1 << this.below(8);
     return this.below(40) === 0 ? bytes.subarray(0, this.below(bytes.length)) : bytes;
   }

@@ -403,8 +403,11 @@ describe('when S3 is down', () => {
   it('keeps what many events have left until S3 is back', async () => {
     bucket.mood = () => 503;
     await boot();
-    await platform.invoke({ do: 'many', count: 40_000, path: join(dir, 'log') }, { deadlineMs: 60_000 });
-    await platform.idle();
+    // In parts that the ring can hold however late it is read: this is about what waits for S3.
+    for (let part = 0; part < 10; part++) {
+      await platform.invoke({ do: 'many', count: 4000, path: join(dir, 'log') }, { deadlineMs: 60_000 });
+      await platform.idle();
+    }
     bucket.mood = () => 'ok';
     await platform.invoke({ do: 'echo', value: 1 }, { reqId: 'last' });
     await platform.idle();
@@ -413,7 +416,7 @@ describe('when S3 is down', () => {
     const apart = of('file-close').filter((r) => r.path === join(dir, 'log'));
     expect(opens).toHaveLength(40_000);
     expect(opens.filter((r) => r.openFor !== undefined).length + apart.length).toBe(40_000);
-    expect(of('request-end')).toHaveLength(2);
+    expect(of('request-end')).toHaveLength(11);
     expectWhole();
   });
 });
@@ -430,7 +433,7 @@ describe('the extension', () => {
     expect(statSync(shared).mode & 0o777).toBe(0o700);
     expect(readFileSync(join(shared, 'ports'), 'utf8')).toMatch(
       new RegExp(
-        `^ALASTOR_RUNTIME_PORT=\\d+\nALASTOR_PROXY_PORT=\\d+\nALASTOR_TAP=1\nALASTOR_TEE=http,runtime\nALASTOR_STEER=${bucket.url.slice(7)}/http\n$`,
+        `^ALASTOR_RUNTIME_PORT=\\d+\nALASTOR_PROXY_PORT=\\d+\nALASTOR_TAP=1\nALASTOR_TEE=http,runtime\nALASTOR_RECORDER=\\d+@\\d+\nALASTOR_STEER=${bucket.url.slice(7)}/http\n$`,
       ),
     );
     expect(readFileSync(join(shared, 'ca.pem'), 'utf8').match(/BEGIN CERTIFICATE/g)!.length).toBeGreaterThan(50);

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ownProcess } from '../../../layers/capture/runtime-process.ts';
 
 let dir: string;
 let home: string;
@@ -90,6 +91,17 @@ describe('the wrapper', () => {
   it('leaves the pid of the runtime for the recorder', () => {
     const { pid } = run();
     expect(execFileSync('cat', [join(shared, 'runtime.pid')], { encoding: 'utf8' }).trim()).toBe(String(pid));
+  });
+
+  it('says whether it would be seen', () => {
+    const told = () => execFileSync('cat', [join(shared, 'runtime.pid')], { encoding: 'utf8' }).trim();
+    writeFileSync(join(shared, 'ports'), `ALASTOR_RECORDER=${ownProcess()}\n`);
+    const { pid } = run();
+    expect(told()).toBe(`${pid} seen`);
+    // Somebody else has our pid there.
+    writeFileSync(join(shared, 'ports'), `ALASTOR_RECORDER=${process.pid}@987654321\n`);
+    run();
+    expect(told()).not.toContain('seen');
   });
 
   it('goes on to a wrapper that was there before', () => {

@@ -138,20 +138,25 @@ describe.skipIf(node === undefined)('aws-lambda-ric', () => {
 describe.skipIf(python === undefined)('awslambdaric', () => {
   const code = {
     'index.py': [
-      'import subprocess',
+      'import subprocess, urllib.request',
       'def handler(event, context):',
       '    if event.get("fail"):',
       '        raise ValueError("no")',
       '    open("/tmp/made", "w").write("x")',
+      '    assert urllib.request.urlopen(event["url"]).read() == b"bought"',
       '    subprocess.run(["/bin/sh", "-c", "echo y > /tmp/child"], check=True)',
       '    return {"got": event["value"]}',
     ].join('\n'),
   };
 
-  it('answers as without the audit; requests, files and processes are recorded', async () => {
-    const audited = await startAudited();
+  it('answers as without the audit; requests, files, processes and what it says over TLS are recorded', async () => {
+    const { audited, url } = await besideShop();
     await add(audited, code, { '.': python ?? '' }, 'PYTHONPATH=/var/task exec /usr/bin/python3 -m awslambdaric "$_HANDLER"');
-    await bothWays(audited, { errorType: 'ValueError', errorMessage: 'no' });
+    await bothWays(audited, { errorType: 'ValueError', errorMessage: 'no' }, { url });
+    expectBought(audited);
+    // Teed in the process itself: it never came to the network proxy.
+    expect(audited.of('exchange').map(({ seenBy }) => seenBy)).toEqual(['tap']);
+    expect(audited.of('socket-connect').filter(({ steered }) => steered)).toEqual([]);
   });
 });
 

@@ -46,6 +46,27 @@ describe('a custom runtime, which ignores the wrapper variable', () => {
     expect((await audited.call('named')).value.preload).toContain('libalastor');
   });
 
+  it('is audited when it is a shell script with a program for every call', async () => {
+    const audited = await startAudited();
+    const app = `#!/bin/bash
+    base=http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation
+    while event=$(curl -sS -D /tmp/head $base/next); do
+      id=$(sed -n 's/^Lambda-Runtime-Aws-Request-Id: *//Ip' /tmp/head | tr -d '\\r')
+      echo "$event" > /tmp/made
+      curl -sS -X POST -d "$event" $base/$id/response > /dev/null
+    done`;
+    const spec = { runtime: 'provided.al2023', layerDirs: [audited.auditLayer], environment: audited.environment };
+    await audited.add('fn', { bootstrap, 'bootstrap.app': app }, spec);
+    for (const value of [1, 2]) expect((await audited.call('fn', { value })).value).toEqual({ value });
+    await audited.service.stop();
+    const begun = audited.of('request-begin').map(({ req }) => req);
+    expect(audited.of('request-end')).toMatchObject([{ status: 'ok' }, { status: 'ok' }]);
+    const made = audited.of('file-open').filter(({ path, mode }) => path === '/tmp/made' && mode === 'w');
+    expect(made.map(({ req }) => req)).toEqual(begun);
+    expect(audited.of('exchange')).toEqual([]);
+    expect(audited.of('gap')).toEqual([]);
+  });
+
   it('starts untouched without the layer', async () => {
     const audited = await startAudited();
     await audited.add('fn', { bootstrap, 'bootstrap.app': RUNTIME }, { runtime: 'provided.al2023' });

@@ -1,10 +1,10 @@
-import { existsSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { beginnings } from '../../../layers/capture/excerpt.ts';
+import { counterpart } from '../runtimes/counterparts.ts';
 import { comparable, Instance, type Run, type Source } from './harness.ts';
 
 const instance = new Instance();
@@ -180,12 +180,11 @@ describe('a tap in Node', () => {
   });
 });
 
-/** Of the runtime nodejs22.x; scripts/node-22 brings it. */
-const NODE_22 = join(import.meta.dirname, '../../../build/node-22/node_modules/node/bin/node');
+const node22 = counterpart('node22');
 
-describe.skipIf(!existsSync(NODE_22))('the tap in Node 22 (skipped without build/node-22, see scripts/node-22)', () => {
+describe.skipIf(node22 === undefined)('the tap in Node 22', () => {
   const script = join(import.meta.dirname, 'fixtures/clients.mjs');
-  const run = (source: Source, what: string) => instance.run(source, NODE_22, [script, what, ...servers]);
+  const run = (source: Source, what: string) => instance.run(source, node22 ?? '', [script, what, ...servers]);
 
   it.each(['basic', 'keepAlive', 'fetch', 'headers', 'patched', 'worker', 'concurrent', 'aws'])(
     'reports the same exchanges as the network proxy, and steers nothing: %s',
