@@ -6,6 +6,7 @@ import { hasJava, LocalDynamo, MemoryObjects } from '../../functions/dynamodb-lo
 import { quantile } from '../statistics.ts';
 import { countUnits, measure, type Size, type Written } from './measure.ts';
 import { MemoryTable, sizeOf } from './memory-table.ts';
+import { merged, type Rate, rateOf } from './rates.ts';
 import { recordShop } from './record.ts';
 import { Replay } from './replay.ts';
 
@@ -48,6 +49,7 @@ async function run(): Promise<void> {
   const replay = new Replay(recording.benign);
   // What is measured is the code as it is after a while: a Lambda function's process lives for hours.
   await inMemory(2000, recording, replay, say);
+  const rates = [rateOf(recording.benign), rateOf(merged(recording.benign))];
   const measured: Size[] = [];
   for (const requests of sizes) {
     interrupted.signal.throwIfAborted();
@@ -57,7 +59,7 @@ async function run(): Promise<void> {
   const lag = { median: quantile(recording.lag, 0.5), p95: quantile(recording.lag, 0.95), segments: recording.lag.length };
   const recorded = { requests: replay.requestsPerCopy, records: replay.recordsPerCopy, segments: recording.benign.length };
   process.stdout.write(
-    values.json ? `${JSON.stringify({ recorded, lag, sizes: measured })}\n` : report(measured, lag, recorded),
+    values.json ? `${JSON.stringify({ recorded, lag, rates, sizes: measured })}\n` : report(measured, lag, recorded, rates),
   );
 }
 
@@ -93,7 +95,12 @@ async function inDynamo(requests: number, recording: Recorded, replay: Replay): 
   }
 }
 
-function report(measured: readonly Size[], lag: { median: number; p95: number; segments: number }, recorded: object): string {
+function report(
+  measured: readonly Size[],
+  lag: { median: number; p95: number; segments: number },
+  recorded: object,
+  rates: readonly Rate[],
+): string {
   const rows: readonly (readonly [string, (size: Size) => string | number])[] = [
     ['requests', (one) => one.requests],
     ['store', (one) => one.store],
@@ -116,5 +123,11 @@ function report(measured: readonly Size[], lag: { median: number; p95: number; s
   ];
   const lines = rows.map(([name, of]) => name.padEnd(28) + measured.map((one) => String(of(one)).padStart(26)).join(''));
   const behind = `stored to stitched under the engine: ${Math.round(lag.median)} ms, p95 ${Math.round(lag.p95)} ms (${lag.segments} segments)`;
-  return `recorded and replayed: ${JSON.stringify(recorded)}\n${behind}\n\n${lines.join('\n')}\n`;
+  const best = rates
+    .map(
+      (one) =>
+        `at best, ${one.recordsPerSegment.toFixed(0)} records a segment: ${one.decodeAndBuild} records/s per core (decode ${one.decode}, build ${one.build})`,
+    )
+    .join('\n');
+  return `recorded and replayed: ${JSON.stringify(recorded)}\n${behind}\n${best}\n\n${lines.join('\n')}\n`;
 }
