@@ -15,7 +15,8 @@ import { type Front, startFront } from '../../../layers/capture/network/front.ts
 import { Ring } from '../../../layers/capture/ring.ts';
 import { SteeredConnections } from '../../../layers/capture/steered.ts';
 import { Conversations } from '../../../layers/capture/wire/conversations.ts';
-import type { Observation } from '../../../layers/record/types.ts';
+import type { BodyDigest, Observation } from '../../../layers/record/types.ts';
+import { SMALL_BODY } from '../../../layers/tap/message.ts';
 
 export type Of<K extends Observation['kind']> = Extract<Observation, { kind: K }>;
 /**
@@ -187,5 +188,12 @@ export class Instance {
 
 /** An exchange without what differs from run to run. */
 export function comparable({ t, proc, id, from, to, answered, seenBy, ...rest }: Of<'exchange'>): unknown {
-  return { ...rest, answered: answered !== undefined, inTime: from <= (answered ?? to) && (answered ?? to) <= to };
+  const [request, response] = [withoutLargeParts(rest.request), withoutLargeParts(rest.response)];
+  const inTime = from <= (answered ?? to) && (answered ?? to) <= to;
+  return { ...rest, request, response, answered: answered !== undefined, inTime };
+}
+
+/** Taps do not keep larger bodies of hosts other than AWS's (SMALL_BODY), so they cannot tell of what parts these are made. */
+function withoutLargeParts({ parts, ...body }: BodyDigest): BodyDigest {
+  return parts === undefined || body.bytes > SMALL_BODY ? body : { ...body, parts };
 }
