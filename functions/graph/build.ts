@@ -2,7 +2,7 @@ import type { AuditRecord, InstanceId, ProcessId, Segment } from '../../layers/r
 import { Draft } from './draft.ts';
 import { INIT, linkKey, type NodeId, type Partition, partitionOf } from './ids.ts';
 import { observeExchange } from './observe-exchange.ts';
-import { observationsOf, observeChange, observeClose, observeOpen } from './observe-file.ts';
+import { closeTold, observeChange, observeClose, observeOpen } from './observe-file.ts';
 import { observeInstance } from './observe-instance.ts';
 import { observeAccept, observeConnect, observeDns, observeSocketClose, observeTunnel } from './observe-network.ts';
 import { observeExec, observeExit, observeStart } from './observe-process.ts';
@@ -17,14 +17,13 @@ import type { Built } from './shard.ts';
  */
 export function buildShards(segment: Segment, key: string): Built {
   const { header } = segment;
-  const records = segment.records.flatMap(observationsOf);
   const draft = new Draft(header.instanceId, header.fn, key);
-  let from = records[0]?.t ?? 0;
+  let from = segment.records[0]?.t ?? 0;
   let to = 0;
   let gaps = 0;
   let unobserved = 0;
   const units = new Units();
-  for (const record of records) {
+  const take = (record: AuditRecord): void => {
     // Every observation widens the interval of its unit, also those that make no edge; else the interval would depend on the split.
     if (record.proc !== undefined) units.see(record, record.proc, draft.unit(record, record.proc));
     if (record.kind === 'request-begin') units.told(record, record.runtime ?? []);
@@ -34,6 +33,11 @@ export function buildShards(segment: Segment, key: string): Built {
     // A record that was only shortened is not missing.
     if (record.kind === 'gap' && !(record.why === 'oversize' && record.lost === 0)) gaps++;
     else if (record.kind === 'unobserved') unobserved++;
+  };
+  for (const record of segment.records) {
+    take(record);
+    const close = closeTold(record);
+    if (close !== undefined) take(close);
   }
   units.link(draft);
   const { links, cut } = draft.links();

@@ -29,8 +29,12 @@ export async function stitchEvent(event: unknown, store: Store): Promise<SQSBatc
     // Delivered before and not acknowledged: that attempt may have written all and died before it was counted.
     const again = Number(attributes?.ApproximateReceiveCount ?? 1) > 1;
     try {
-      if (body.includes(restitchEvent)) store.writer.forget();
-      for (const key of readKeys(messageId, body)) await stitchOne(key, store, again);
+      const restitching = body.includes(restitchEvent);
+      if (restitching) store.writer.forget();
+      for (const key of readKeys(messageId, body)) {
+        const stitched = await stitchOne(key, store, again);
+        if (stitched && restitching) await store.writer.clearPoison(key);
+      }
     } catch (error) {
       failed.push(messageId);
       log('error', { messageId, error: String(error) });
@@ -45,9 +49,10 @@ export async function stitchEvent(event: unknown, store: Store): Promise<SQSBatc
   return { batchItemFailures: failed.map((itemIdentifier) => ({ itemIdentifier })) };
 }
 
-async function stitchOne(key: string, { objects, writer }: Store, again: boolean): Promise<void> {
+async function stitchOne(key: string, { objects, writer }: Store, again: boolean): Promise<boolean> {
   const outcome = await stitch(key, objects, writer, again);
   log(outcome.done === 'stitched' ? 'info' : 'warn', { segment: key, ...outcome });
+  return outcome.done === 'stitched';
 }
 
 /** A body that is no JSON never will be: it is logged and done with. */

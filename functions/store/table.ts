@@ -1,6 +1,7 @@
 import {
   type AttributeValue,
   BatchWriteItemCommand,
+  DeleteItemCommand,
   type DynamoDBClient,
   PutItemCommand,
   QueryCommand,
@@ -76,6 +77,15 @@ export class Table {
       ExpressionAttributeValues: Object.fromEntries(values.map((value, i) => [`:${i}`, value])),
     });
     return await this.#patiently(async () => ((await this.#client.send(command)).$metadata.attempts ?? 1) === 1);
+  }
+
+  /**
+   * Removes an item, if it is there.
+   * @throws StoreError
+   */
+  async remove(key: Item): Promise<void> {
+    const command = new DeleteItemCommand({ TableName: this.name, Key: key });
+    await this.#patiently(async () => (await this.#client.send(command)) !== undefined);
   }
 
   /** Until `act` gives something, a bounded number of times. */

@@ -46,7 +46,11 @@ export interface GraphWriter {
   forget(): void;
   /** Sets a segment aside that will never be readable. */
   putPoison(poison: Poison, received: number): Promise<void>;
+  /** A segment that was set aside could be read after all, by a newer version. */
+  clearPoison(segment: string): Promise<void>;
 }
+
+const poisonKey = (segment: string) => ({ key: S('~poison'), place: S(segment.slice(0, 900)) });
 
 export interface WriterOptions {
   readonly shards: Table;
@@ -131,9 +135,13 @@ export class DynamoWriter implements GraphWriter {
   }
 
   async putPoison({ segment, code, reason, line }: Poison, received: number): Promise<void> {
-    const item = { key: S('~poison'), place: S(segment.slice(0, 900)), code: S(code), reason: S(reason.slice(0, 2000)) };
+    const item = { ...poisonKey(segment), code: S(code), reason: S(reason.slice(0, 2000)) };
     const where = line === undefined ? {} : { line: N(line) };
     await this.#options.links.putAll([{ ...item, ...where, received: N(received), expires: N(this.#expires(received)) }]);
+  }
+
+  async clearPoison(segment: string): Promise<void> {
+    await this.#options.links.remove(poisonKey(segment));
   }
 
   #owe(where: string, counts: Counts, doubt: number): void {

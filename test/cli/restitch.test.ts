@@ -3,7 +3,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { BatchWriteItemCommand, DynamoDBClient, ListTablesCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
+import {
+  BatchWriteItemCommand,
+  DynamoDBClient,
+  ListTablesCommand,
+  PutItemCommand,
+  ScanCommand,
+} from '@aws-sdk/client-dynamodb';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { ReceiveMessageCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { App, Duration, Stack } from 'aws-cdk-lib';
@@ -40,6 +46,7 @@ describe.skipIf(!hasJava)('alastor restitch', () => {
   let engine: Engine;
   let where: string[];
   let segments: number;
+  let key: string;
   const stats = async (): Promise<Record<string, unknown>> =>
     (await fetch(`${engine.apiUrl('AlastorQueryUrl')}v1/stats`)).json() as Promise<Record<string, unknown>>;
 
@@ -54,7 +61,8 @@ describe.skipIf(!hasJava)('alastor restitch', () => {
     const { a, b } = handOver('sqs');
     const all = [...a.segments(), ...b.segments()];
     segments = all.length;
-    for (const { key, bytes } of all) await s3.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: bytes }));
+    key = all[0]?.key ?? '';
+    for (const { key: Key, bytes: Body } of all) await s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body }));
     await engine.idle();
   }, 120_000);
   afterAll(async () => {
@@ -89,6 +97,17 @@ describe.skipIf(!hasJava)('alastor restitch', () => {
       expect(JSON.parse(ran.out)).toMatchObject({ sent: segments, seen: segments });
       expect(await stats()).toEqual(before);
     }
+  });
+
+  it('takes a segment off the list of those set aside once it can be read', { timeout: 60_000 }, async () => {
+    const dynamo = new DynamoDBClient({ endpoint: engine.endpoint, region: engine.region, credentials });
+    const { TableNames = [] } = await dynamo.send(new ListTablesCommand({}));
+    // As an older version left it that did not know the format.
+    const aside = { key: { S: '~poison' }, place: { S: key }, code: { S: 'version' }, reason: { S: 'from the future' } };
+    await dynamo.send(new PutItemCommand({ TableName: TableNames.find((name) => name.includes('Links')), Item: aside }));
+    expect(await stats()).toMatchObject({ poison: 1 });
+    expect(await alastor('restitch', ...where)).toMatchObject({ code: 0 });
+    expect(await stats()).toMatchObject({ poison: 0 });
   });
 
   it('takes only what is asked for, and goes on where it is told', { timeout: 60_000 }, async () => {

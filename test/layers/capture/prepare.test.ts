@@ -35,9 +35,19 @@ describe('before the extension registers', () => {
   it('all that the wrapper looks for is there', async () => {
     const { requests, front, failures } = await prepareWith({ ALASTOR_STEER: '127.0.0.1:4566' });
     expect(failures).toEqual([]);
-    expect(shared('ports')).toBe(
-      `ALASTOR_RUNTIME_PORT=${requests?.port}\nALASTOR_PROXY_PORT=${front?.held.port}\nALASTOR_TAP=1\nALASTOR_STEER=127.0.0.1:4566\n`,
+    const ports = Object.fromEntries(
+      shared('ports')
+        .trim()
+        .split('\n')
+        .map((line) => line.split('=', 2)),
     );
+    expect(ports).toEqual({
+      ALASTOR_RUNTIME_PORT: String(requests?.port),
+      ALASTOR_PROXY_PORT: String(front?.held.port),
+      ALASTOR_TAP: '1',
+      ALASTOR_STEER: '127.0.0.1:4566',
+      ALASTOR_RECORDER: expect.stringMatching(new RegExp(`^${process.pid}@\\d+$`)),
+    });
     expect(shared('ca.pem')).toContain(front?.authority.cert.trim());
   });
 
