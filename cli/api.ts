@@ -1,3 +1,5 @@
+import { shown } from '../functions/graph/ids.ts';
+
 /** The query API over HTTP. */
 export interface Api {
   /** @throws Error with the API's own words when it refuses */
@@ -24,7 +26,7 @@ export function connect(endpoint: string): Api {
       }
       if (response.ok) return body;
       const { detail, title, message } = (body ?? {}) as Readonly<Record<string, unknown>>;
-      throw new Error(`${response.status}: ${String(detail ?? title ?? message ?? 'refused')}`);
+      throw new Error(shown(`${response.status}: ${String(detail ?? title ?? message ?? 'refused')}`, 1000));
     },
   };
 }

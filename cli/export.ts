@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
 import { formats, html } from '../functions/export/formats.ts';
 import { alongStory, type ExportGraph, type ExportStory } from '../functions/export/graph.ts';
+import { plain } from '../functions/export/text.ts';
 import { type Api, connect } from './api.ts';
 import { UsageError } from './usage.ts';
 
@@ -89,7 +90,8 @@ export async function runExport(argv: string[]): Promise<number> {
   }
   const text = graph === undefined ? (story === undefined ? [] : html(story)) : (formats[format]?.write(graph, story) ?? []);
   await write(text, values.output);
-  for (const line of graph?.cut ?? story?.cut ?? []) process.stderr.write(`not in the export: ${JSON.stringify(line)}\n`);
+  for (const line of graph?.cut ?? story?.cut ?? [])
+    process.stderr.write(`alastor export: not in it: ${plain(String(line))}\n`);
   return 0;
 }
 

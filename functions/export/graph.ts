@@ -1,4 +1,4 @@
-import type { Edge, Node } from '../graph/model.ts';
+import { type Edge, LASTING, type Node } from '../graph/model.ts';
 import type { Story } from '../graph/story.ts';
 import { plain } from './text.ts';
 
@@ -101,12 +101,9 @@ export function functionsOf({ nodes }: ExportGraph): ReadonlyMap<string, string>
   return found;
 }
 
-/** End of a flow that has none; see `LASTING` of the graph. */
-const LASTING = Number.MAX_SAFE_INTEGER;
-
 /** A whole number of µs since 1970 that calendars can show. */
 export const sane = (micros: number): number =>
-  Number.isFinite(micros) ? Math.min(Math.max(Math.round(micros), 0), LASTING) : 0;
+  Number.isFinite(micros) ? Math.min(Math.max(Math.round(micros), 0), Number.MAX_SAFE_INTEGER) : 0;
 
 /** RFC 3339, to the µs. */
 export function iso(micros: number): string {

@@ -3,18 +3,18 @@ import { markup } from './text.ts';
 
 /**
  * GraphML (http://graphml.graphdrawing.org/primer/graphml-primer.html). Ids of Alastor are no XML name tokens: they are in the
- * attribute `alastor_id`. `labels` and `label` are what Neo4j's importer takes for a node's labels and an edge's type.
+ * attribute `alastor_id`. The attributes `labels` and `label` of elements are what Neo4j's importer takes for a node's labels and an
+ * edge's type: https://neo4j.com/docs/apoc/current/import/import-graphml/
  */
 export function* graphml(graph: ExportGraph): Generator<string> {
   const { nodes, edges, cut } = closed(graph);
   const described = nodes.map((node): readonly Attribute[] => [
     ['alastor_id', node.id],
     ['kind', node.kind],
-    ['labels', `:${node.kind}`],
     ['name', node.label ?? node.id],
     ...attributes(node).filter(([name]) => name !== 'name'),
   ]);
-  const flows = edges.map((edge): readonly Attribute[] => [['label', edge.op], ...edgeAttributes(edge)]);
+  const flows = edges.map(edgeAttributes);
   const [nodeKeys, edgeKeys] = [new Keys('n', described), new Keys('e', flows)];
   yield '<?xml version="1.0" encoding="UTF-8"?>\n<graphml xmlns="http://graphml.graphdrawing.org/xmlns">\n';
   yield '<key id="cut" for="graph" attr.name="cut" attr.type="string"/>\n';
@@ -22,9 +22,13 @@ export function* graphml(graph: ExportGraph): Generator<string> {
   yield* edgeKeys.declared('edge');
   yield `<graph id="alastor" edgedefault="directed"><data key="cut">${markup(cut.join('\n').replaceAll('\n', '; '), 100_000)}</data>\n`;
   const names = new Map<string, string>(nodes.map(({ id }, i) => [id, `n${i}`]));
-  for (const [i, values] of described.entries()) yield `<node id="n${i}">${nodeKeys.data(values)}</node>\n`;
-  for (const [i, { from, to }] of edges.entries()) {
-    yield `<edge id="e${i}" source="${names.get(from)}" target="${names.get(to)}">${edgeKeys.data(flows[i] ?? [])}</edge>\n`;
+  for (const [i, values] of described.entries()) {
+    const labels = markup(`:${nodes[i]?.kind}`);
+    yield `<node id="n${i}" labels="${labels}">${nodeKeys.data(values)}</node>\n`;
+  }
+  for (const [i, { from, to, op }] of edges.entries()) {
+    const ends = `source="${names.get(from)}" target="${names.get(to)}"`;
+    yield `<edge id="e${i}" ${ends} label="${markup(op)}">${edgeKeys.data(flows[i] ?? [])}</edge>\n`;
   }
   yield '</graph>\n</graphml>\n';
 }

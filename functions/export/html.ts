@@ -74,7 +74,10 @@ function* line(step: Step, index: number, { steps }: ExportStory): Generator<str
     ...(step.instanceId === undefined ? [] : [`instance ${step.instanceId}`]),
   ];
   const target = step.parent === undefined ? undefined : steps[step.parent];
-  const leads = target === undefined ? '' : ` → <a href="#step-${(step.parent ?? 0) + 1}">step ${(step.parent ?? 0) + 1}</a>, ${markup(target.label, 100)}`;
+  const leads =
+    target === undefined
+      ? ''
+      : ` → <a href="#step-${(step.parent ?? 0) + 1}">step ${(step.parent ?? 0) + 1}</a>, ${markup(target.label, 100)}`;
   const flow = [
     ...(step.via === undefined ? [] : [`edge ${step.via}`]),
     ...(step.by === undefined ? [] : [`by ${step.by}`]),
@@ -86,20 +89,29 @@ function* line(step: Step, index: number, { steps }: ExportStory): Generator<str
 <div>${markup(step.reason)}${leads}</div><div class="meta">${markup(place.join(' · '))}</div><div class="meta">${markup(flow.join(' · '))}</div>
 `;
   const evidence = evidenceOf(step);
-  if (evidence.length > 0) yield `<div class="meta">evidence ${evidence.map((one) => `<code>${markup(one)}</code>`).join(' ')}</div>\n`;
+  if (evidence.length > 0)
+    yield `<div class="meta">evidence ${evidence.map((one) => `<code>${markup(one)}</code>`).join(' ')}</div>\n`;
   yield '</li>\n';
 }
 
 /** One of three words, whatever the answer said: it becomes a class. */
 const roleOf = ({ role }: Step): string => (role === 'start' || role === 'carried' ? role : 'touched');
 
-function* table<T>(title: string, heads: readonly string[], rows: readonly T[], cells: (row: T) => readonly string[]): Generator<string> {
+function* table<T>(
+  title: string,
+  heads: readonly string[],
+  rows: readonly T[],
+  cells: (row: T) => readonly string[],
+): Generator<string> {
   yield `<h2>${title}</h2>\n`;
   if (rows.length === 0) {
     yield '<p>None.</p>\n';
     return;
   }
   yield `<table><thead><tr>${heads.map((head) => `<th>${head}</th>`).join('')}</tr></thead><tbody>\n`;
-  for (const row of rows) yield `<tr>${cells(row).map((cell) => `<td>${markup(cell)}</td>`).join('')}</tr>\n`;
+  for (const row of rows)
+    yield `<tr>${cells(row)
+      .map((cell) => `<td>${markup(cell)}</td>`)
+      .join('')}</tr>\n`;
   yield '</tbody></table>\n';
 }

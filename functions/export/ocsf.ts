@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { isIP } from 'node:net';
 import { posix } from 'node:path';
-import type { Edge, Operation } from '../graph/model.ts';
+import { type Edge, LASTING, type Operation } from '../graph/model.ts';
 import { closed, type ExportGraph, type ExportNode, type ExportStory, evidenceOf, functionsOf, lifeOf, sane } from './graph.ts';
 import { plain } from './text.ts';
 
@@ -85,16 +85,32 @@ class Events {
     const hostname = plain(node.host, 255);
     const actor = this.#process(this.#makers.get(node.id));
     const path = plain(node.path);
-    const url = { scheme: node.scheme, hostname, path, ...port(node.port), url_string: plain(`${node.scheme}://${node.host}${node.path}`) };
+    const url = {
+      scheme: node.scheme,
+      hostname,
+      path,
+      ...port(node.port),
+      url_string: plain(`${node.scheme}://${node.host}${node.path}`),
+    };
     return {
       ...base('http', activity, name, start, node.id, node.partition),
       ...{ start_time: ms(start), end_time: ms(end) },
       http_request: { http_method: plain(node.method, 40), url, body_length: node.sent },
       ...(node.status === undefined ? {} : { http_response: { code: node.status, body_length: node.received } }),
-      dst_endpoint: { hostname, ...port(node.port), ...(node.addr !== undefined && isIP(node.addr) > 0 ? { ip: node.addr } : {}) },
+      dst_endpoint: {
+        hostname,
+        ...port(node.port),
+        ...(node.addr !== undefined && isIP(node.addr) > 0 ? { ip: node.addr } : {}),
+      },
       src_endpoint: { ...this.#endpoint(node.instance) },
       traffic: { bytes_out: node.sent, bytes_in: node.received, bytes: node.sent + node.received },
-      unmapped: unmapped({ process: actor, api: node.aws, error: node.error, sha256_out: node.sentSha, sha256_in: node.receivedSha }),
+      unmapped: unmapped({
+        process: actor,
+        api: node.aws,
+        error: node.error,
+        sha256_out: node.sentSha,
+        sha256_in: node.receivedSha,
+      }),
     };
   }
 
@@ -121,7 +137,11 @@ class Events {
     const object = actor === from ? to : from;
     if (actor === undefined) return [];
     const process = this.#process(actor.id);
-    const common = { count: edge.count, start_time: ms(edge.start), ...(edge.end >= LASTING ? {} : { end_time: ms(edge.end) }) };
+    const common = {
+      count: edge.count,
+      start_time: ms(edge.start),
+      ...(edge.end >= LASTING ? {} : { end_time: ms(edge.end) }),
+    };
     const more = unmapped({ evidence: evidenceOf(edge), sure: edge.sure, bytes: edge.bytes });
     const uid = `${edge.from}\n${edge.op}\n${edge.to}\n${edge.sure}`;
     if (object?.kind === 'file') {
@@ -156,7 +176,14 @@ class Events {
       ...{ severity_id: SEVERITY.unknown, confidence_id: sure ? 3 : 2, status_id: 1 },
       ...{ message: `${title}: ${desc}`, start_time: ms(first), end_time: ms(last) },
       finding_info: {
-        ...{ uid: digest(told.node), title, desc, created_time: ms(last), first_seen_time: ms(first), last_seen_time: ms(last) },
+        ...{
+          uid: digest(told.node),
+          title,
+          desc,
+          created_time: ms(last),
+          first_seen_time: ms(first),
+          last_seen_time: ms(last),
+        },
         ...{ data_sources: ['AWS Lambda, recorded by Alastor'], related_events_count: carried.length },
       },
       evidences: carried.map((step) => ({
@@ -166,7 +193,10 @@ class Events {
         ...(step.kind === 'process' ? { process: this.#process(step.node) } : {}),
       })),
       resources: told.instances.map((id) => ({ uid: plain(id), type: 'AWS Lambda instance', ...this.#named(id) })),
-      unmapped: unmapped({ requests: told.requests.map(({ requestId }) => plain(requestId)), cut: cut.map((line) => plain(line)) }),
+      unmapped: unmapped({
+        requests: told.requests.map(({ requestId }) => plain(requestId)),
+        cut: cut.map((line) => plain(line)),
+      }),
     };
   }
 
@@ -177,7 +207,12 @@ class Events {
     const path = node.exe ?? node.argv?.[0];
     return {
       ...{ uid: plain(node.proc, 64), ...(Number.isSafeInteger(pid) ? { pid } : {}) },
-      ...(path === undefined ? {} : { name: plain(posix.basename(path)), file: { name: plain(posix.basename(path)) || '/', path: plain(path), type_id: 1 } }),
+      ...(path === undefined
+        ? {}
+        : {
+            name: plain(posix.basename(path)),
+            file: { name: plain(posix.basename(path)) || '/', path: plain(path), type_id: 1 },
+          }),
       ...(node.argv === undefined ? {} : { cmd_line: plain(node.argv.join(' ')) }),
       ...(node.cwd === undefined ? {} : { working_directory: plain(node.cwd) }),
       ...(node.started === undefined ? {} : { created_time: ms(node.started) }),
@@ -199,13 +234,24 @@ class Events {
   }
 }
 
-function base(kind: keyof typeof CLASSES, activity: number, name: string, time: number, uid: string, request: string | undefined): object {
+function base(
+  kind: keyof typeof CLASSES,
+  activity: number,
+  name: string,
+  time: number,
+  uid: string,
+  request: string | undefined,
+): object {
   const { category_uid, class_uid, class_name } = CLASSES[kind];
   return {
     ...{ category_uid, class_uid, class_name, activity_id: activity, activity_name: plain(name, 100) },
     ...{ type_uid: class_uid * 100 + activity, severity_id: SEVERITY.informational, time: ms(time) },
     metadata: {
-      ...{ version: VERSION, product: { name: 'Alastor', vendor_name: 'Alastor' }, uid: digest(`${class_uid}\n${uid}\n${time}`) },
+      ...{
+        version: VERSION,
+        product: { name: 'Alastor', vendor_name: 'Alastor' },
+        uid: digest(`${class_uid}\n${uid}\n${time}`),
+      },
       ...(request === undefined ? {} : { correlation_uid: plain(request, 200) }),
     },
   };
@@ -218,7 +264,6 @@ function methodOf(method: string): readonly [number, string] {
   return [index + 1, `${name.charAt(0)}${name.slice(1).toLowerCase()}`];
 }
 
-const LASTING = Number.MAX_SAFE_INTEGER;
 const ms = (micros: number): number => Math.floor(sane(micros) / 1000);
 const digest = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 32);
 const port = (value: number): { readonly port?: number } => (value > 0 && value < 65_536 ? { port: value } : {});

@@ -40,7 +40,11 @@ export function* otlp(whole: ExportGraph): Generator<string> {
   yield ']}\n';
 }
 
-const hex = (text: string, bytes: number) => createHash('sha256').update(text).digest('hex').slice(0, 2 * bytes);
+const hex = (text: string, bytes: number) =>
+  createHash('sha256')
+    .update(text)
+    .digest('hex')
+    .slice(0, 2 * bytes);
 const spanId = (node: string) => hex(`span:${node}`, 8);
 const nanos = (micros: number) => String(BigInt(sane(micros)) * 1000n);
 
@@ -69,7 +73,9 @@ class Tree {
       this.touching.set(unit, [...(this.touching.get(unit) ?? []), edge]);
     }
     const answered = new Set(edges.filter(({ op }) => op === 'reply').map(({ from, to }) => `${from}\n${to}`));
-    const requests = new Map([...this.units.values()].flatMap((one) => (one.kind === 'request' ? [[placeOf(one), one.id]] : [])));
+    const requests = new Map(
+      [...this.units.values()].flatMap((one) => (one.kind === 'request' ? [[placeOf(one), one.id]] : [])),
+    );
     for (const unit of this.units.values()) {
       const candidate = this.#waiting(unit, answered) ?? (unit.kind === 'request' ? undefined : requests.get(placeOf(unit)));
       if (candidate !== undefined && !this.#above(candidate).includes(unit.id)) this.#parents.set(unit.id, candidate);
@@ -121,8 +127,17 @@ function span(unit: Unit, tree: Tree): object {
   if (parent !== undefined) links.delete(parent as Edge['from']);
   const touched = tree.touching.get(unit.id) ?? [];
   return {
-    ...{ traceId: tree.trace(unit.id), spanId: spanId(unit.id), ...(parent === undefined ? {} : { parentSpanId: spanId(parent) }) },
-    ...{ name: plain(unit.label ?? unit.id, 200), kind: kindOf(unit), startTimeUnixNano: nanos(start), endTimeUnixNano: nanos(end) },
+    ...{
+      traceId: tree.trace(unit.id),
+      spanId: spanId(unit.id),
+      ...(parent === undefined ? {} : { parentSpanId: spanId(parent) }),
+    },
+    ...{
+      name: plain(unit.label ?? unit.id, 200),
+      kind: kindOf(unit),
+      startTimeUnixNano: nanos(start),
+      endTimeUnixNano: nanos(end),
+    },
     attributes: pairs({ 'alastor.node': unit.id, ...describe(unit) }),
     events: touched.slice(0, MOST_EVENTS).map((edge) => event(edge, unit, tree)),
     ...(touched.length > MOST_EVENTS ? { droppedEventsCount: touched.length - MOST_EVENTS } : {}),
@@ -178,7 +193,9 @@ function describe(unit: Unit): Readonly<Record<string, Value | undefined>> {
         ...{ 'url.full': `${unit.scheme}://${unit.host}:${unit.port}${unit.path}`, 'network.peer.address': unit.addr },
         ...{ 'server.address': unit.host, 'server.port': unit.port },
         ...{ 'http.request.body.size': unit.sent, 'http.response.body.size': unit.received },
-        ...(unit.aws === undefined ? {} : { 'rpc.system': 'aws-api', 'rpc.service': unit.aws.service, 'rpc.method': unit.aws.operation }),
+        ...(unit.aws === undefined
+          ? {}
+          : { 'rpc.system': 'aws-api', 'rpc.service': unit.aws.service, 'rpc.method': unit.aws.operation }),
       };
   }
 }

@@ -32,7 +32,10 @@ export function stix(whole: ExportGraph): string {
   for (const node of graph.nodes) note(node, found.of(node));
   // Files, endpoints and clients were seen in the requests they have an edge with.
   for (const { from, to } of graph.edges) {
-    for (const [shared, other] of [[byId.get(from), byId.get(to)], [byId.get(to), byId.get(from)]] as const) {
+    for (const [shared, other] of [
+      [byId.get(from), byId.get(to)],
+      [byId.get(to), byId.get(from)],
+    ] as const) {
       if (shared !== undefined && placeOf(shared) === undefined && other !== undefined && placeOf(other) !== undefined) {
         note(other, found.of(shared));
       }
@@ -40,7 +43,10 @@ export function stix(whole: ExportGraph): string {
   }
   const author = { type: 'identity', id: made('identity', 'alastor') };
   const common = { spec_version: '2.1', created: MADE, modified: MADE };
-  const objects: StixObject[] = [{ ...author, ...common, name: 'Alastor', identity_class: 'system' }, ...found.objects.values()];
+  const objects: StixObject[] = [
+    { ...author, ...common, name: 'Alastor', identity_class: 'system' },
+    ...found.objects.values(),
+  ];
   const observed: string[] = [];
   for (const [place, refs] of [...seen].sort(([a = ''], [b = '']) => (a < b ? -1 : 1))) {
     const inside = graph.nodes.filter((node) => placeOf(node) === place);
@@ -50,10 +56,15 @@ export function stix(whole: ExportGraph): string {
     objects.push({
       ...{ type: 'observed-data', id, ...common, created_by_ref: author.id, number_observed: 1 },
       ...{ first_observed: stamp(first), last_observed: stamp(Math.max(first, last)), object_refs: [...refs].sort() },
-      ...(place === undefined ? {} : { external_references: [{ source_name: 'alastor', external_id: plain(`request:${place}`, 600) }] }),
+      ...(place === undefined
+        ? {}
+        : { external_references: [{ source_name: 'alastor', external_id: plain(`request:${place}`, 600) }] }),
     });
   }
-  const left = [...graph.cut, ...(found.skipped === 0 ? [] : [`${found.skipped} names that are no domain name, address or URL`])];
+  const left = [
+    ...graph.cut,
+    ...(found.skipped === 0 ? [] : [`${found.skipped} names that are no domain name, address or URL`]),
+  ];
   if (left.length > 0 && observed.length > 0) {
     const content = left.map((line) => plain(line)).join('; ');
     objects.push({
@@ -173,7 +184,9 @@ const stamp = (micros: number): string => new Date(Math.floor(sane(micros) / 100
 
 /** RFC 9562, version 5. */
 export function uuid5(namespace: string, name: string): string {
-  const hash = createHash('sha1').update(Buffer.from(namespace.replaceAll('-', ''), 'hex')).update(name.toWellFormed());
+  const hash = createHash('sha1')
+    .update(Buffer.from(namespace.replaceAll('-', ''), 'hex'))
+    .update(name.toWellFormed());
   const bytes = hash.digest().subarray(0, 16);
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x50;
   bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;

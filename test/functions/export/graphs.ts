@@ -144,3 +144,32 @@ export const hostileGraph: fc.Arbitrary<ExportGraph> = fc
     );
     return { nodes: [...new Map(nodes.map((node) => [node.id, node])).values()], edges, cut: [text()] };
   });
+
+/** A story, all texts in it chosen by an attacker; its parents form a tree only as far as a server would see to it. */
+export const hostileStory: fc.Arbitrary<ExportStory> = fc
+  .array(fc.tuple(hostile, hostile, hostile, time, fc.nat(9), fc.constantFrom('start', 'carried', 'touched')), {
+    minLength: 1,
+    maxLength: 10,
+  })
+  .map((all) => {
+    const steps = all.map(([one, two, three, at, parent, role]) => ({
+      ...{
+        node: `file:${one}`,
+        kind: two,
+        label: one,
+        role,
+        requestId: three,
+        instanceId: two,
+        function: one,
+        at,
+        reason: three,
+      },
+      ...{ via: 'read', by: two, sure: 'inferred', bytes: 1, evidence: [{ segment: three, seq: 1 }], explains: [], parent },
+    }));
+    const [one = '', two = '', three = ''] = all[0] ?? [];
+    return {
+      ...{ node: one, label: two, steps, instances: [one], cut: [three] },
+      requests: [{ requestId: one, instanceId: two, function: three, entry: true }],
+      reused: [{ what: 'file', node: one, label: two, instanceId: three, from: one, to: two }],
+    } as unknown as ExportStory;
+  });
