@@ -12,6 +12,7 @@ Commands:
   demo      audit, attack and explain the sample application Hello, Retail!
   restitch  have stored segments stitched again, for instance after an upgrade
   redrive   give the stitcher another try at what it gave up on
+  export    write a graph or a story as DOT, GraphML, PROV, OCSF, STIX, OTLP or HTML
 
 alastor <command> --help tells the options of one.
 From a checkout: npm run alastor -- <command> [options]
@@ -22,6 +23,7 @@ const commands: Readonly<Record<string, () => Promise<(argv: string[]) => Promis
   demo: async () => (await import('./demo/main.ts')).runDemo,
   restitch: async () => (await import('./restitch.ts')).runRestitch,
   redrive: async () => (await import('./redrive.ts')).runRedrive,
+  export: async () => (await import('./export.ts')).runExport,
 };
 
 const [name, ...rest] = process.argv.slice(2);

@@ -1,0 +1,176 @@
+"""Opens exports with the programs that are to read them: a JSON list of documents in, a JSON list of what they read out."""
+import io
+import json
+import sys
+import warnings
+
+
+def graphml(text):
+    import networkx
+
+    graph = networkx.parse_graphml(text, force_multigraph=True)
+    return {
+        "nodes": {data["alastor_id"]: data for _, data in graph.nodes(data=True)},
+        "edges": [
+            [graph.nodes[a]["alastor_id"], graph.nodes[b]["alastor_id"], data] for a, b, data in graph.edges(data=True)
+        ],
+        "cut": graph.graph.get("cut", ""),
+    }
+
+
+def prov(text, format):
+    from prov.model import ProvDocument
+
+    document = ProvDocument.deserialize(content=text, format=format)
+    records = []
+    for record in document.get_records():
+        args = {name.localpart: value for name, value in record.formal_attributes if value is not None}
+        records.append(
+            {
+                "type": record.get_type().localpart,
+                "label": str(record.label) if record.label else "",
+                "types": sorted(str(one) for one in record.get_asserted_types()),
+                "args": {name: str(value) for name, value in args.items()},
+                "extra": {str(name): str(value) for name, value in record.extra_attributes},
+            }
+        )
+    # What was read has to survive being written as PROV-N and to be one connected document.
+    return {"records": records, "provn": len(document.get_provn())}
+
+
+def otlp(text):
+    from google.protobuf import json_format
+    from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
+    import base64
+
+    # OTLP/JSON writes ids in hex where protobuf's mapping has base64; anything else is protobuf's.
+    data = json.loads(text)
+
+    def rewrite(value):
+        if isinstance(value, list):
+            for one in value:
+                rewrite(one)
+        elif isinstance(value, dict):
+            for name in ("traceId", "spanId", "parentSpanId"):
+                if name in value:
+                    value[name] = base64.b64encode(bytes.fromhex(value[name])).decode()
+            for one in value.values():
+                rewrite(one)
+
+    rewrite(data)
+    traces = json_format.ParseDict(data, TracesData())  # refuses unknown fields and wrong types
+    assert TracesData.FromString(traces.SerializeToString()) == traces
+    spans = []
+    for resource in traces.resource_spans:
+        service = {a.key: a.value.string_value for a in resource.resource.attributes}
+        for scope in resource.scope_spans:
+            for span in scope.spans:
+                assert len(span.trace_id) == 16 and len(span.span_id) == 8
+                spans.append(
+                    {
+                        "service": service["service.name"],
+                        "trace": span.trace_id.hex(),
+                        "id": span.span_id.hex(),
+                        "parent": span.parent_span_id.hex(),
+                        "name": span.name,
+                        "kind": span.kind,
+                        "start": span.start_time_unix_nano,
+                        "end": span.end_time_unix_nano,
+                        "node": next(a.value.string_value for a in span.attributes if a.key == "alastor.node"),
+                        "links": [link.span_id.hex() for link in span.links],
+                        "events": [event.name for event in span.events],
+                    }
+                )
+    return spans
+
+
+def ocsf(text):
+    """Validates against the models of OCSF, and that no attribute is one they do not know."""
+    import importlib
+
+    events = importlib.import_module("ocsf.v1_7_0.events")
+    from pydantic import BaseModel
+
+    classes = {1001: "FileActivity", 1007: "ProcessActivity", 2004: "DetectionFinding", 4001: "NetworkActivity", 4002: "HttpActivity"}
+
+    def unknown(value, path):
+        if isinstance(value, BaseModel):
+            found = [f"{path}.{name}" for name in value.model_extra or {}]
+            for name in type(value).model_fields:
+                found += unknown(getattr(value, name), f"{path}.{name}")
+            return found
+        if isinstance(value, list):
+            return [one for i, item in enumerate(value) for one in unknown(item, f"{path}[{i}]")]
+        return []
+
+    read = []
+    for line in text.splitlines():
+        event = json.loads(line)
+        name = classes[event["class_uid"]]
+        model = getattr(events, name).model_validate(event)
+        assert event["type_uid"] == event["class_uid"] * 100 + event["activity_id"], event
+        bad = unknown(model, name)
+        assert not bad, bad
+        read.append(event)
+    return read
+
+
+def stix(text):
+    import stix2
+    from stix2validator import ValidationOptions, validate_string
+
+    bundle = stix2.parse(text, version="2.1", allow_custom=False)
+    result = validate_string(text, ValidationOptions(version="2.1"))
+    errors = [str(error) for one in getattr(result, "object_results", [result]) for error in (one.errors or [])]
+    warned = [str(w) for one in getattr(result, "object_results", [result]) for w in (one.warnings or [])]
+    return {
+        "valid": result.is_valid,
+        "errors": errors,
+        "warnings": warned,
+        "objects": [json.loads(one.serialize()) for one in bundle.objects],
+    }
+
+
+def html(text):
+    """Parsed by a real HTML parser, and laid out on pages; nothing may be fetched."""
+    from weasyprint import HTML
+    import tinyhtml5
+
+    fetched = []
+
+    def fetcher(url, *args, **kwargs):
+        fetched.append(url)
+        raise ValueError(url)
+
+    tree = tinyhtml5.parse(text, namespace_html_elements=False)
+    elements = {}
+    attributes = set()
+    for element in tree.iter():
+        if isinstance(element.tag, str):
+            name = element.tag.split("}")[-1]
+            elements[name] = elements.get(name, 0) + 1
+            attributes.update(element.attrib)
+    pages = HTML(string=text, url_fetcher=fetcher).render().pages
+    return {
+        "elements": elements,
+        "attributes": sorted(attributes),
+        "text": [" ".join(one.itertext()) for one in tree.iter("td", "li", "p", "h1")],
+        "fetched": fetched,
+        "pages": len(pages),
+    }
+
+
+READERS = {
+    "graphml": graphml,
+    "prov-json": lambda text: prov(text, "json"),
+    "prov-jsonld": lambda text: prov(text, "jsonld"),
+    "otlp": otlp,
+    "ocsf": ocsf,
+    "stix": stix,
+    "html": html,
+}
+
+warnings.simplefilter("ignore")
+reader = READERS[sys.argv[1]]
+documents = json.load(io.TextIOWrapper(sys.stdin.buffer, "utf-8"))
+json.dump([reader(one) for one in documents], sys.stdout)
