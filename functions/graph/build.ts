@@ -1,6 +1,6 @@
 import type { AuditRecord, InstanceId, ProcessId, Segment } from '../../layers/record/types.ts';
 import { Draft } from './draft.ts';
-import { INIT, linkKey, partitionOf, processId } from './ids.ts';
+import { INIT, linkKey, type NodeId, type Partition, partitionOf } from './ids.ts';
 import { observeExchange } from './observe-exchange.ts';
 import { observeChange, observeClose, observeOpen } from './observe-file.ts';
 import { observeInstance } from './observe-instance.ts';
@@ -18,26 +18,32 @@ import type { Built } from './shard.ts';
 export function buildShards(segment: Segment, key: string): Built {
   const { header, records } = segment;
   const draft = new Draft(header.instanceId, header.fn, key);
+  let from = records[0]?.t ?? 0;
+  let to = 0;
+  let gaps = 0;
+  let unobserved = 0;
+  const units = new Units();
   for (const record of records) {
     // Every observation widens the interval of its unit, also those that make no edge; else the interval would depend on the split.
-    if (record.proc !== undefined) draft.unit(record, record.proc);
+    if (record.proc !== undefined) units.see(record, record.proc, draft.unit(record, record.proc));
+    if (record.kind === 'request-begin') units.told(record, record.runtime ?? []);
     observe(draft, record);
+    from = Math.min(from, record.t);
+    to = Math.max(to, record.t);
+    // A record that was only shortened is not missing.
+    if (record.kind === 'gap' && !(record.why === 'oversize' && record.lost === 0)) gaps++;
+    else if (record.kind === 'unobserved') unobserved++;
   }
-  linkProcesses(draft, records);
+  units.link(draft);
   const { links, cut } = draft.links();
   return {
-    shards: draft.shards(header.first, header.last),
+    shards: draft.shards(header.first, header.last, cut),
     links,
     requests: draft.requests,
     segment: {
       ...{ instance: header.instanceId, fn: header.fn, version: header.version, segment: key },
       ...{ first: header.first, last: header.last, prev: header.prev, linksCut: cut },
-      from: records.reduce((low, { t }) => Math.min(low, t), records[0]?.t ?? 0),
-      to: records.reduce((high, { t }) => Math.max(high, t), 0),
-      requests: draft.requests.length,
-      // A record that was only shortened is not missing.
-      gaps: records.filter((one) => one.kind === 'gap' && !(one.why === 'oversize' && one.lost === 0)).length,
-      unobserved: records.filter(({ kind }) => kind === 'unobserved').length,
+      ...{ from, to, requests: draft.requests.length, gaps, unobserved },
     },
   };
 }
@@ -95,24 +101,54 @@ function observe(draft: Draft, record: AuditRecord): void {
 /** Where the units of a process are found in order of time, whatever request each belongs to. */
 export const processKey = (instance: InstanceId, proc: ProcessId) => linkKey('proc', instance, proc);
 
-/**
- * One entry per process and partition. A segment cannot know whether a process is left over from an earlier request; it
- * can only spare the entry when it sees the process start during init, for then it serves every request alike.
- */
-function linkProcesses(draft: Draft, records: readonly AuditRecord[]): void {
-  const ofInit = new Set<ProcessId>();
-  const seen = new Set<string>();
-  for (const record of records) {
-    const { proc } = record;
-    if (proc === undefined) continue;
+interface Unit {
+  readonly node: NodeId;
+  readonly first: AuditRecord;
+  ended: boolean;
+}
+
+/** The units of one segment, for the entries under which a process is found again in a later request. */
+class Units {
+  readonly #units = new Map<ProcessId, Map<Partition, Unit>>();
+  readonly #ofInit = new Set<ProcessId>();
+  readonly #started = new Set<ProcessId>();
+  readonly #runtime = new Map<Partition, ReadonlySet<ProcessId>>();
+
+  see(record: AuditRecord, proc: ProcessId, node: NodeId): void {
     const partition = partitionOf(record);
-    if (partition === INIT) {
-      if (record.kind === 'process-start') ofInit.add(proc);
-      continue;
+    if (record.kind === 'process-start') {
+      if (partition === INIT) this.#ofInit.add(proc);
+      else if (record.how !== 'exec') this.#started.add(proc);
     }
-    const node = processId(draft.instance, partition, proc);
-    if (ofInit.has(proc) || seen.has(node)) continue;
-    seen.add(node);
-    draft.link('process', record, { key: processKey(draft.instance, proc), direction: 'at', node });
+    if (partition === INIT) return;
+    let units = this.#units.get(proc);
+    if (units === undefined) {
+      units = new Map();
+      this.#units.set(proc, units);
+    }
+    const unit = units.get(partition);
+    const ended = record.kind === 'process-exit' && record.child === undefined;
+    if (unit === undefined) units.set(partition, { node, first: record, ended });
+    else unit.ended = ended;
+  }
+
+  told(record: AuditRecord, runtime: readonly ProcessId[]): void {
+    if (runtime.length > 0) this.#runtime.set(partitionOf(record), new Set(runtime));
+  }
+
+  /**
+   * One entry per process and partition. A segment cannot know whether a process is left over from an earlier request. It can
+   * spare the entry of one that it sees starting during init, or that the request's record names as such, for that serves
+   * every request alike; and of one that it sees starting and ending.
+   */
+  link(draft: Draft): void {
+    for (const [proc, units] of this.#units) {
+      if (this.#ofInit.has(proc)) continue;
+      for (const [partition, { node, first, ended }] of units) {
+        if (this.#runtime.get(partition)?.has(proc)) continue;
+        if (ended && units.size === 1 && this.#started.has(proc)) continue;
+        draft.link('process', first, { key: processKey(draft.instance, proc), direction: 'at', node });
+      }
+    }
   }
 }

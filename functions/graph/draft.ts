@@ -1,7 +1,8 @@
-import type { AuditRecord, InstanceId, ProcessId } from '../../layers/record/types.ts';
+import type { AuditRecord, InstanceId, JoinKey, ProcessId, ResourceRef } from '../../layers/record/types.ts';
 import { type LinkKey, type NodeId, type Partition, partitionOf, processId, requestId } from './ids.ts';
 import { label } from './label.ts';
 import { EVIDENCE_KEPT, type Node, type Operation, type Sure } from './model.ts';
+import { classify, type PathClass } from './paths.ts';
 import type { Link, RequestEntry, Shard, ShardEdge } from './shard.ts';
 
 /**
@@ -33,11 +34,60 @@ export function mergeNode(earlier: Node | undefined, later: Node): Node {
   } as Node;
 }
 
-/** What is being built from one segment: parts by partition, links, entries. */
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+type MutableEdge = Mutable<Omit<ShardEdge, 'seqs'>> & { readonly seqs: number[] };
+
+/** A node being folded, with its number in its part: edges are looked up by two numbers instead of two long ids. */
+interface Folded {
+  readonly node: Mutable<Node>;
+  readonly index: number;
+}
+
+interface Part {
+  readonly index: number;
+  readonly nodes: Map<NodeId, Folded>;
+  readonly units: Map<ProcessId, Folded>;
+  readonly edges: Map<number, MutableEdge>;
+}
+
+/**
+ * Keys worth an index entry. An object that was written is found by the id of the write, and as a resource: the key made of
+ * its name and version says nothing more.
+ */
+export function indexed(keys: readonly JoinKey[], resources: readonly ResourceRef[]): readonly JoinKey[] {
+  if (!keys.some(({ key }) => key.startsWith('s3req:'))) return keys;
+  return keys.filter(({ key }) => !(key.startsWith('s3:') && resources.some(({ id }) => id === `s3://${key.slice(3)}`)));
+}
+
+interface Drafted {
+  readonly priority: number;
+  readonly key: LinkKey;
+  readonly direction: Link['direction'];
+  readonly partition: Partition;
+  readonly node: Node;
+  readonly t: number;
+  readonly sure: Sure;
+  readonly seq: number;
+}
+
+/** Room in an edge's number for each of its two nodes: more than a segment has records times nodes per record. */
+const NODES = 2 ** 21;
+/** Room for operation and certainty. */
+const KINDS = 128;
+
+/**
+ * What is being built from one segment: parts by partition, links, entries. Nodes and edges are folded in place: nothing
+ * given to `node` may be used by the caller afterwards.
+ */
 export class Draft {
   readonly requests: RequestEntry[] = [];
-  readonly #parts = new Map<Partition, { readonly nodes: Map<NodeId, Node>; readonly edges: Map<string, ShardEdge> }>();
-  readonly #links = new Map<string, { readonly priority: number; readonly link: Link }>();
+  readonly #parts = new Map<Partition, Part>();
+  readonly #links = new Map<string, Drafted>();
+  readonly #operations = new Map<string, number>();
+  readonly #read = new Map<string, PathClass>();
+  readonly #written = new Map<string, PathClass>();
+  #lastPartition: Partition | undefined;
+  #lastPart: Part | undefined;
   readonly instance: InstanceId;
   readonly fn: string;
   readonly segment: string;
@@ -49,23 +99,37 @@ export class Draft {
   }
 
   node(partition: Partition, node: Node): NodeId {
-    const { nodes } = this.#part(partition);
-    nodes.set(node.id, mergeNode(nodes.get(node.id), node));
+    const part = this.#part(partition);
+    const before = part.nodes.get(node.id);
+    if (before === undefined) part.nodes.set(node.id, { node, index: part.nodes.size });
+    else fold(before.node, node);
     return node.id;
   }
 
   /** Flows of one kind between the same two nodes in one partition are one edge: interval, sums and the first evidence. */
   edge(record: AuditRecord, fields: EdgeFields): void {
-    const { edges } = this.#part(partitionOf(record));
     const { from, to, op, start, end = start, bytes = 0, sure = 'exact', fresh } = fields;
     if (from === to) return;
-    const key = `${op}\n${sure}\n${from}\n${to}`;
-    const next: ShardEdge = {
-      ...{ from, to, op, sure, start, end: Math.max(start, end), bytes, count: 1, seqs: [record.seq] },
-      ...(fresh === undefined ? {} : { fresh }),
-    };
-    const before = edges.get(key);
-    edges.set(key, before === undefined ? next : mergeShardEdge(before, next));
+    const { nodes, edges } = this.#part(partitionOf(record));
+    const a = nodes.get(from);
+    const b = nodes.get(to);
+    if (a === undefined || b === undefined) throw new Error(`edge ${op}: ${from} or ${to} is not among the nodes of its part`);
+    const key = (a.index * NODES + b.index) * KINDS + this.#operation(op) * 2 + (sure === 'exact' ? 0 : 1);
+    const edge = edges.get(key);
+    if (edge === undefined) {
+      const made: MutableEdge = {
+        ...{ from, to, op, sure, start, end: Math.max(start, end), bytes, count: 1, seqs: [record.seq] },
+      };
+      if (fresh !== undefined) made.fresh = fresh;
+      edges.set(key, made);
+      return;
+    }
+    edge.start = Math.min(edge.start, start);
+    edge.end = Math.max(edge.end, start, end);
+    edge.bytes += bytes;
+    edge.count++;
+    if (edge.seqs.length < EVIDENCE_KEPT) edge.seqs.push(record.seq);
+    if (fresh !== undefined) edge.fresh = Math.max(edge.fresh ?? -1, fresh);
   }
 
   /** The process unit in which a record was observed; the request itself when the recorder could not tell the process. */
@@ -73,14 +137,21 @@ export class Draft {
     return record.proc === undefined ? this.request(record) : this.unit(record, record.proc);
   }
 
-  unit(record: AuditRecord, proc: ProcessId, facts: object = {}): NodeId {
+  unit(record: AuditRecord, proc: ProcessId, facts?: object): NodeId {
     const partition = partitionOf(record);
-    return this.node(partition, {
-      kind: 'process',
-      id: processId(this.instance, partition, proc),
-      ...{ instance: this.instance, partition, proc, first: record.t, last: record.t },
-      ...facts,
-    });
+    const part = this.#part(partition);
+    let unit = part.units.get(proc);
+    if (unit === undefined) {
+      const id = processId(this.instance, partition, proc);
+      const seen = { first: record.t, last: record.t };
+      const node: Node = { kind: 'process', id, instance: this.instance, partition, proc, ...seen };
+      // Two spellings of a process can come to one id.
+      unit = part.nodes.get(id) ?? { node, index: part.nodes.size };
+      part.nodes.set(id, unit);
+      part.units.set(proc, unit);
+    } else widen(unit.node, record.t, record.t);
+    if (facts !== undefined) Object.assign(unit.node, facts);
+    return unit.node.id;
   }
 
   request(record: AuditRecord, facts: object = {}): NodeId {
@@ -91,6 +162,25 @@ export class Draft {
       ...{ instance: this.instance, fn: this.fn, partition, first: record.t, last: record.t },
       ...facts,
     });
+  }
+
+  /** Whether a node is there already; if so it has now been seen at `t`, too. Spares making a node that tells nothing new. */
+  again(partition: Partition, id: NodeId, t: number): boolean {
+    const before = this.#part(partition).nodes.get(id);
+    if (before === undefined) return false;
+    widen(before.node, t, t);
+    return true;
+  }
+
+  /** As {@link classify}, each path once. */
+  classify(path: string, writing: boolean): PathClass {
+    const known = writing ? this.#written : this.#read;
+    let seen = known.get(path);
+    if (seen === undefined) {
+      seen = classify(path, writing);
+      known.set(path, seen);
+    }
+    return seen;
   }
 
   /** One entry per key, direction, partition and, for joins, node: the earliest. */
@@ -107,55 +197,83 @@ export class Draft {
   ): void {
     const partition = partitionOf(record);
     const t = entry.t ?? record.t;
-    const id = `${entry.key}\n${entry.direction}\n${partition}\n${priority === 'join' ? entry.node : ''}`;
+    const part = this.#part(partition);
+    const folded = part.nodes.get(entry.node);
+    if (folded === undefined) throw new Error(`link ${entry.key} names a node that is not in its shard: ${entry.node}`);
+    const id = `${part.index} ${entry.direction} ${priority === 'join' ? folded.index : ''} ${entry.key}`;
     const before = this.#links.get(id);
-    if (before !== undefined && before.link.t <= t) return;
-    const node = this.#part(partition).nodes.get(entry.node);
-    if (node === undefined) throw new Error(`link ${entry.key} names a node that is not in its shard: ${entry.node}`);
+    if (before !== undefined && before.t <= t) return;
+    const { key, direction, sure = 'exact' } = entry;
+    // Every request has a trace and none is joined by it alone, unless a load balancer stands before it: lists find the others.
+    if (key.startsWith('join:trace:') && folded.node.kind === 'request' && folded.node.trigger?.type !== 'alb') return;
     this.#links.set(id, {
       priority: PRIORITY[priority],
-      link: {
-        ...{ key: entry.key, direction: entry.direction, t, instance: this.instance, fn: this.fn, partition },
-        ...{ node: entry.node, kind: node.kind, label: label(node), sure: entry.sure ?? 'exact' },
-        evidence: { segment: this.segment, seq: record.seq },
-      },
+      key,
+      direction,
+      partition,
+      node: folded.node,
+      t,
+      sure,
+      seq: record.seq,
     });
   }
 
+  /** To be called last: labels tell what the whole segment knows of a node. */
   links(): { readonly links: readonly Link[]; readonly cut: number } {
-    const all = [...this.#links.values()].sort(
-      (a, b) => a.priority - b.priority || a.link.evidence.seq - b.link.evidence.seq || (a.link.key < b.link.key ? -1 : 1),
-    );
-    return { links: all.slice(0, MAX_LINKS).map(({ link }) => link), cut: Math.max(0, all.length - MAX_LINKS) };
+    let all = [...this.#links.values()];
+    const cut = Math.max(0, all.length - MAX_LINKS);
+    if (cut > 0) {
+      const order = (a: Drafted, b: Drafted) => a.priority - b.priority || a.seq - b.seq || (a.key < b.key ? -1 : 1);
+      all = all.sort(order).slice(0, MAX_LINKS);
+    }
+    const { instance, fn, segment } = this;
+    const links = all.map(({ key, direction, partition, t, node, sure, seq }): Link => {
+      const { id, kind } = node;
+      const evidence = { segment, seq };
+      return { key, direction, t, instance, fn, partition, node: id, kind, label: label(node), sure, evidence };
+    });
+    return { links, cut };
   }
 
-  shards(first: number, last: number): readonly Shard[] {
+  shards(first: number, last: number, linksCut: number): readonly Shard[] {
     return [...this.#parts].map(([partition, { nodes, edges }]) => ({
       ...{ instance: this.instance, fn: this.fn, partition, segment: this.segment, first, last },
-      nodes: [...nodes.values()],
+      ...(linksCut === 0 ? {} : { linksCut }),
+      nodes: Array.from(nodes.values(), ({ node }) => node),
       edges: [...edges.values()],
     }));
   }
 
-  #part(partition: Partition) {
+  #part(partition: Partition): Part {
+    if (partition === this.#lastPartition && this.#lastPart !== undefined) return this.#lastPart;
     let part = this.#parts.get(partition);
     if (part === undefined) {
-      part = { nodes: new Map(), edges: new Map() };
+      part = { index: this.#parts.size, nodes: new Map(), units: new Map(), edges: new Map() };
       this.#parts.set(partition, part);
     }
+    this.#lastPartition = partition;
+    this.#lastPart = part;
     return part;
+  }
+
+  #operation(op: Operation): number {
+    let number = this.#operations.get(op);
+    if (number === undefined) {
+      number = this.#operations.size;
+      this.#operations.set(op, number);
+    }
+    return number;
   }
 }
 
-function mergeShardEdge(a: ShardEdge, b: ShardEdge): ShardEdge {
-  const fresh = Math.max(a.fresh ?? -1, b.fresh ?? -1);
-  return {
-    ...a,
-    start: Math.min(a.start, b.start),
-    end: Math.max(a.end, b.end),
-    bytes: a.bytes + b.bytes,
-    count: a.count + b.count,
-    seqs: a.seqs.length < EVIDENCE_KEPT ? [...a.seqs, ...b.seqs].slice(0, EVIDENCE_KEPT) : a.seqs,
-    ...(fresh < 0 ? {} : { fresh }),
-  };
+function widen(node: Mutable<Node>, first: number, last: number): void {
+  if (first < node.first) node.first = first;
+  if (last > node.last) node.last = last;
+}
+
+/** As {@link mergeNode}, in place. */
+function fold(node: Mutable<Node>, later: Node): void {
+  const { first, last } = node;
+  Object.assign(node, later);
+  widen(node, first, last);
 }

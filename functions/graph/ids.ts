@@ -20,8 +20,13 @@ const UNSAFE = /[%\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 /** In an inner part of an id also what separates parts of ids and of sort keys, and what marks partitions. */
 const SEPARATORS = /[:#~@]/g;
 
+/** Nothing to escape: most of what is recorded. */
+const SAFE = /^[\x20-\x24\x26-\x7e]*$/;
+const SAFE_PART = /^[\w./+=$-]*$/;
+
 /** Text from evidence, safe to show and to store: unsafe characters percent-encoded, length bounded by a digest of the rest. */
 export function clean(text: string, longest: number = LONGEST): string {
+  if (text.length <= longest && SAFE.test(text)) return text;
   const safe = text.replace(UNSAFE, percent);
   if (safe.length <= longest) return safe;
   const digest = createHash('sha256').update(safe).digest('hex').slice(0, 16);
@@ -30,7 +35,7 @@ export function clean(text: string, longest: number = LONGEST): string {
 
 /** Text from evidence for people: what could not be seen or would draw over other text is escaped, the rest left as it is. */
 export function shown(text: string, longest: number): string {
-  const safe = text.replace(UNSAFE, (char) => (char === '%' ? char : percent(char)));
+  const safe = SAFE.test(text) ? text : text.replace(UNSAFE, (char) => (char === '%' ? char : percent(char)));
   return safe.length <= longest ? safe : `${safe.slice(0, longest - 1).replace(/[\ud800-\udbff]$/, '')}…`;
 }
 
@@ -40,6 +45,7 @@ function percent(char: string): string {
 }
 
 function part(text: string): string {
+  if (text.length <= 160 && SAFE_PART.test(text)) return text;
   return clean(text, 160).replace(SEPARATORS, percent);
 }
 
@@ -48,8 +54,16 @@ export function partitionOf(record: Pick<AuditRecord, 'req' | 'phase'>): Partiti
   return (record.phase === 'init' || record.phase === 'shutdown' ? `~${record.phase}` : '~idle') as Partition;
 }
 
+let lastRequest = '';
+let lastPartition = '' as Partition;
+
+/** Most records in a row belong to one request. */
 export function requestPartition(req: string): Partition {
-  return part(req) as Partition;
+  if (req !== lastRequest) {
+    lastPartition = part(req) as Partition;
+    lastRequest = req;
+  }
+  return lastPartition;
 }
 
 export const INIT = '~init' as Partition;
@@ -58,26 +72,38 @@ export function isRequest(partition: Partition): boolean {
   return !partition.startsWith('~');
 }
 
-const id = (kind: string, ...parts: readonly string[]) => `${kind}:${parts.join(':')}` as NodeId;
+const id = (kind: string, parts: string) => `${kind}:${parts}` as NodeId;
+
+let lastInstance = '';
+let lastOwner = '';
+
+/** As {@link part}; a segment has one instance. */
+function owner(instance: InstanceId): string {
+  if (instance !== lastInstance) {
+    lastOwner = part(instance);
+    lastInstance = instance;
+  }
+  return lastOwner;
+}
 
 export const functionId = (name: string) => id('function', part(name));
-export const instanceId = (instance: InstanceId) => id('instance', part(instance));
-export const requestId = (instance: InstanceId, partition: Partition) => id('request', part(instance), partition);
+export const instanceId = (instance: InstanceId) => id('instance', owner(instance));
+export const requestId = (instance: InstanceId, partition: Partition) => id('request', `${owner(instance)}:${partition}`);
 /** A process is one node per request: what it did in another request is another unit of execution. */
 export const processId = (instance: InstanceId, partition: Partition, proc: ProcessId) =>
-  id('process', part(instance), partition, clean(proc, 64));
-export const fileId = (instance: InstanceId, path: string) => id('file', part(instance), clean(path));
-export const treeId = (instance: InstanceId, root: string) => id('image-tree', part(instance), clean(root));
+  id('process', `${owner(instance)}:${partition}:${clean(proc, 64)}`);
+export const fileId = (instance: InstanceId, path: string) => id('file', `${owner(instance)}:${clean(path)}`);
+export const treeId = (instance: InstanceId, root: string) => id('image-tree', `${owner(instance)}:${clean(root)}`);
 export const exchangeId = (instance: InstanceId, partition: Partition, exchange: string) =>
-  id('exchange', part(instance), partition, clean(exchange, 160));
+  id('exchange', `${owner(instance)}:${partition}:${clean(exchange, 160)}`);
 export const hostId = (host: string) => id('endpoint', clean(host.toLowerCase(), 255));
 export const addressId = (addr: string, port: number) => id('endpoint', clean(`${addr}:${port}`, 255));
 /** Inside an instance (loopback, Unix socket): `in` leads to who serves, `out` to who asked. See docs/graph-model.md. */
 export const channelId = (instance: InstanceId, direction: 'in' | 'out', address: string) =>
-  id('endpoint', part(instance), direction, clean(address));
+  id('endpoint', `${owner(instance)}:${direction}:${clean(address)}`);
 export const resourceId = (resource: string) => id('resource', clean(resource));
-export const clientId = (sourceIp: string, userAgent: string) => id('client', part(sourceIp), clean(userAgent, 160));
-export const gapId = (instance: InstanceId, seq: number) => id('gap', part(instance), String(seq));
+export const clientId = (sourceIp: string, userAgent: string) => id('client', `${part(sourceIp)}:${clean(userAgent, 160)}`);
+export const gapId = (instance: InstanceId, seq: number) => id('gap', `${owner(instance)}:${seq}`);
 
 export const linkKey = (kind: string, ...parts: readonly string[]) => clean([kind, ...parts].join(':'), 600) as LinkKey;
 /** A join key as the record carries it; under a name of its own, so that evidence cannot write into any other index. */

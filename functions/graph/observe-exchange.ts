@@ -1,5 +1,5 @@
 import type { AuditRecord, ExchangeObservation } from '../../layers/record/types.ts';
-import type { Draft } from './draft.ts';
+import { type Draft, indexed } from './draft.ts';
 import { exchangeId, joinLink, linkKey, partitionOf, resourceId } from './ids.ts';
 import { endpointHost, hostKey, isLoopback, linkAddress } from './observe-network.ts';
 
@@ -62,7 +62,7 @@ export function observeExchange(draft: Draft, record: AuditRecord & ExchangeObse
   }
   // What only reads (an object, an item, messages of a queue) is an effect of whoever wrote it.
   const reads = record.resources.length > 0 && record.resources.every(({ access }) => access === 'read');
-  for (const { key, sure: how } of record.keys) {
+  for (const { key, sure: how } of indexed(record.keys, record.resources)) {
     const direction = reads ? 'in' : 'out';
     draft.link('join', record, { key: joinLink(key), direction, node: exchange, t: reads ? returned : start, sure: how });
   }

@@ -1,5 +1,5 @@
 import type { AuditRecord, RequestBeginObservation, RequestEndObservation } from '../../layers/record/types.ts';
-import type { Draft } from './draft.ts';
+import { type Draft, indexed } from './draft.ts';
 import { clientId, instanceId, joinLink, linkKey, partitionOf, resourceId } from './ids.ts';
 
 export function observeBegin(draft: Draft, record: AuditRecord & RequestBeginObservation): void {
@@ -32,7 +32,8 @@ export function observeBegin(draft: Draft, record: AuditRecord & RequestBeginObs
     if (type === 's3-object' || type === 'table-item')
       draft.link('resource', record, { key: linkKey(node), direction: 'in', node });
   }
-  for (const { key, sure } of keys) draft.link('join', record, { key: joinLink(key), direction: 'in', node: request, sure });
+  for (const { key, sure } of indexed(keys, record.resources))
+    draft.link('join', record, { key: joinLink(key), direction: 'in', node: request, sure });
   draft.requests.push({
     ...{ instance, fn, partition, at: start, trigger: trigger.type },
     ...(trigger.source === undefined && trigger.path === undefined ? {} : { source: trigger.source ?? trigger.path ?? '' }),

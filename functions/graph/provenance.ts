@@ -1,7 +1,7 @@
 import type { InstanceId, JoinKey } from '../../layers/record/types.ts';
 import { retarget, sameNodes, sharedKeys, sinceFresh } from './across.ts';
 import { processKey } from './build.ts';
-import { INIT, instanceOf, isRequest, joinLink, type NodeId, type Partition, processId, shardOf } from './ids.ts';
+import { INIT, instanceOf, isRequest, joinLink, type NodeId, type Partition, processId, requestId, shardOf } from './ids.ts';
 import { calls, INFERRED_WINDOW, isSynchronous, joinEdge, mostTelling, requestOf, surviveEdge, unique } from './joins.ts';
 import { type Graph, localGraph, programOf, type RuntimeProcesses, runtimeProcesses } from './local.ts';
 import type { Edge, ExchangeNode, Node, ProcessNode } from './model.ts';
@@ -18,7 +18,7 @@ export const DEFAULT_BUDGET: Budget = { partitions: 400, linksPerKey: 200 };
 
 export interface Cut {
   readonly node: NodeId;
-  readonly why: 'partitions' | 'links';
+  readonly why: 'partitions' | 'links' | 'index';
 }
 
 /** Lambda lets a request run for 15 minutes: an entry that old may still stand for something that went on until now. */
@@ -127,6 +127,7 @@ export class Provenance {
 
   async #load(instance: InstanceId, partition: Partition): Promise<Graph> {
     const [shards, runtime] = await Promise.all([this.#source.shardsOf(instance, partition), this.runtime(instance)]);
+    if (shards.some(({ linksCut = 0 }) => linksCut > 0)) this.#cut(requestId(instance, partition), 'index');
     const graph = localGraph(shards, runtime);
     for (const node of graph.nodes.values()) if (!this.nodes.has(node.id)) this.nodes.set(node.id, node);
     return graph;

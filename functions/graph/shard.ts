@@ -25,6 +25,8 @@ export interface Shard {
   readonly segment: string;
   readonly first: number;
   readonly last: number;
+  /** Index entries of the segment that were left out, if any: a walk may miss what is linked here. */
+  readonly linksCut?: number;
   readonly nodes: readonly Node[];
   readonly edges: readonly ShardEdge[];
 }

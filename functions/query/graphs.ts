@@ -14,38 +14,46 @@ import { Problem } from './problem.ts';
 import type { Route } from './routes.ts';
 
 const cutLines = (cuts: readonly { readonly node: NodeId; readonly why: Cut['why'] | 'limit' }[]) =>
-  cuts.map(({ node, why }) => `${node}: not all of its neighbours (${why})`);
+  cuts.map(({ node, why }) =>
+    why === 'index' ? `${node}: not all that it touched is indexed` : `${node}: not all of its neighbours (${why})`,
+  );
 
 const graphQuery = z.object({ instance: z.string().max(64).optional(), limit: limit(2000, 10_000) });
 
 /** The instances that served a request id: an asynchronous invocation that is retried keeps its id. */
-async function requestsOf(id: string, wanted: string | undefined, { source }: Store): Promise<readonly NodeId[]> {
+async function requestsOf(
+  id: string,
+  wanted: string | undefined,
+  { source }: Store,
+): Promise<{ readonly nodes: readonly NodeId[]; readonly cut: readonly string[] }> {
   const partition = requestPartition(id);
-  if (wanted !== undefined) return [requestId(wanted as InstanceId, partition)];
-  const { links } = await source.linksOf(joinLink(`lambda:${id}`), { limit: 200 });
+  if (wanted !== undefined) return { nodes: [requestId(wanted as InstanceId, partition)], cut: [] };
+  const { links, cut } = await source.linksOf(joinLink(`lambda:${id}`), { limit: 200 });
   const nodes = links.filter((link) => link.direction === 'in' && link.partition === partition).map((link) => link.node);
   if (nodes.length === 0) {
     throw new Problem(404, 'No such request', `no request ${id} has been stitched; it may still be on its way`, 'reqId');
   }
-  return [...new Set(nodes)];
+  const more = `requests: more than 200 claim to be ${id}, some of each function are here; name one by instance`;
+  return { nodes: [...new Set(nodes)], cut: cut ? [more] : [] };
 }
 
 export const requestGraph: Route = async ({ path, query, store }) => {
   const asked = read(graphQuery, query);
   const provenance = new Provenance(store.source);
   const graph = new Graph();
-  for (const id of await requestsOf(path.reqId ?? '', asked.instance, store)) {
+  const start = await requestsOf(path.reqId ?? '', asked.instance, store);
+  for (const id of start.nodes) {
     const place = shardOf(id);
     const local = place && (await provenance.local(place.instance, place.partition, id));
     if (local !== undefined) graph.addGraph(local);
   }
-  return presentGraph(graph, asked.limit, cutLines(provenance.cuts));
+  return presentGraph(graph, asked.limit, [...start.cut, ...cutLines(provenance.cuts)]);
 };
 
 export const instanceGraph: Route = async ({ path, query, store }) => {
   const asked = read(graphQuery.omit({ instance: true }), query);
   const instance = (path.id ?? '') as InstanceId;
-  const { items, cut } = await store.lists.partitions(instance);
+  const { items, cut } = await store.lists.instance(instance);
   if (items.length === 0)
     throw new Problem(404, 'No such instance', `no segment of instance ${instance} has been stitched`, 'id');
   const partitions = [...new Set(items.map((item) => (item.part?.S ?? '').split('#')[0] as Partition))];
@@ -70,14 +78,14 @@ export const requestWorkflow: Route = async ({ path, query, store }) => {
   const asked = read(graphQuery.extend({ requests: limit(200, 400) }), query);
   const provenance = new Provenance(store.source);
   const start = await requestsOf(path.reqId ?? '', asked.instance, store);
-  const found = await workflow(provenance, start, asked.requests);
+  const found = await workflow(provenance, start.nodes, asked.requests);
   const left = found.left.map((id) => `${id}: not loaded; raise requests`);
   const requests = found.requests.flatMap((id) => {
     const one = provenance.nodes.get(id);
     if (one?.kind !== 'request') return [];
     return [{ node: id, requestId: one.partition, instanceId: one.instance, function: one.fn, at: one.begin ?? one.first }];
   });
-  return { requests, ...presentGraph(found.graph, asked.limit, [...cutLines(provenance.cuts), ...left]) };
+  return { requests, ...presentGraph(found.graph, asked.limit, [...start.cut, ...cutLines(provenance.cuts), ...left]) };
 };
 
 export const trace: Route = async ({ query, store }) => {

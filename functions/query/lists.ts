@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { InstanceId } from '../../layers/record/types.ts';
 import { INIT, instanceId, isRequest, type Partition } from '../graph/ids.ts';
-import { type ListPlace, missing } from '../store/lists.ts';
+import { missing } from '../store/chain.ts';
+import type { ListPlace } from '../store/lists.ts';
 import { number } from '../store/rows.ts';
 import { inParallel } from '../store/table.ts';
 import { limit, read, time } from './parameters.ts';
@@ -54,12 +55,8 @@ function readCursor(cursor: string): ListPlace {
 export const instance: Route = async ({ path, query, store }) => {
   read(z.object({}), query);
   const id = (path.id ?? '') as InstanceId;
-  const [{ items, cut }, seen, init] = await Promise.all([
-    store.lists.partitions(id),
-    store.lists.segments(id),
-    store.source.shardsOf(id, INIT),
-  ]);
-  if (items.length === 0 && seen.segments.length === 0) {
+  const [{ items, segments, cut }, init] = await Promise.all([store.lists.instance(id), store.source.shardsOf(id, INIT)]);
+  if (items.length === 0 && segments.length === 0) {
     throw new Problem(404, 'No such instance', `no segment of instance ${id} has been stitched`, 'id');
   }
   const requests = new Map<string, { at?: number; end?: number; status?: string; trigger?: string }>();
@@ -73,12 +70,15 @@ export const instance: Route = async ({ path, query, store }) => {
   }
   const facts = init.flatMap(({ nodes }) => nodes).find((node) => node.id === instanceId(id));
   return {
-    ...{ instanceId: id, function: seen.segments[0]?.fn ?? items[0]?.fn?.S },
+    ...{ instanceId: id, function: segments[0]?.fn ?? items[0]?.fn?.S },
     ...(facts?.kind === 'instance' ? { version: facts.version, runtime: facts.runtime, initType: facts.initType } : {}),
     requests: [...requests].map(([requestId, known]) => ({ requestId, ...known })).sort((a, b) => (a.at ?? 0) - (b.at ?? 0)),
-    segments: seen.segments.map(({ instance: _, ...segment }) => segment),
-    missing: missing(seen.segments),
-    cut: cut || seen.cut ? ['requests, segments: later ones of this instance'] : [],
+    segments: segments.map(({ instance: _, ...segment }) => segment),
+    missing: missing(segments),
+    cut: [
+      ...(cut ? ['requests, segments: others of this instance'] : []),
+      ...segments.filter(({ linksCut }) => linksCut > 0).map((one) => `index: ${one.linksCut} entries of ${one.segment}`),
+    ],
   };
 };
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { hostId, joinLink, type LinkKey, linkKey, type NodeId, resourceId } from '../graph/ids.ts';
+import { hostId, joinLink, type LinkKey, linkKey, type NodeId, requestId, resourceId } from '../graph/ids.ts';
 import { addressKey, hostKey } from '../graph/observe-network.ts';
 import type { Link } from '../graph/shard.ts';
 import { limit, read } from './parameters.ts';
@@ -34,8 +34,19 @@ export const search: Route = async ({ query, store }) => {
       if (shared?.node !== link.node) add(hits, link, link);
     }
   }
+  const root = /(?:^|[:=])(1-([0-9a-f]{8})-[0-9a-f]{24})(?:;|$)/.exec(asked.q);
+  if (root !== null) {
+    const traced = await store.lists.traced(root[1] ?? '', Number.parseInt(root[2] ?? '', 16) * 1_000_000);
+    if (traced.cut) cut.push(`trace ${root[1]}: later requests of it; ask for the workflow of these`);
+    for (const { instance, fn, partition, at } of traced.entries) {
+      const node = requestId(instance, partition);
+      const seen = [{ node, at, requestId: partition, instanceId: instance, function: fn }];
+      const hit = { node, kind: 'request', label: `${fn} ${partition}`, key: `trace:${root[1]}` } as const;
+      hits.set(node, { ...hit, first: at, last: at, count: 1, seen });
+    }
+  }
   if (/^[0-9a-f]{8}-[0-9a-f-]{27}$/.test(asked.q)) {
-    const { segments } = await store.lists.segments(asked.q as Link['instance']);
+    const { segments } = await store.lists.instance(asked.q as Link['instance']);
     const [first] = segments;
     const last = segments.at(-1);
     if (first && last) {
@@ -52,13 +63,16 @@ function readings(q: string): readonly (readonly [LinkKey, Pick<Hit, 'node' | 'k
   const host = hostname(q);
   const endpoint = { node: hostId(host), kind: 'endpoint', label: host.toLowerCase() } as const;
   const resource = { node: resourceId(q), kind: 'resource', label: q } as const;
-  const services = ['lambda', 'sqs', 'sns', 'event', 'apigw', 'url', 's3req', 's3', 'ddb', 'kinesis', 'sfn', 'trace'];
+  const services = ['lambda', 'sqs', 'sns', 'event', 'apigw', 'url', 's3req', 's3', 'ddb', 'kinesis', 'sfn'];
   return [
     [hostKey(host), endpoint],
     [addressKey(host), undefined],
     [linkKey('path', q), undefined],
     [linkKey(resource.node), resource],
+
     [joinLink(q), undefined],
+    // A version of an object is found as such; see `indexed`.
+    ...(/^s3:[^/]/.test(q) ? [[linkKey(resourceId(`s3://${q.slice(3)}`)), undefined] as const] : []),
     ...services.map((service) => [joinLink(`${service}:${q}`), undefined] as const),
   ];
 }

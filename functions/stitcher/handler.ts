@@ -18,25 +18,34 @@ export async function handler(event: unknown): Promise<SQSBatchResponse | undefi
   return await stitchEvent(event, store);
 }
 
-export async function stitchEvent(event: unknown, { objects, writer }: Store): Promise<SQSBatchResponse | undefined> {
+export async function stitchEvent(event: unknown, store: Store): Promise<SQSBatchResponse | undefined> {
   if (!isQueueEvent(event)) {
-    await inParallel(keysOf(event), WIDTH, (key) => stitchOne(key, objects, writer));
+    await inParallel(keysOf(event), WIDTH, (key) => stitchOne(key, store, false));
+    await store.writer.settle();
     return undefined;
   }
   const failed: string[] = [];
-  await inParallel(event.Records, WIDTH, async ({ messageId, body }) => {
+  await inParallel(event.Records, WIDTH, async ({ messageId, body, attributes }) => {
+    // Delivered before and not acknowledged: that attempt may have written all and died before it was counted.
+    const again = Number(attributes?.ApproximateReceiveCount ?? 1) > 1;
     try {
-      for (const key of readKeys(messageId, body)) await stitchOne(key, objects, writer);
+      for (const key of readKeys(messageId, body)) await stitchOne(key, store, again);
     } catch (error) {
       failed.push(messageId);
       log('error', { messageId, error: String(error) });
     }
   });
+  try {
+    await store.writer.settle();
+  } catch (error) {
+    log('error', { settle: String(error) });
+    return { batchItemFailures: event.Records.map(({ messageId }) => ({ itemIdentifier: messageId })) };
+  }
   return { batchItemFailures: failed.map((itemIdentifier) => ({ itemIdentifier })) };
 }
 
-async function stitchOne(key: string, objects: Store['objects'], writer: Store['writer']): Promise<void> {
-  const outcome = await stitch(key, objects, writer);
+async function stitchOne(key: string, { objects, writer }: Store, again: boolean): Promise<void> {
+  const outcome = await stitch(key, objects, writer, again);
   log(outcome.done === 'stitched' ? 'info' : 'warn', { segment: key, ...outcome });
 }
 

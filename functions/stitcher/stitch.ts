@@ -14,9 +14,11 @@ export type Outcome =
 /**
  * One segment into the store. A segment that can never be read is set aside, so that it blocks no other; whatever may
  * succeed later is thrown, for the queue to try again.
+ * What it counts is in the sums once the writer has settled.
  * @param key object key, as an instance was allowed to write it: its function and instance are taken from there
+ * @param again whether an earlier attempt may have ended in the middle
  */
-export async function stitch(key: string, objects: Objects, writer: GraphWriter): Promise<Outcome> {
+export async function stitch(key: string, objects: Objects, writer: GraphWriter, again = false): Promise<Outcome> {
   if (!key.startsWith('segments/')) return { done: 'ignored', reason: 'not under segments/' };
   let received = Date.now() * 1000;
   try {
@@ -26,7 +28,7 @@ export async function stitch(key: string, objects: Objects, writer: GraphWriter)
     // Checks that function, instance and range in the header are those of the key.
     const segment = decodeSegment(object.bytes, key);
     const built = buildShards(segment, key);
-    await writer.put(built, segmentDigest(object.bytes), received);
+    await writer.put(built, segmentDigest(object.bytes), received, again);
     return { done: 'stitched', records: segment.records.length, shards: built.shards.length, links: built.links.length };
   } catch (error) {
     // Deleted by its life-cycle rule before it was read, or named by a test event: there is nothing to wait for.

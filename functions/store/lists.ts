@@ -1,14 +1,20 @@
 import type { InstanceId } from '../../layers/record/types.ts';
 import type { Partition } from '../graph/ids.ts';
 import type { RequestEntry } from '../graph/shard.ts';
-import { hourOf, number, pad, readRequest, readSegment, S, type SeenSegment, text } from './rows.ts';
+import { hourOf, type Listed, number, pad, readRequest, readSegment, S, type SeenSegment, text } from './rows.ts';
+import { readStats, type Stats } from './stats.ts';
 import { type Item, inParallel, type Table } from './table.ts';
 import type { Poison } from './write.ts';
 
-/** Lists read whole hours; this many at the most in one answer. */
-const MAX_HOURS = 2000;
-const MAX_INSTANCES = 5000;
+/** Lists that are known; the oldest of more are not looked into. 4 an hour. */
+const MAX_LISTS = 9000;
+/** Entries looked at for one page; a page of a function that is seldom called may hold fewer than asked for, and say so. */
+const MAX_LOOKED_AT = 20_000;
 const MAX_SEGMENTS = 5000;
+/** µs around the second that a trace's id names in which its requests begin; later ones are found from these by their hand-overs. */
+const BEFORE_TRACE = 60_000_000;
+const AFTER_TRACE = 900_000_000;
+const MAX_TRACED = 200;
 
 /** Where a page of the list of requests ended. */
 export interface ListPlace {
@@ -16,27 +22,15 @@ export interface ListPlace {
   readonly place: string;
 }
 
+export interface RequestPage {
+  readonly entries: readonly RequestEntry[];
+  /** Where to go on; absent at the end. */
+  readonly next?: ListPlace;
+}
+
 export interface RequestOutcome {
   readonly end?: number;
   readonly status?: string;
-}
-
-export interface Missing {
-  readonly kind: 'records' | 'chain';
-  /** First seq that is not there, or of the segment that does not follow on the one before. */
-  readonly from: number;
-  readonly to: number;
-}
-
-export interface Stats {
-  readonly requests: number;
-  readonly records: number;
-  readonly segments: number;
-  readonly gaps: number;
-  readonly instances: number;
-  readonly functions: number;
-  readonly poison: number;
-  readonly cut: readonly string[];
 }
 
 /** Lists over the store: requests, instances, segments, and sums over them. */
@@ -50,7 +44,7 @@ export class Lists {
   }
 
   /**
-   * Requests, newest first.
+   * Requests, newest first. Reads what the page holds and no more, whatever the number of requests.
    * @param options `after`: where the page before ended
    */
   async requests(options: {
@@ -58,40 +52,60 @@ export class Lists {
     readonly after?: ListPlace;
     readonly fn?: string;
     readonly limit: number;
-  }): Promise<{ readonly entries: readonly RequestEntry[]; readonly next?: ListPlace }> {
-    const hours = await this.#hours();
-    const { after, limit } = options;
-    const found: { readonly entry: RequestEntry; readonly at: ListPlace }[] = [];
+  }): Promise<RequestPage> {
+    const { after, limit, fn } = options;
     const first = hourOf(options.since);
-    for (const hour of [...new Set(hours.map((name) => name.split('#')[0] ?? ''))].sort().reverse()) {
-      if (hour < first || (after !== undefined && hour > after.hour) || found.length > limit) continue;
-      const parts = hours.filter((name) => name.startsWith(`${hour}#`));
+    const lists = await this.#lists(first, after?.hour ?? '9');
+    const found: { readonly entry: Listed; readonly hour: string }[] = [];
+    const page = (): RequestPage => {
+      const last = found.length > limit ? found[limit - 1] : undefined;
+      const entries = found.slice(0, limit).map(({ entry: { place: _, ...entry } }) => entry);
+      return { entries, ...(last === undefined ? {} : { next: { hour: last.hour, place: last.entry.place } }) };
+    };
+    let looked = 0;
+    for (const hour of [...new Set(lists.map(hourIn))]) {
       // A time that an instance made up is listed under the hour it came in: the bound holds within its own hour only.
       const since = hour === first ? options.since : 0;
       const before = hour === after?.hour ? after.place : undefined;
-      const entries = (await inParallel(parts, 4, (name) => this.#requestsOf(name, since, before))).flat();
+      const names = lists.filter((name) => hourIn(name) === hour);
+      const parts = await inParallel(names, 4, (name) => this.#requestsOf(name, since, before, limit + 1));
+      looked += parts.reduce((sum, { items }) => sum + items.length, 0);
+      // Beyond the end of a part that was not read to its end, others may still come before what the other parts have.
+      const known = parts.reduce((floor, { end }) => (end !== undefined && end > floor ? end : floor), '');
+      const entries = parts.flatMap(({ items }) => items.filter((item) => text(item, 'place') >= known));
       found.push(
         ...entries
-          .filter((entry) => options.fn === undefined || entry.fn === options.fn)
-          .map((entry) => ({ entry, at: { hour, place: placeOf(entry) } }))
-          .sort((a, b) => (a.at.place < b.at.place ? 1 : -1)),
+          .filter((item) => item.trigger !== undefined && (fn === undefined || item.fn?.S === fn))
+          .map((item) => ({ entry: readRequest(item), hour }))
+          .sort((a, b) => (a.entry.place < b.entry.place ? 1 : -1)),
       );
+      if (found.length > limit) return page();
+      if (known !== '') return { ...page(), next: { hour, place: known } };
+      if (looked > MAX_LOOKED_AT) return { ...page(), next: { hour, place: pad(0) } };
     }
-    const last = found.length > limit ? found[limit - 1] : undefined;
-    return { entries: found.slice(0, limit).map(({ entry }) => entry), ...(last === undefined ? {} : { next: last.at }) };
+    return page();
   }
 
-  async #requestsOf(name: string, since: number, before: string | undefined): Promise<readonly RequestEntry[]> {
-    const { items } = await this.#links.query(
+  /** `end`: place of the last entry that was read, when there are more. */
+  async #requestsOf(
+    name: string,
+    since: number,
+    before: string | undefined,
+    limit: number,
+  ): Promise<{ readonly items: readonly Item[]; readonly end?: string }> {
+    if (before !== undefined && before < pad(since)) return { items: [] };
+    const { items, cut } = await this.#links.query(
       {
         KeyConditionExpression: '#k = :k AND place BETWEEN :a AND :b',
         ExpressionAttributeNames: { '#k': 'key' },
         ExpressionAttributeValues: { ':k': S(`~requests#${name}`), ':a': S(pad(since)), ':b': S(before ?? '9~') },
         ScanIndexForward: false,
       },
-      MAX_INSTANCES,
+      limit,
     );
-    return items.map(readRequest).filter((entry) => before === undefined || placeOf(entry) < before);
+    const last = items.at(-1);
+    const wanted = items.filter((item) => before === undefined || text(item, 'place') < before);
+    return { items: wanted, ...(cut && last !== undefined ? { end: text(last, 'place') } : {}) };
   }
 
   /** End and status of a request, which may have been shipped in a later segment than its begin. */
@@ -109,77 +123,71 @@ export class Lists {
     return ended === undefined ? {} : { end: number(ended, 'end'), status: text(ended, 'status') };
   }
 
-  /** Partitions of an instance with what their shards say of them, in order of their segments. */
-  async partitions(instance: InstanceId): Promise<{ readonly items: readonly Item[]; readonly cut: boolean }> {
-    return await this.#shards.query(
-      {
-        KeyConditionExpression: 'instanceId = :i AND part < :s',
-        ExpressionAttributeNames: { '#b': 'begin', '#e': 'end', '#s': 'status', '#t': 'trigger' },
-        ExpressionAttributeValues: { ':i': S(instance), ':s': S('~~segment#') },
-        ProjectionExpression: 'part, fn, #b, #e, #s, #t',
-      },
-      MAX_SEGMENTS,
-    );
-  }
-
-  async segments(instance: InstanceId): Promise<{ readonly segments: readonly SeenSegment[]; readonly cut: boolean }> {
+  /** Partitions of an instance with what their shards say of them, and its segments in order. */
+  async instance(instance: InstanceId): Promise<{
+    readonly items: readonly Item[];
+    readonly segments: readonly SeenSegment[];
+    readonly cut: boolean;
+  }> {
     const { items, cut } = await this.#shards.query(
       {
-        KeyConditionExpression: 'instanceId = :i AND begins_with(part, :s)',
-        ExpressionAttributeValues: { ':i': S(instance), ':s': S('~~segment#') },
+        KeyConditionExpression: 'instanceId = :i',
+        ExpressionAttributeNames: { '#b': 'begin', '#e': 'end', '#s': 'status', '#t': 'trigger' },
+        ExpressionAttributeValues: { ':i': S(instance) },
+        ProjectionExpression: 'instanceId, part, fn, #b, #e, #s, #t, digest, prev, seen',
       },
       MAX_SEGMENTS,
     );
-    return { segments: items.map(readSegment), cut };
+    const segments = items.flatMap((item) => readSegment(item) ?? []).sort((a, b) => a.first - b.first);
+    return { items: items.filter((item) => !text(item, 'part').startsWith('~~')), segments, cut };
   }
 
   async poison(limit: number): Promise<readonly Poison[]> {
-    const { items } = await this.#links.query(
-      {
-        KeyConditionExpression: '#k = :k',
-        ExpressionAttributeNames: { '#k': 'key' },
-        ExpressionAttributeValues: { ':k': S('~poison') },
-      },
-      limit,
-    );
-    return items.map((item) => ({
+    return (await this.#all('~poison', limit)).map((item) => ({
       ...{ segment: text(item, 'place'), code: text(item, 'code'), reason: text(item, 'reason') },
       ...(item.line === undefined ? {} : { line: number(item, 'line') }),
     }));
   }
 
-  /** Sums over all segments seen. Grows with their number. */
+  /** Counts of everything, from the sums that the stitcher keeps up. */
   async stats(): Promise<Stats> {
-    const cut: string[] = [];
-    const hours = await this.#hours();
-    if (hours.length === MAX_HOURS) cut.push(`hours: only the newest ${MAX_HOURS} lists`);
-    const instances = new Map<InstanceId, string>();
-    const lists = await inParallel(hours, 8, (name) => this.#all(`~instances#${name}`));
-    for (const item of lists.flat()) instances.set(text(item, 'place') as InstanceId, text(item, 'fn'));
-    const ids = [...instances.keys()].slice(0, MAX_INSTANCES);
-    if (ids.length < instances.size) cut.push(`instances: only ${MAX_INSTANCES} of ${instances.size}`);
-    const seen = await inParallel(ids, 8, (id) => this.segments(id));
-    if (seen.some((one) => one.cut)) cut.push(`segments: only ${MAX_SEGMENTS} of some instances`);
-    const segments = seen.flatMap((one) => one.segments);
-    const sum = (of: (segment: SeenSegment) => number) => segments.reduce((total, one) => total + of(one), 0);
-    return {
-      requests: sum(({ requests }) => requests),
-      records: sum(({ first, last }) => last - first + 1),
-      segments: segments.length,
-      gaps: sum(({ gaps }) => gaps) + seen.reduce((total, one) => total + missing(one.segments).length, 0),
-      instances: instances.size,
-      functions: new Set(instances.values()).size,
-      poison: (await this.poison(1000)).length,
-      cut,
-    };
+    return await readStats(this.#links, this);
   }
 
-  /** Newest lists first. */
-  async #hours(): Promise<readonly string[]> {
-    return (await this.#all('~hours', MAX_HOURS)).map((item) => text(item, 'place'));
+  /** Requests of an X-Ray trace; its id says when it began, so the lists of that time are looked through. */
+  async traced(root: string, began: number): Promise<{ readonly entries: readonly RequestEntry[]; readonly cut: boolean }> {
+    const [since, until] = [Math.max(0, began - BEFORE_TRACE), began + AFTER_TRACE];
+    const pages = await inParallel(await this.#lists(hourOf(since), hourOf(until)), 4, (name) =>
+      this.#links.query(
+        {
+          KeyConditionExpression: '#k = :k AND place BETWEEN :a AND :b',
+          FilterExpression: 'contains(trace, :t)',
+          ExpressionAttributeNames: { '#k': 'key' },
+          ExpressionAttributeValues: { ':k': S(`~requests#${name}`), ':a': S(pad(since)), ':b': S(pad(until)), ':t': S(root) },
+        },
+        MAX_TRACED,
+        MAX_LOOKED_AT,
+      ),
+    );
+    const entries = pages.flatMap(({ items }) => items).map(readRequest);
+    return { entries: entries.sort((a, b) => a.at - b.at), cut: pages.some(({ cut }) => cut) };
   }
 
-  async #all(key: string, limit = MAX_INSTANCES): Promise<readonly Item[]> {
+  /** Names of the lists of a range of hours, newest first. */
+  async #lists(first: string, last: string): Promise<readonly string[]> {
+    const { items } = await this.#links.query(
+      {
+        KeyConditionExpression: '#k = :k AND place BETWEEN :a AND :b',
+        ExpressionAttributeNames: { '#k': 'key' },
+        ExpressionAttributeValues: { ':k': S('~hours'), ':a': S(first), ':b': S(`${last}~`) },
+        ScanIndexForward: false,
+      },
+      MAX_LISTS,
+    );
+    return items.map((item) => text(item, 'place'));
+  }
+
+  async #all(key: string, limit: number): Promise<readonly Item[]> {
     const { items } = await this.#links.query(
       {
         KeyConditionExpression: '#k = :k',
@@ -193,18 +201,4 @@ export class Lists {
   }
 }
 
-const placeOf = ({ at, instance, partition }: RequestEntry) => `${pad(at)}#${instance}#${partition}`;
-
-/** Holes in the numbering and breaks of the hash chain between an instance's segments: what was lost, or taken away. */
-export function missing(segments: readonly SeenSegment[]): readonly Missing[] {
-  const found: Missing[] = [];
-  let next = 0;
-  let digest: string | null = null;
-  for (const segment of [...segments].sort((a, b) => a.first - b.first)) {
-    if (segment.first > next) found.push({ kind: 'records', from: next, to: segment.first - 1 });
-    else if (segment.prev !== digest) found.push({ kind: 'chain', from: segment.first, to: segment.last });
-    next = Math.max(next, segment.last + 1);
-    digest = segment.digest;
-  }
-  return found;
-}
+const hourIn = (name: string) => name.split('#')[0] ?? '';

@@ -4,13 +4,16 @@ import type { Link, Shard } from '../graph/shard.ts';
 import type { GraphSource, LinkPage, LinkRange } from '../graph/source.ts';
 import { decodeShard } from './encode.ts';
 import type { Objects } from './objects.ts';
-import { bucketKey, dayOf, isSpread, ODD, pad, readLink, S, text } from './rows.ts';
+import { bucketKey, dayOf, fanKey, isFanned, isSpread, ODD, pad, readLink, readPlace, S, text } from './rows.ts';
+import { listSpread } from './schema.ts';
 import type { Item, Table } from './table.ts';
 
 /** Shards one partition may have; a request of 15 minutes ships a few hundred segments at the most. */
 const MAX_SHARDS = 2000;
 /** Buckets looked into for one key and range; days, newest first. */
 const MAX_BUCKETS = 400;
+/** Rows looked at under a key that more claim than were asked for. */
+const MAX_CLAIMS = 5000;
 
 export class DynamoSource implements GraphSource {
   readonly #shards: Table;
@@ -35,7 +38,19 @@ export class DynamoSource implements GraphSource {
   }
 
   async linksOf(key: LinkKey, range: LinkRange): Promise<LinkPage> {
-    if (!isSpread(key)) return await this.#page(key, key, range);
+    if (isFanned(key)) {
+      const fans = Array.from({ length: listSpread }, (_, fan) => this.#page(fanKey(key, fan), key, range));
+      const pages = await Promise.all(fans);
+      const links = inTime(
+        pages.flatMap((page) => page.links),
+        range,
+      );
+      return { links: links.slice(0, range.limit), cut: links.length > range.limit || pages.some(({ cut }) => cut) };
+    }
+    if (!isSpread(key)) {
+      const page = await this.#page(key, key, range);
+      return page.cut ? await this.#fair(key, range) : page;
+    }
     const buckets = await this.#buckets(key, range);
     const links: Link[] = [];
     let cut = buckets.cut;
@@ -48,8 +63,29 @@ export class DynamoSource implements GraphSource {
       links.push(...page.links);
       cut ||= page.cut;
     }
-    const sign = range.order === 'oldest' ? 1 : -1;
-    return { links: links.sort((a, b) => sign * (a.t - b.t)), cut };
+    return { links: inTime(links, range), cut };
+  }
+
+  /**
+   * More claim a key than were asked for: then every function has its turn, so that no function, whatever it claims, can push
+   * another one out. (Which function a row is of is not claimed: it may only write under its own prefix.)
+   */
+  async #fair(key: LinkKey, range: LinkRange): Promise<LinkPage> {
+    const { links } = await this.#page(key, key, { ...range, limit: MAX_CLAIMS });
+    const turns = new Map<string, number>();
+    const ranked = links.map((link) => {
+      const turn = turns.get(link.fn) ?? 0;
+      turns.set(link.fn, turn + 1);
+      return { link, turn };
+    });
+    const kept = ranked.sort((a, b) => a.turn - b.turn).slice(0, range.limit);
+    return {
+      links: inTime(
+        kept.map(({ link }) => link),
+        range,
+      ),
+      cut: true,
+    };
   }
 
   async #page(stored: string, key: LinkKey, { after = 0, before, order, limit }: LinkRange): Promise<LinkPage> {
@@ -89,10 +125,16 @@ export class DynamoSource implements GraphSource {
   }
 
   async #shard(item: Item): Promise<Shard> {
+    const of = readPlace(item);
     const spilled = item.spill?.S;
-    if (spilled !== undefined) return decodeShard((await this.#objects.get(spilled)).bytes);
+    if (spilled !== undefined) return decodeShard((await this.#objects.get(spilled)).bytes, of);
     const data = item.data?.B;
-    if (data === undefined) throw new Error(`shard ${text(item, 'instanceId')}/${text(item, 'part')} has no data`);
-    return decodeShard(data);
+    if (data === undefined) throw new Error(`shard ${of.instance}/${of.partition} of ${of.segment} has no data`);
+    return decodeShard(data, of);
   }
+}
+
+function inTime(links: readonly Link[], { order }: LinkRange): readonly Link[] {
+  const sign = order === 'oldest' ? 1 : -1;
+  return [...links].sort((a, b) => sign * (a.t - b.t));
 }

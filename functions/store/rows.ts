@@ -3,16 +3,23 @@ import { createHash } from 'node:crypto';
 import type { InstanceId } from '../../layers/record/types.ts';
 import type { LinkKey, NodeId, Partition } from '../graph/ids.ts';
 import type { NodeKind } from '../graph/model.ts';
-import type { Link, RequestEntry, SegmentEntry } from '../graph/shard.ts';
-import { listSpread } from './schema.ts';
+import type { Link, RequestEntry, SegmentEntry, Shard } from '../graph/shard.ts';
+import { listSpread, segmentPrefix } from './schema.ts';
 import type { Item } from './table.ts';
 
 const DAY = 86_400_000_000;
 const HOUR = 3_600_000_000;
 
-/** Keys under which everybody's rows would meet: their rows go to one partition per day. */
-const SPREAD = /^(?:host|addr|path|resource):/;
-export const isSpread = (key: LinkKey) => SPREAD.test(key);
+/** One version of an object, or one item of a table: many there are, and few of them hot. */
+const SINGLE = /^resource:(?:s3:\/\/.*@|ddb:[^/]+\/)/;
+/** Keys under which everybody's rows would meet. */
+const SHARED = /^(?:host|addr|path|resource):/;
+
+/** Rows of these go to one partition per day, and another row names the day. */
+export const isSpread = (key: LinkKey) => SHARED.test(key) && !SINGLE.test(key);
+/** Rows of these go to one of a few partitions, by instance: a row that names a day would double the cost of most. */
+export const isFanned = (key: LinkKey) => SINGLE.test(key);
+export const fanKey = (key: LinkKey, fan: number) => `${key}%@${fan}`;
 
 /** For times that an instance made up: always looked into. */
 export const ODD = 'odd';
@@ -40,112 +47,146 @@ export const spreadOf = (instance: InstanceId) => createHash('sha256').update(in
 export const S = (value: string) => ({ S: value });
 export const N = (value: number) => ({ N: String(value) });
 
+/** Not to be guessed at or defended: with time and seq beside it, it only keeps two nodes of one record apart. FNV-1a. */
+function shortHash(text: string): string {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return (hash >>> 0).toString(36);
+}
+
 export function linkItem(link: Link, bucket: string | undefined, expires: number): Item {
-  const node = createHash('sha256').update(`${link.direction}\n${link.node}`).digest('hex').slice(0, 12);
+  const node = shortHash(`${link.direction}\n${link.node}`);
+  const single = isFanned(link.key) ? fanKey(link.key, spreadOf(link.instance)) : link.key;
   return {
-    key: S(bucket === undefined ? link.key : bucketKey(link.key, bucket)),
+    key: S(bucket === undefined ? single : bucketKey(link.key, bucket)),
     place: S(`${pad(link.t)}#${link.instance}#${link.partition}#${node}#${link.evidence.seq}`),
     dir: S(link.direction),
-    t: N(link.t),
-    instance: S(link.instance),
     fn: S(link.fn),
-    partition: S(link.partition),
     node: S(link.node),
     kind: S(link.kind),
     label: S(link.label),
-    sure: S(link.sure),
-    segment: S(link.evidence.segment),
-    seq: N(link.evidence.seq),
+    ...(link.sure === 'exact' ? {} : { sure: S(link.sure) }),
+    of: S(rangeIn(link.evidence.segment)),
     expires: N(expires),
   };
 }
 
 export function readLink(item: Item, key: LinkKey): Link {
+  const [t, instance = '', partition = '', , seq] = text(item, 'place').split('#');
+  const fn = text(item, 'fn');
   return {
     key,
     direction: text(item, 'dir') as Link['direction'],
-    t: number(item, 't'),
-    instance: text(item, 'instance') as InstanceId,
-    fn: text(item, 'fn'),
-    partition: text(item, 'partition') as Partition,
+    t: Number(t),
+    instance: instance as InstanceId,
+    fn,
+    partition: partition as Partition,
     node: text(item, 'node') as NodeId,
     kind: text(item, 'kind') as NodeKind,
     label: text(item, 'label'),
-    sure: text(item, 'sure') as Link['sure'],
-    evidence: { segment: text(item, 'segment'), seq: number(item, 'seq') },
+    sure: (item.sure?.S ?? 'exact') as Link['sure'],
+    evidence: { segment: segmentIn(fn, instance, text(item, 'of')), seq: Number(seq) },
   };
 }
 
-export function requestItem(entry: RequestEntry, hour: string, expires: number): Item {
+/** The last part of a segment's key, which the function and instance beside it make whole again. */
+const rangeIn = (segment: string) => segment.slice(segment.lastIndexOf('/') + 1, -SUFFIX.length);
+const segmentIn = (fn: string, instance: string, of: string) => `${segmentPrefix}${fn}/${instance}/${of}${SUFFIX}`;
+const SUFFIX = '.ndjson.zst';
+
+/** What the list says of a request that began in a segment. */
+export interface Listed extends RequestEntry {
+  /** Where it stands in the list of its hour. */
+  readonly place: string;
+}
+
+/** Where in its list a request stands, or (without one) a segment in which none began. */
+export const listPlace = (at: number, instance: InstanceId, partition: Partition | undefined, of: Range) =>
+  `${pad(at)}#${instance}#${partition ?? ''}#${of.first}-${of.last}`;
+
+export const listKey = (hour: string, instance: InstanceId) => `~requests#${listName(hour, instance)}`;
+export const listName = (hour: string, instance: InstanceId) => `${hour}#${spreadOf(instance)}`;
+
+export function requestItem(entry: RequestEntry, hour: string, of: Range, expires: number): Item {
   return {
-    key: S(`~requests#${hour}#${spreadOf(entry.instance)}`),
-    place: S(`${pad(entry.at)}#${entry.instance}#${entry.partition}`),
-    at: N(entry.at),
-    instance: S(entry.instance),
+    key: S(listKey(hour, entry.instance)),
+    place: S(listPlace(entry.at, entry.instance, entry.partition, of)),
     fn: S(entry.fn),
-    partition: S(entry.partition),
     trigger: S(entry.trigger),
     ...(entry.source === undefined ? {} : { source: S(entry.source.slice(0, 512)) }),
-    ...(entry.traceId === undefined ? {} : { traceId: S(entry.traceId.slice(0, 256)) }),
+    ...(entry.traceId === undefined ? {} : { trace: S(entry.traceId.slice(0, 256)) }),
     expires: N(expires),
   };
 }
 
-export function readRequest(item: Item): RequestEntry {
+export function readRequest(item: Item): Listed {
+  const place = text(item, 'place');
+  const [at, instance, partition] = place.split('#');
   return {
-    ...{
-      instance: text(item, 'instance') as InstanceId,
-      fn: text(item, 'fn'),
-      partition: text(item, 'partition') as Partition,
-    },
-    ...{ at: number(item, 'at'), trigger: text(item, 'trigger') },
+    ...{ place, instance: instance as InstanceId, fn: text(item, 'fn'), partition: partition as Partition },
+    ...{ at: Number(at), trigger: text(item, 'trigger') },
     ...(item.source?.S === undefined ? {} : { source: item.source.S }),
-    ...(item.traceId?.S === undefined ? {} : { traceId: item.traceId.S }),
+    ...(item.trace?.S === undefined ? {} : { traceId: item.trace.S }),
   };
 }
 
-/** A segment as it was seen, with the SHA-256 (hex) of its bytes, which the next one's `prev` must name. */
+/** A segment as it was seen, with the SHA-256 (hex) of its bytes, which the next one's `prev` must name; its own `prev` is cut to 16 bytes. */
 export interface SeenSegment extends SegmentEntry {
   readonly digest: string;
 }
 
-export function segmentItem(seen: SeenSegment, expires: number): Item {
+/** What is known of a segment, as attributes of the item of one of its shards. */
+export function segmentFields(seen: SeenSegment): Item {
+  const { from, to, requests, gaps, unobserved, linksCut } = seen;
   return {
-    instanceId: S(seen.instance),
-    part: S(`~~segment#${range(seen)}`),
-    fn: S(seen.fn),
-    version: S(seen.version),
-    segment: S(seen.segment),
-    first: N(seen.first),
-    last: N(seen.last),
-    from: N(seen.from),
-    to: N(seen.to),
-    digest: S(seen.digest),
-    ...(seen.prev === null ? {} : { prev: S(seen.prev) }),
-    requests: N(seen.requests),
-    gaps: N(seen.gaps),
-    unobserved: N(seen.unobserved),
-    linksCut: N(seen.linksCut),
-    expires: N(expires),
+    digest: { B: Buffer.from(seen.digest, 'hex') },
+    // Half of it is enough to tell whether it is the digest of the segment before.
+    ...(seen.prev === null ? {} : { prev: { B: Buffer.from(seen.prev.slice(0, 32), 'hex') } }),
+    seen: S([from, to - from, requests, gaps, unobserved, linksCut, seen.version].join(' ')),
   };
 }
 
-export function readSegment(item: Item): SeenSegment {
+/** Of what an item of the table of shards is the subgraph. */
+export function readPlace(item: Item): Omit<Shard, 'nodes' | 'edges'> {
+  const instance = text(item, 'instanceId') as InstanceId;
+  const fn = text(item, 'fn');
+  const [partition = '', range = ''] = text(item, 'part').split('#');
+  const [first = 0, last = 0] = range.split('-').map(Number);
+  const linksCut = number(item, 'linksCut');
+  const of = { instance, fn, partition: partition as Partition, segment: segmentIn(fn, instance, range), first, last };
+  return linksCut === 0 ? of : { ...of, linksCut };
+}
+
+/** Undefined for the items of a segment's other shards. */
+export function readSegment(item: Item): SeenSegment | undefined {
+  if (item.digest?.B === undefined) return undefined;
+  const parts = text(item, 'seen').split(' ');
+  const [from = 0, span = 0, requests = 0, gaps = 0, unobserved = 0, linksCut = 0] = parts.slice(0, 6).map(Number);
+  const instance = text(item, 'instanceId') as InstanceId;
+  const fn = text(item, 'fn');
+  const part = text(item, 'part');
+  const range = part.slice(part.lastIndexOf('#') + 1);
+  const [first = 0, last = 0] = range.split('-').map(Number);
   return {
-    ...{ instance: text(item, 'instanceId') as InstanceId, fn: text(item, 'fn'), version: text(item, 'version') },
-    ...{ segment: text(item, 'segment'), first: number(item, 'first'), last: number(item, 'last') },
-    ...{ from: number(item, 'from'), to: number(item, 'to'), digest: text(item, 'digest'), prev: item.prev?.S ?? null },
-    ...{ requests: number(item, 'requests'), gaps: number(item, 'gaps'), unobserved: number(item, 'unobserved') },
-    linksCut: number(item, 'linksCut'),
+    ...{ instance, fn, version: parts.slice(6).join(' '), segment: segmentIn(fn, instance, range), first, last },
+    ...{ from, to: from + span, requests, gaps, unobserved, linksCut },
+    ...{ digest: hex(item.digest.B), prev: item.prev?.B === undefined ? null : hex(item.prev.B) },
   };
 }
+
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
+
+/** Place of a segment that adds nothing to the graph; after all partitions. */
+export const emptyPart = (segment: Range) => `~~segment#${range(segment)}`;
 
 /** Place of a shard: its partition and the range of its segment. */
-export const shardPart = (partition: Partition, shard: { readonly first: number; readonly last: number }) =>
-  `${partition}#${range(shard)}`;
+export const shardPart = (partition: Partition, shard: Range) => `${partition}#${range(shard)}`;
 
-const range = ({ first, last }: { readonly first: number; readonly last: number }) =>
-  `${String(first).padStart(12, '0')}-${String(last).padStart(12, '0')}`;
+interface Range {
+  readonly first: number;
+  readonly last: number;
+}
+const range = ({ first, last }: Range) => `${String(first).padStart(12, '0')}-${String(last).padStart(12, '0')}`;
 
 export function text(item: Item, name: string): string {
   const value = item[name]?.S;

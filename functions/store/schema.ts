@@ -3,20 +3,23 @@
  *
  * Both tables: on-demand capacity, no secondary index, no stream, TTL on `expires` (seconds since 1970).
  *
- * shards: what one segment adds to one request of one instance, and what is known of each segment.
+ * shards: what one segment adds to one request of one instance; one of a segment's shards also tells of the segment itself.
  *   instanceId                     part
  *   0192f0c4-…                     <reqId>#<first>-<last>      local subgraph (`data`), or where it was spilled to (`spill`)
  *   0192f0c4-…                     ~init#<first>-<last>        the same for what happened outside any request
- *   0192f0c4-…                     ~~segment#<first>-<last>    counts, hash chain, gaps of one segment
+ *   0192f0c4-…                     ~~segment#<first>-<last>    a segment that adds nothing to the graph: what is known of it
  *
  * links: every node through which a path can leave its shard, the search index, and the lists.
  *   key                            place
- *   lambda:<request id>            <time>#<instance>#<req>#<node hash>#<seq>
+ *   join:lambda:<request id>       <time>#<instance>#<req>#<node hash>#<seq>
  *   host:evil.example              ~bucket#2026-03-01          keys that everybody touches name their buckets …
- *   host:evil.example@2026-03-01   <time>#<instance>#…         … and keep the rows there
+ *   host:evil.example%@2026-03-01  <time>#<instance>#…         … and keep the rows there
  *   ~hours                         2026-03-01T10#3             which lists exist
- *   ~requests#2026-03-01T10#3      <time>#<instance>#<req>     requests that began in this hour, spread over `listSpread`
- *   ~instances#2026-03-01T10#3     <instance>                  instances seen in this hour
+ *   ~requests#2026-03-01T10#3      <time>#<instance>#<req>#<first>-<last>   requests that began in this hour, spread over `listSpread`;
+ *                                                              one row of each segment has its counts, and is written last
+ *   resource:s3://b/k@v%@3         <time>#<instance>#…         one version of an object, one item: by instance
+ *   ~sums                          2026-03-01                  sums of these counts
+ *   ~functions                     2026-03-01#<function>       functions seen that day
  *   ~poison                        <segment key>               segments set aside, with the reason
  */
 export const shardsTable = { partitionKey: 'instanceId', sortKey: 'part', ttl: 'expires' } as const;

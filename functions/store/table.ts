@@ -2,8 +2,10 @@ import {
   type AttributeValue,
   BatchWriteItemCommand,
   type DynamoDBClient,
+  PutItemCommand,
   QueryCommand,
   type QueryCommandInput,
+  UpdateItemCommand,
   type WriteRequest,
 } from '@aws-sdk/client-dynamodb';
 import { StoreError } from './errors.ts';
@@ -13,6 +15,8 @@ export type Item = Record<string, AttributeValue>;
 /** BatchWriteItem takes 25 items at most. */
 const BATCH = 25;
 const TRIES = 10;
+/** Items that a filter looks at in one call. */
+const PAGE = 1000;
 /** Longest wait before the n-th try, ms: 25, 50, … 2,000; about 8 s in all at the most. */
 const wait = (attempt: number) => Math.random() * Math.min(2000, 25 * 2 ** attempt);
 
@@ -39,44 +43,87 @@ export class Table {
 
   async #putBatch(batch: WriteRequest[]): Promise<void> {
     let left = batch;
-    for (let attempt = 0; left.length > 0; attempt++) {
-      if (attempt === TRIES)
-        throw new StoreError('throttled', `${left.length} items of ${this.name} were not taken in ${TRIES} tries`);
+    await this.#patiently(async () => {
+      const { UnprocessedItems } = await this.#client.send(new BatchWriteItemCommand({ RequestItems: { [this.name]: left } }));
+      left = UnprocessedItems?.[this.name] ?? [];
+      return left.length === 0 || undefined;
+    });
+  }
+
+  /**
+   * Writes one item and gives back what it replaced.
+   * @throws StoreError
+   */
+  async replace(Item: Item): Promise<Item | undefined> {
+    const command = new PutItemCommand({ TableName: this.name, Item, ReturnValues: 'ALL_OLD' });
+    const { old } = await this.#patiently(async () => ({ old: (await this.#client.send(command)).Attributes }));
+    return old;
+  }
+
+  /**
+   * Adds to numbers of an item, which need not exist yet, and sets other attributes of it.
+   * @returns false when it may have been added more than once, because an answer did not arrive and the call was repeated
+   * @throws StoreError
+   */
+  async add(key: Item, numbers: Readonly<Record<string, number>>, set: Item): Promise<boolean> {
+    const names = [...Object.keys(numbers), ...Object.keys(set)];
+    const adding = Object.keys(numbers).map((_, i) => `#${i} :${i}`);
+    const setting = Object.keys(set).map((_, i) => `#${adding.length + i} = :${adding.length + i}`);
+    const values = [...Object.values(numbers).map((n) => ({ N: String(n) })), ...Object.values(set)];
+    const command = new UpdateItemCommand({
+      ...{ TableName: this.name, Key: key, UpdateExpression: `ADD ${adding.join(', ')} SET ${setting.join(', ')}` },
+      ExpressionAttributeNames: Object.fromEntries(names.map((name, i) => [`#${i}`, name])),
+      ExpressionAttributeValues: Object.fromEntries(values.map((value, i) => [`:${i}`, value])),
+    });
+    return await this.#patiently(async () => ((await this.#client.send(command)).$metadata.attempts ?? 1) === 1);
+  }
+
+  /** Until `act` gives something, a bounded number of times. */
+  async #patiently<T>(act: () => Promise<T | undefined>): Promise<T> {
+    for (let attempt = 0; attempt < TRIES; attempt++) {
       if (attempt > 0) await new Promise((done) => setTimeout(done, wait(attempt)));
       try {
-        const { UnprocessedItems } = await this.#client.send(
-          new BatchWriteItemCommand({ RequestItems: { [this.name]: left } }),
-        );
-        left = UnprocessedItems?.[this.name] ?? [];
+        const done = await act();
+        if (done !== undefined) return done;
       } catch (error) {
         if (error instanceof Error && THROTTLED.has(error.name)) continue;
         throw new StoreError('unavailable', `writing to table ${this.name} failed: ${String(error)}`, error);
       }
     }
+    throw new StoreError('throttled', `table ${this.name} did not take what it was given in ${TRIES} tries`);
   }
 
   /**
-   * Items of one partition, page by page, until `limit` items or the end.
+   * Items of one partition, page by page, until `limit` items or the end. With a filter the limit is of what it lets through,
+   * `lookAt` of what it looks at, to a page.
    * @returns `cut`: there are more
    */
   async query(
     input: Omit<QueryCommandInput, 'TableName' | 'Limit'>,
     limit: number,
+    lookAt: number = Number.POSITIVE_INFINITY,
   ): Promise<{ readonly items: readonly Item[]; readonly cut: boolean }> {
     const items: Item[] = [];
     let from: Item | undefined;
+    let looked = 0;
     do {
       try {
         const page = await this.#client.send(
-          new QueryCommand({ ...input, TableName: this.name, Limit: limit + 1 - items.length, ExclusiveStartKey: from }),
+          new QueryCommand({
+            ...input,
+            TableName: this.name,
+            Limit: input.FilterExpression === undefined ? limit + 1 - items.length : PAGE,
+            ExclusiveStartKey: from,
+          }),
         );
         items.push(...(page.Items ?? []));
         from = page.LastEvaluatedKey;
+        looked += page.ScannedCount ?? 0;
       } catch (error) {
         throw new StoreError('unavailable', `reading table ${this.name} failed: ${String(error)}`, error);
       }
-    } while (from !== undefined && items.length <= limit);
-    return { items: items.slice(0, limit), cut: items.length > limit };
+    } while (from !== undefined && items.length <= limit && looked < lookAt);
+    return { items: items.slice(0, limit), cut: items.length > limit || (from !== undefined && looked >= lookAt) };
   }
 }
 

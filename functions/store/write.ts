@@ -5,17 +5,21 @@ import type { Objects } from './objects.ts';
 import {
   bucketOf,
   bucketPlace,
+  emptyPart,
   isSpread,
   linkItem,
   listHour,
+  listKey,
+  listName,
+  listPlace,
   N,
   requestItem,
   S,
-  segmentItem,
+  segmentFields,
   shardPart,
-  spreadOf,
 } from './rows.ts';
 import { spillPrefix } from './schema.ts';
+import { type Counts, countsOf, isNothing, NOTHING, plus, readCounts, sumsPlace, writeCounts } from './sums.ts';
 import type { Item, Table } from './table.ts';
 
 /** Items of more than 400 KB are refused; keys, summary and rounding need some room. */
@@ -31,8 +35,13 @@ export interface Poison {
 
 /** What the stitcher needs of the store. */
 export interface GraphWriter {
-  /** Adds what one segment says. The same segment again changes nothing; the order of segments does not matter. */
-  put(built: Built, digest: string, received: number): Promise<void>;
+  /**
+   * Adds what one segment says. The same segment again changes nothing; the order of segments does not matter.
+   * @param again whether somebody may have got as far as writing all of it before, without counting it
+   */
+  put(built: Built, digest: string, received: number, again?: boolean): Promise<void>;
+  /** Counts what was put since the last call. Until then a segment is there, but not in the sums. */
+  settle(): Promise<void>;
   /** Sets a segment aside that will never be readable. */
   putPoison(poison: Poison, received: number): Promise<void>;
 }
@@ -47,39 +56,72 @@ export interface WriterOptions {
 /** Catalogue rows already written by this process; they never change, so writing them again would only cost. */
 const REMEMBERED = 20_000;
 
+interface Owed {
+  counts: Counts;
+  /** Segments that may or may not be in the sums: whoever asks has to count them. */
+  doubt: number;
+}
+
 export class DynamoWriter implements GraphWriter {
   readonly #options: WriterOptions;
   readonly #written = new Set<string>();
+  #owed = new Map<string, Owed>();
 
   constructor(options: WriterOptions) {
     this.#options = options;
   }
 
-  async put(built: Built, digest: string, received: number): Promise<void> {
+  async put(built: Built, digest: string, received: number, again = false): Promise<void> {
     const { shards, links } = this.#options;
+    const { segment } = built;
     const expires = this.#expires(received);
-    const shardItems = await Promise.all(built.shards.map((shard) => this.#shardItem(shard, expires)));
-    const linkItems: Item[] = [];
+    const told = segmentFields({ ...segment, digest });
+    const shardItems = await Promise.all(built.shards.map((shard, i) => this.#shardItem(shard, i === 0 ? told : {}, expires)));
+    if (built.shards.length === 0)
+      shardItems.push({ ...place(segment.instance, emptyPart(segment)), fn: S(segment.fn), ...told, expires: N(expires) });
     const catalogue = new Map<string, Item>();
     const note = (item: Item) => catalogue.set(`${item.key?.S}\n${item.place?.S}`, item);
-    for (const link of built.links) {
+    const linkItems = built.links.map((link) => {
       const bucket = isSpread(link.key) ? bucketOf(link.t, received) : undefined;
-      linkItems.push(linkItem(link, bucket, expires));
       if (bucket !== undefined) note({ key: S(link.key), place: S(bucketPlace(bucket)), ...this.#dayExpires(bucket) });
-    }
-    for (const entry of built.requests) {
+      return linkItem(link, bucket, expires);
+    });
+    const listed = built.requests.map((entry) => {
       const hour = listHour(entry.at, received);
-      linkItems.push(requestItem(entry, hour, expires));
       this.#noteHour(note, hour, built);
-    }
-    this.#noteHour(note, listHour(built.segment.from, received), built);
+      return requestItem(entry, hour, segment, expires);
+    });
+    const others = listed.slice(1).filter(({ place: at }) => at?.S !== listed[0]?.place?.S);
+    const hour = listHour(built.requests[0]?.at ?? segment.from, received);
+    this.#noteHour(note, hour, built);
     const unseen = [...catalogue].filter(([key]) => !this.#written.has(key));
-    // Shards before links: whoever follows a link must find what it leads to. The segment's own row last: it says all is there.
+    // Shards before links: whoever follows a link must find what it leads to.
     await shards.putAll(shardItems);
-    await links.putAll(distinct([...linkItems, ...unseen.map(([, item]) => item)]));
-    await shards.putAll([segmentItem({ ...built.segment, digest }, expires)]);
+    await links.putAll(distinct([...linkItems, ...others, ...unseen.map(([, item]) => item)]));
     if (this.#written.size > REMEMBERED) this.#written.clear();
     for (const [key] of unseen) this.#written.add(key);
+    // The row that counts is written last: it says that all is there.
+    const empty = {
+      key: S(listKey(hour, segment.instance)),
+      place: S(listPlace(segment.from, segment.instance, undefined, segment)),
+    };
+    const head = listed[0] ?? { ...empty, fn: S(segment.fn), expires: N(expires) };
+    const counts = countsOf(segment);
+    const before = await links.replace({ ...head, ...writeCounts(counts) });
+    const known = readCounts(before);
+    this.#owe(sumsPlace(hour), plus(counts, known ?? NOTHING, -1), again && known !== undefined ? 1 : 0);
+  }
+
+  async settle(): Promise<void> {
+    const owed = this.#owed;
+    this.#owed = new Map();
+    for (const [where, { counts, doubt }] of owed) {
+      if (isNothing(counts) && doubt === 0) continue;
+      const key = { key: S('~sums'), place: S(where) };
+      const expiry = this.#dayExpires(where);
+      const once = await this.#options.links.add(key, { ...counts, doubt }, expiry);
+      if (!once) await this.#options.links.add(key, { doubt: 1 }, expiry);
+    }
   }
 
   async putPoison({ segment, code, reason, line }: Poison, received: number): Promise<void> {
@@ -88,14 +130,24 @@ export class DynamoWriter implements GraphWriter {
     await this.#options.links.putAll([{ ...item, ...where, received: N(received), expires: N(this.#expires(received)) }]);
   }
 
-  async #shardItem(shard: Shard, expires: number): Promise<Item> {
+  #owe(where: string, counts: Counts, doubt: number): void {
+    const owed = this.#owed.get(where);
+    if (owed === undefined) this.#owed.set(where, { counts, doubt });
+    else {
+      owed.counts = plus(owed.counts, counts);
+      owed.doubt += doubt;
+    }
+  }
+
+  async #shardItem(shard: Shard, told: Item, expires: number): Promise<Item> {
     const data = encodeShard(shard);
     const part = shardPart(shard.partition, shard);
     const item: Item = {
-      instanceId: S(shard.instance),
-      part: S(part),
+      ...place(shard.instance, part),
       fn: S(shard.fn),
       ...summary(shard),
+      ...told,
+      ...(shard.linksCut === undefined ? {} : { linksCut: N(shard.linksCut) }),
       expires: N(expires),
     };
     if (data.length <= SPILL_BYTES) return { ...item, data: { B: data } };
@@ -104,18 +156,11 @@ export class DynamoWriter implements GraphWriter {
     return { ...item, spill: S(spill) };
   }
 
-  /** Same for every segment of the hour and instance, whichever came first. */
+  /** Same for every segment of the hour, whichever came first. */
   #noteHour(note: (item: Item) => void, hour: string, { segment }: Built): void {
-    const spread = `${hour}#${spreadOf(segment.instance)}`;
-    const expires = N(Math.trunc(Date.parse(`${hour}:00:00Z`) / 1000) + (this.#options.retentionDays + 2) * SECONDS_A_DAY);
-    note({ key: S('~hours'), place: S(spread), expires });
-    note({
-      key: S(`~instances#${spread}`),
-      place: S(segment.instance),
-      fn: S(segment.fn),
-      version: S(segment.version),
-      expires,
-    });
+    const day = hour.slice(0, 10);
+    note({ key: S('~hours'), place: S(listName(hour, segment.instance)), ...this.#dayExpires(day) });
+    note({ key: S('~functions'), place: S(`${day}#${segment.fn}`), ...this.#dayExpires(day) });
   }
 
   #expires(received: number): number {
@@ -129,13 +174,13 @@ export class DynamoWriter implements GraphWriter {
   }
 }
 
-/** What lists show of a request without decoding its graph. */
-function summary({ partition, nodes, edges }: Shard): Item {
-  const counts = { nodes: N(nodes.length), edges: N(edges.length) };
+const place = (instance: string, part: string): Item => ({ instanceId: S(instance), part: S(part) });
+
+/** What lists show of a request without decoding its graph: begin, trigger; end, status. */
+function summary({ partition, nodes }: Shard): Item {
   const request = isRequest(partition) ? nodes.find((node) => node.kind === 'request') : undefined;
-  if (request?.kind !== 'request') return counts;
+  if (request?.kind !== 'request') return {};
   return {
-    ...counts,
     ...(request.begin === undefined ? {} : { begin: N(request.begin), trigger: S(request.trigger?.type ?? '') }),
     ...(request.end === undefined ? {} : { end: N(request.end) }),
     ...(request.status === undefined ? {} : { status: S(request.status) }),

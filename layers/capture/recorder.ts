@@ -56,6 +56,9 @@ const HISTORY = 64;
 /** µs by which the beginning of an exchange may be too early: the network proxy knows it in whole milliseconds. */
 const CLOCK_STEP = 1000;
 
+/** Processes of init that a request's record names at the most. */
+const RUNTIME_TOLD = 16;
+
 /** When a request ran, in µs since 1970. */
 interface Span {
   readonly req: RequestId;
@@ -75,6 +78,8 @@ export class Recorder {
   readonly #active = new Map<RequestId, 'invoke' | 'after'>();
   readonly #history: Span[] = [];
   #firstBegun = Number.POSITIVE_INFINITY;
+  /** Processes that started during init and have not ended. */
+  readonly #runtime = new Set<ProcessId>();
   readonly #lost = new Map<GapObservation['why'], { lost: number; detail: string | undefined }>();
   readonly #options: RecorderOptions;
   readonly #batchBytes: number;
@@ -124,6 +129,10 @@ export class Recorder {
 
   /** Records one observation in the place where the instance is now. */
   observe(observation: Observation): void {
+    if (observation.proc !== undefined) {
+      if (observation.kind === 'process-start' && this.#phase === 'init') this.#runtime.add(observation.proc);
+      else if (observation.kind === 'process-exit' && observation.child === undefined) this.#runtime.delete(observation.proc);
+    }
     this.#write(observation, ...this.#placeOf(observation));
   }
 
@@ -135,7 +144,8 @@ export class Recorder {
     this.#firstBegun = Math.min(this.#firstBegun, begun);
     this.#history.push({ req, begun, answered: Number.POSITIVE_INFINITY, done: Number.POSITIVE_INFINITY });
     if (this.#history.length > HISTORY) this.#history.shift();
-    this.#write(observation, req, 'invoke', true);
+    const known = this.#runtime.size > 0 && this.#runtime.size <= RUNTIME_TOLD;
+    this.#write(known ? ({ ...observation, runtime: [...this.#runtime] } as Observation) : observation, req, 'invoke', true);
   }
 
   /** Its answer is out (or it failed); what it still does is recorded as phase `after`. */
@@ -165,6 +175,7 @@ export class Recorder {
     const previous = this.#instanceId;
     this.#instanceId = newInstanceId();
     this.#seq = 0;
+    this.#runtime.clear();
     this.observe({ kind: 'restore', t: nowMicros(), previous });
   }
 

@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { BOUNDS } from './bounds.ts';
 import { SegmentError } from './errors.ts';
@@ -81,16 +82,20 @@ export function decodeSegment(bytes: Uint8Array, expectedKey?: string): Segment 
   return { header, records };
 }
 
-function decompress(bytes: Uint8Array, name: string): Uint8Array {
+function decompress(bytes: Uint8Array, name: string): Buffer {
   if (bytes.length > BOUNDS.compressed) throw new SegmentError('oversized', name, undefined, `${bytes.length} bytes stored`);
   if (bytes.length < 4) throw new SegmentError('truncated', name, undefined, `${bytes.length} bytes stored`);
   if (new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true) !== ZSTD_MAGIC) {
     throw new SegmentError('encoding', name, undefined, 'not a zstd frame');
   }
-  let read: { readonly buffer: Uint8Array; readonly engine: { readonly bytesWritten: number } };
+  let read: { readonly buffer: Buffer; readonly engine: { readonly bytesWritten: number } };
   try {
     // `info` changes what is returned, which the published types do not say.
-    read = zstdDecompressSync(bytes, { maxOutputLength: BOUNDS.decompressed, info: true }) as unknown as typeof read;
+    read = zstdDecompressSync(bytes, {
+      maxOutputLength: BOUNDS.decompressed,
+      chunkSize: chunkFor(bytes),
+      info: true,
+    }) as unknown as typeof read;
   } catch (error) {
     const code = (error as { readonly code?: string }).code;
     if (code === 'ERR_BUFFER_TOO_LARGE') {
@@ -111,10 +116,28 @@ function decompress(bytes: Uint8Array, name: string): Uint8Array {
   return read.buffer;
 }
 
-function splitLines(body: Uint8Array, name: string): readonly string[] {
+/** Room for all that the frame says it holds, so that it is read in one go; within bounds, for it may say anything. */
+function chunkFor(bytes: Uint8Array): number {
+  // Frame header descriptor: two bits tell the width of the content size, one bit whether a window descriptor stands before it
+  // (RFC 8878, 3.1.1.1). A dictionary id would stand there too; our segments have none, and a wrong guess only costs time.
+  const descriptor = bytes[4] ?? 0;
+  const single = (descriptor & 0x20) !== 0;
+  const at = single ? 5 : 6;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const width = descriptor >> 6;
+  let size = 0;
+  if (width === 0 && single && bytes.length > at) size = view.getUint8(at);
+  else if (width === 1 && bytes.length > at + 1) size = view.getUint16(at, true) + 256;
+  else if (width === 2 && bytes.length > at + 3) size = view.getUint32(at, true);
+  return Math.min(Math.max(size + 64, 1024), 1024 * 1024);
+}
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+function splitLines(body: Buffer, name: string): readonly string[] {
   let whole: string;
   try {
-    whole = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body);
+    whole = isAscii(body) ? body.toString('latin1') : UTF8.decode(body);
   } catch (error) {
     throw new SegmentError('encoding', name, undefined, 'not UTF-8', error);
   }

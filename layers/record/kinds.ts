@@ -90,6 +90,7 @@ const OWN: { readonly [K in Kind]: Shape<Own<K>> } = {
     trigger,
     keys,
     resources,
+    runtime: optional(list(processId)),
   },
   'request-end': {
     status: oneOf('ok', 'error', 'init-error', 'timeout', 'crash'),

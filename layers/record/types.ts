@@ -127,6 +127,8 @@ export interface RequestBeginObservation {
   /** Effect side of the join keys, one per batch entry. */
   readonly keys: readonly JoinKey[];
   readonly resources: readonly ResourceRef[];
+  /** Processes that started during init and live: they serve every request alike. Absent when unknown or more than 16. */
+  readonly runtime?: readonly ProcessId[];
 }
 export interface RequestEndObservation {
   readonly kind: 'request-end';

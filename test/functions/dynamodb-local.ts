@@ -60,24 +60,33 @@ export class LocalDynamo {
   }
 
   /** A new, empty store. */
-  async store(): Promise<{ store: Store; objects: MemoryObjects; dump(): Promise<object>; drop(): Promise<void> }> {
+  async store(): Promise<{
+    store: Store;
+    /** The same tables, for a process that has just begun. */
+    reopen(): Store;
+    objects: MemoryObjects;
+    dump(): Promise<object>;
+    drop(): Promise<void>;
+  }> {
     const n = ++this.#tables;
     const shards = await this.table(`shards${n}`, shardsTable);
     const links = await this.table(`links${n}`, linksTable);
     const objects = new MemoryObjects();
-    const store = openStore(shards, links, objects);
+    const reopen = () => openStore(shards, links, objects);
+    const store = reopen();
     const drop = async () => {
       for (const { name } of [shards, links]) await this.client.send(new DeleteTableCommand({ TableName: name }));
     };
     const dump = async () => ({
-      shards: await this.#all(shards.name),
-      links: await this.#all(links.name),
+      shards: await this.all(shards.name),
+      links: await this.all(links.name),
       spilled: objects.spilled(),
     });
-    return { store, objects, dump, drop };
+    return { store, reopen, objects, dump, drop };
   }
 
-  async #all(name: string): Promise<object> {
+  /** Everything in a table, by key. */
+  async all(name: string): Promise<object> {
     const items: Item[] = [];
     let from: Item | undefined;
     do {

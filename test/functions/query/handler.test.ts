@@ -35,6 +35,7 @@ describe.skipIf(!hasJava)('query API', () => {
       made.objects.set(key, bytes, START + 60_000_000);
       await stitch(key, made.objects, store.writer);
     }
+    await store.writer.settle();
   }, 60_000);
   afterAll(async () => await dynamo?.stop());
 

@@ -64,7 +64,7 @@ const BY_KIND: ByKind = {
   unobserved: fc.record({ what: fc.constantFrom('socket', 'program', 'tls', 'process'), detail: text }),
   warning: fc.record({ what: fc.constant('setting' as const), detail: text }),
   'request-begin': fc.record(
-    { deadlineMs: count, fnArn: id, traceId: text, event: digest, trigger, keys, resources },
+    { deadlineMs: count, fnArn: id, traceId: text, event: digest, trigger, keys, resources, runtime: fc.array(processId) },
     { requiredKeys: ['deadlineMs', 'fnArn', 'event', 'trigger', 'keys', 'resources'] },
   ),
   'request-end': fc.record(

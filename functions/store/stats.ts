@@ -1,0 +1,115 @@
+/** `/v1/stats`: sums that the stitcher keeps up; what it could not keep up exactly is counted anew, within bounds. */
+import type { InstanceId } from '../../layers/record/types.ts';
+import { missing } from './chain.ts';
+import type { Lists } from './lists.ts';
+import { number, S, text } from './rows.ts';
+import { listSpread } from './schema.ts';
+import { COUNTS, type Counts, NOTHING, plus, readCounts } from './sums.ts';
+import type { Item, Table } from './table.ts';
+
+/** Days whose sums are read. */
+const MAX_SUMS = 5000;
+/** Rows of segments read to count a day anew. */
+const MAX_RECOUNTED = 20_000;
+const MAX_FUNCTIONS = 10_000;
+/** Segments, of the newest instances, that are looked at for holes between them. */
+const MAX_CHECKED = 1000;
+
+export interface Stats extends Counts {
+  readonly functions: number;
+  readonly poison: number;
+  readonly cut: readonly string[];
+}
+
+export async function readStats(links: Table, lists: Lists): Promise<Stats> {
+  const all = (key: string, limit: number) => rowsOf(links, key, limit);
+  const [sums, functions, poison, newest] = await Promise.all([
+    all('~sums', MAX_SUMS),
+    all('~functions', MAX_FUNCTIONS),
+    all('~poison', 1000),
+    newestInstances(links),
+  ]);
+  const cut: string[] = [];
+  let total = NOTHING;
+  for (const row of sums.items) {
+    const counted = number(row, 'doubt') > 0 ? await recount(links, text(row, 'place')) : undefined;
+    if (counted === 'too-many') {
+      cut.push(`counts of ${text(row, 'place')}: ${number(row, 'doubt')} segments may not be counted, or twice`);
+    }
+    const own = Object.fromEntries(COUNTS.map((name) => [name, number(row, name)])) as Counts;
+    total = plus(total, counted === undefined || counted === 'too-many' ? own : counted);
+  }
+  if (sums.cut) cut.push(`counts: only the newest ${MAX_SUMS} sums`);
+  if (total.linksCut > 0) cut.push(`index: ${total.linksCut} entries of floods were left out; their instances say of which`);
+  const holes = await holesOf(newest, lists);
+  if (holes.looked < total.instances) {
+    cut.push(`gaps: holes between segments were looked for in the newest ${holes.looked} of ${total.instances} instances`);
+  }
+  return {
+    ...total,
+    gaps: total.gaps + holes.found,
+    functions: new Set(functions.items.map((item) => text(item, 'place').slice('2026-03-01#'.length))).size,
+    poison: poison.items.length,
+    cut,
+  };
+}
+
+/** Exact, from the rows of the day's lists. */
+async function recount(links: Table, day: string): Promise<Counts | 'too-many'> {
+  let total = NOTHING;
+  let looked = 0;
+  const names = Array.from({ length: 24 }, (_, hour) => `~requests#${day}T${String(hour).padStart(2, '0')}`);
+  for (const name of names.flatMap((hour) => Array.from({ length: listSpread }, (_, spread) => `${hour}#${spread}`))) {
+    const { items, cut } = await rowsOf(links, name, MAX_RECOUNTED - looked);
+    looked += items.length;
+    if (cut || looked >= MAX_RECOUNTED) return 'too-many';
+    for (const item of items) total = plus(total, readCounts(item) ?? NOTHING);
+  }
+  return total;
+}
+
+/** In the order in which they were last seen, as far as the newest lists tell. */
+async function newestInstances(links: Table): Promise<readonly InstanceId[]> {
+  const { items: hours } = await rowsOf(links, '~hours', 16);
+  const found: { readonly at: string; readonly instance: InstanceId }[] = [];
+  for (const hour of hours) {
+    const { items } = await rowsOf(links, `~requests#${text(hour, 'place')}`, MAX_CHECKED);
+    for (const item of items) {
+      const [at = '', instance = ''] = text(item, 'place').split('#');
+      found.push({ at, instance: instance as InstanceId });
+    }
+    if (found.length > MAX_CHECKED) break;
+  }
+  return [...new Set(found.sort((a, b) => (a.at < b.at ? 1 : -1)).map(({ instance }) => instance))];
+}
+
+async function holesOf(newest: readonly InstanceId[], lists: Lists): Promise<{ found: number; looked: number }> {
+  let segments = 0;
+  let found = 0;
+  let looked = 0;
+  for (const id of newest) {
+    if (segments >= MAX_CHECKED) break;
+    const seen = await lists.instance(id);
+    segments += seen.segments.length;
+    if (seen.cut) continue;
+    looked++;
+    found += missing(seen.segments).length;
+  }
+  return { found, looked };
+}
+
+async function rowsOf(
+  links: Table,
+  key: string,
+  limit: number,
+): Promise<{ readonly items: readonly Item[]; readonly cut: boolean }> {
+  return await links.query(
+    {
+      KeyConditionExpression: '#k = :k',
+      ExpressionAttributeNames: { '#k': 'key' },
+      ExpressionAttributeValues: { ':k': S(key) },
+      ScanIndexForward: false,
+    },
+    limit,
+  );
+}
