@@ -16,6 +16,8 @@ export interface PathStep {
   readonly at: number;
   readonly reason: string;
   readonly sure: 'exact' | 'inferred';
+  /** Of a hand-over: the identifier that both ends know. */
+  readonly by?: string;
   readonly evidence: readonly Evidence[];
   /** Index of the step that it explains; absent for the start. */
   readonly parent?: number;
@@ -41,11 +43,22 @@ export interface PathAnswer {
 export interface GraphAnswer {
   readonly counts: { readonly nodes: number; readonly edges: number };
   readonly nodes: readonly { readonly id: string; readonly kind: string; readonly label: string }[];
-  readonly edges: readonly { readonly from: string; readonly to: string; readonly op: string }[];
+  readonly edges: readonly {
+    readonly from: string;
+    readonly to: string;
+    readonly op: string;
+    readonly sure: 'exact' | 'inferred';
+    readonly by?: string;
+  }[];
   readonly cut: readonly string[];
 }
 export interface WorkflowAnswer extends GraphAnswer {
-  readonly requests: readonly { readonly requestId: string; readonly instanceId: string; readonly function: string }[];
+  readonly requests: readonly {
+    readonly node: string;
+    readonly requestId: string;
+    readonly instanceId: string;
+    readonly function: string;
+  }[];
 }
 export interface SearchAnswer {
   readonly results: readonly {

@@ -2,6 +2,7 @@
 import type { GroundTruth } from '../../examples/hello-retail/attack/ground-truth.ts';
 import type { Api, GraphAnswer, PathAnswer, SearchAnswer, WorkflowAnswer } from './api.ts';
 import { compare, type Verdict } from './compare.ts';
+import { type Forward, forward } from './forward.ts';
 
 export interface Explained {
   readonly truth: GroundTruth;
@@ -14,6 +15,8 @@ export interface Explained {
     readonly answer: PathAnswer;
     readonly verdict: Verdict;
   }[];
+  /** What its last request set off: the one that did the damage. */
+  readonly forward: Forward | undefined;
 }
 
 export interface GraphSize {
@@ -39,7 +42,8 @@ export async function explain(api: Api, truth: GroundTruth): Promise<Explained> 
     const answer = await api.get<PathAnswer>('path', { node });
     paths.push({ host, node, answer, verdict: compare(truth, host, answer.steps, workflows) });
   }
-  return { truth, entries, paths };
+  const last = entries.at(-1);
+  return { truth, entries, paths, forward: last === undefined ? undefined : await forward(api, last) };
 }
 
 /** Sizes of the global graph of a scenario and of the local graphs of its functions. */

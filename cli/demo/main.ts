@@ -163,7 +163,7 @@ class Demo {
     const { requests, records, segments, gaps } = stats;
     return {
       ...{ requests, records, segments, gaps },
-      attacks: attacks.map(({ truth, entries, paths }) => ({
+      attacks: attacks.map(({ truth, entries, paths, forward }) => ({
         name: truth.name,
         entryRequestId: entries[0],
         entryRequestIds: entries,
@@ -177,6 +177,7 @@ class Demo {
             at,
           })),
         ),
+        handOvers: forward?.handOvers ?? [],
         groundTruth: {
           steps: sum(paths.map(({ verdict }) => verdict.steps)),
           found: sum(paths.map(({ verdict }) => verdict.found)),

@@ -1,6 +1,7 @@
 /** What the demo prints for people. */
 import type { PathAnswer, PathStep, Stats } from './api.ts';
 import type { Explained, GraphSize } from './ask.ts';
+import type { Forward } from './forward.ts';
 import type { StageTime } from './progress.ts';
 
 const tty = process.stdout.isTTY === true && process.env.NO_COLOR === undefined;
@@ -13,7 +14,7 @@ const clock = (at: number): string => new Date(at / 1000).toISOString().slice(11
 /** A function's name is said once for every line: the stack's prefix tells nothing. */
 const short = (fn: string): string => fn.replace(/^hello-retail-/, '');
 
-export function attackReport({ truth, entries, paths }: Explained): string {
+export function attackReport({ truth, entries, paths, forward }: Explained): string {
   const lines = [bold(`━━ ${truth.name}`), `came in by ${entries.map((id) => `request ${id}`).join(' and ')}`, ''];
   for (const { host, answer, verdict } of paths) {
     lines.push(`Backward from ${bold(host)}:`, ...tree(answer.steps), '');
@@ -25,7 +26,28 @@ export function attackReport({ truth, entries, paths }: Explained): string {
       '',
     );
   }
+  if (forward !== undefined) lines.push(...handOvers(forward), '');
   return [...lines, ...involved(paths.map(({ answer }) => answer)), ''].join('\n');
+}
+
+/** Requests as a tree: below each one those that it handed over to. */
+function handOvers({ requestId, root, labels, handOvers: all }: Forward): string[] {
+  const lines = [`Forward from request ${bold(requestId)}, hand-overs to other functions:`, `  ${labels.get(root) ?? root}`];
+  const shown = new Set([root]);
+  const show = (from: string, indent: string): void => {
+    const next = all.filter((one) => one.from === from);
+    for (const [place, { to, call, by, sure }] of next.entries()) {
+      const last = place === next.length - 1;
+      lines.push(
+        `  ${indent}${last ? '└─ ' : '├─ '}${call} → ${bold(short(labels.get(to) ?? to))} ${dim(`${sure}, by ${by}`)}`,
+      );
+      if (shown.has(to)) continue;
+      shown.add(to);
+      show(to, `${indent}${last ? '   ' : '│  '}`);
+    }
+  };
+  show(root, '');
+  return lines;
 }
 
 /** The steps as a tree: below each node what caused it. */
@@ -39,7 +61,10 @@ function tree(steps: readonly PathStep[]): string[] {
     const where = step.function === undefined ? '' : ` ${paint(36, short(step.function))}`;
     const evidence = step.evidence[0];
     const proof = evidence === undefined ? '' : ` [${evidence.segment.split('/').slice(-2, -1)[0]?.slice(-6)}#${evidence.seq}]`;
-    const reason = root ? '' : dim(` ${clock(step.at)} ${step.reason}${step.sure === 'inferred' ? ', inferred' : ''}${proof}`);
+    const joined = step.by === undefined ? '' : `, by ${step.by}`;
+    const reason = root
+      ? ''
+      : dim(` ${clock(step.at)} ${step.reason}${step.sure === 'inferred' ? ', inferred' : ''}${joined}${proof}`);
     lines.push(`  ${indent}${root ? '' : last ? '└─ ' : '├─ '}${step.kind} ${bold(labelOf(step))}${where}${reason}`);
     for (const [place, child] of children.entries()) {
       show(child, root ? indent : `${indent}${last ? '   ' : '│  '}`, place === children.length - 1);

@@ -10,7 +10,7 @@ import type { Link, RequestEntry, Shard, ShardEdge } from './shard.ts';
  * of files cannot push a connection out of the index.
  */
 export const MAX_LINKS = 4000;
-const PRIORITY = { join: 0, endpoint: 1, process: 2, resource: 3, file: 4 } as const;
+const PRIORITY = { join: 0, endpoint: 1, process: 2, resource: 3, file: 4, content: 5 } as const;
 
 interface EdgeFields {
   readonly from: NodeId;

@@ -6,7 +6,10 @@ type Branded<T, B extends string> = T & { readonly [brand]: B };
 
 /** `<kind>:<parts>`, made from the evidence alone, so that the same observation always yields the same id. */
 export type NodeId = Branded<string, 'NodeId'>;
-/** What an instance did during one request (its cleaned id), or outside any: `~init`, `~idle`, `~shutdown`. */
+/**
+ * What an instance did during one request (its cleaned id), or outside any: `~init`, `~idle`, `~shutdown`; `~concurrent` while
+ * several requests ran and nothing told which of them it belongs to.
+ */
 export type Partition = Branded<string, 'Partition'>;
 /** Under which links are found: a join key, or an index key such as `host:evil.example`. */
 export type LinkKey = Branded<string, 'LinkKey'>;
@@ -51,7 +54,8 @@ function part(text: string): string {
 
 export function partitionOf(record: Pick<AuditRecord, 'req' | 'phase'>): Partition {
   if (record.req !== null) return requestPartition(record.req);
-  return (record.phase === 'init' || record.phase === 'shutdown' ? `~${record.phase}` : '~idle') as Partition;
+  if (record.phase === 'invoke' || record.phase === 'after') return '~concurrent' as Partition;
+  return `~${record.phase}` as Partition;
 }
 
 let lastRequest = '';

@@ -38,6 +38,8 @@ export interface RequestNode extends NodeBase {
   readonly trigger?: Trigger;
   /** Effect side of its join keys. */
   readonly keys?: readonly JoinKey[];
+  /** Cause side of what its result may be handed on by. */
+  readonly results?: readonly JoinKey[];
   readonly eventSha?: string;
   readonly responseSha?: string;
 }
@@ -93,6 +95,9 @@ export interface ExchangeNode extends NodeBase {
   readonly received: number;
   readonly sentSha?: string;
   readonly receivedSha?: string;
+  /** Digests of content-defined parts of what was sent and received. */
+  readonly sentParts?: readonly string[];
+  readonly receivedParts?: readonly string[];
   readonly aws?: { readonly service: string; readonly operation: string };
   /** Cause side of its join keys. */
   readonly keys: readonly JoinKey[];
@@ -159,6 +164,8 @@ export type Operation =
   | 'receive'
   | 'lookup'
   | 'alias'
+  /** The same content, met again: its digests are equal. */
+  | 'data'
   | 'gap';
 
 export interface Evidence {
@@ -188,6 +195,10 @@ export interface Edge {
   readonly evidence: readonly Evidence[];
   /** A hand-over between instances: each end has its own clock. `start`, `end` are the cause's, `arrive` the effect's. */
   readonly arrive?: number;
+  /** It began when the request had been answered; set where graphs are shown. */
+  readonly after?: true;
+  /** Of a hand-over: the key that both ends know, e.g. `sqs:<MessageId>`. */
+  readonly by?: string;
 }
 
 /** End of a flow that has none, such as through a symbolic link. */

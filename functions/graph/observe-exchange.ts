@@ -1,6 +1,7 @@
-import type { AuditRecord, ExchangeObservation } from '../../layers/record/types.ts';
+import type { AuditRecord, BodyDigest, ExchangeObservation } from '../../layers/record/types.ts';
+import { contentKeys, PARTS } from './content.ts';
 import { type Draft, indexed } from './draft.ts';
-import { exchangeId, joinLink, linkKey, partitionOf, resourceId } from './ids.ts';
+import { exchangeId, joinLink, linkKey, type NodeId, partitionOf, resourceId } from './ids.ts';
 import { endpointHost, hostKey, isLoopback, linkAddress } from './observe-network.ts';
 
 /** A request body up to this size is taken to have been whole when sending began; a larger one may be made while it is sent. */
@@ -27,6 +28,8 @@ export function observeExchange(draft: Draft, record: AuditRecord & ExchangeObse
     ...(record.aws === undefined ? {} : { aws: record.aws }),
     ...(record.request.sha256 === undefined ? {} : { sentSha: record.request.sha256 }),
     ...(record.response.sha256 === undefined ? {} : { receivedSha: record.response.sha256 }),
+    ...(record.request.parts === undefined ? {} : { sentParts: record.request.parts.slice(0, PARTS) }),
+    ...(record.response.parts === undefined ? {} : { receivedParts: record.response.parts.slice(0, PARTS) }),
   });
   const sent = record.request.bytes;
   const got = record.response.bytes;
@@ -60,12 +63,23 @@ export function observeExchange(draft: Draft, record: AuditRecord & ExchangeObse
     else draft.edge(record, { from: exchange, to: node, op: access, start, end, bytes: sent });
     draft.link('resource', record, { key: linkKey(node), direction: access === 'read' ? 'in' : 'out', node, t: start });
   }
+  linkContent(draft, record, exchange, returned);
   // What only reads (an object, an item, messages of a queue) is an effect of whoever wrote it.
   const reads = record.resources.length > 0 && record.resources.every(({ access }) => access === 'read');
   for (const { key, sure: how } of indexed(record.keys, record.resources)) {
     const direction = reads ? 'in' : 'out';
     draft.link('join', record, { key: joinLink(key), direction, node: exchange, t: reads ? returned : start, sure: how });
   }
+}
+
+/** Content is looked for where data leaves, comes in, or lies in bulk; other calls of services are told by their keys. */
+function linkContent(draft: Draft, record: AuditRecord & ExchangeObservation, node: NodeId, returned: number): void {
+  const { request, response, from } = record;
+  const counts = (body: BodyDigest) => !isKnownService(record) || (record.aws?.service === 's3' && body.parts !== undefined);
+  for (const key of counts(request) ? contentKeys(request) : [])
+    draft.link('content', record, { key, direction: 'out', node, t: from });
+  for (const key of counts(response) ? contentKeys(response) : [])
+    draft.link('content', record, { key, direction: 'in', node, t: returned });
 }
 
 /** A call whose peer is the service itself, told by its resources and keys better than by a host name. */

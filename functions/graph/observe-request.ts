@@ -43,9 +43,13 @@ export function observeBegin(draft: Draft, record: AuditRecord & RequestBeginObs
 
 export function observeEnd(draft: Draft, record: AuditRecord & RequestEndObservation): void {
   if (record.req === null) return;
-  draft.request(record, {
+  const node = draft.request(record, {
     ...{ end: record.t, status: record.status },
     ...(record.errorType === undefined ? {} : { errorType: record.errorType }),
     ...(record.response.sha256 === undefined ? {} : { responseSha: record.response.sha256 }),
+    ...(record.keys === undefined ? {} : { results: record.keys }),
   });
+  // Its result is a cause of whatever a service hands it on to.
+  for (const { key, sure } of record.keys ?? [])
+    draft.link('join', record, { key: joinLink(key), direction: 'out', node, sure });
 }

@@ -1,13 +1,25 @@
-import type { InstanceId, JoinKey } from '../../layers/record/types.ts';
+import type { InstanceId } from '../../layers/record/types.ts';
 import { retarget, sameNodes, sharedKeys, sinceFresh } from './across.ts';
 import { processKey } from './build.ts';
-import { INIT, instanceOf, isRequest, joinLink, type NodeId, type Partition, processId, requestId, shardOf } from './ids.ts';
-import { calls, INFERRED_WINDOW, isSynchronous, joinEdge, mostTelling, requestOf, surviveEdge, unique } from './joins.ts';
+import { contentAfter, contentBefore } from './content.ts';
+import { answered, answers, handedOn, invoked, invokers, senders } from './handovers.ts';
+import {
+  INIT,
+  instanceOf,
+  isRequest,
+  type LinkKey,
+  type NodeId,
+  type Partition,
+  processId,
+  requestId,
+  shardOf,
+} from './ids.ts';
+import { requestOf, surviveEdge } from './joins.ts';
 import { type Graph, localGraph, programOf, type RuntimeProcesses, runtimeProcesses } from './local.ts';
-import type { Edge, ExchangeNode, Node, ProcessNode } from './model.ts';
+import type { Edge, Node, ProcessNode } from './model.ts';
 import { isUnnamed } from './observe-process.ts';
 import type { Link } from './shard.ts';
-import type { GraphSource, LinkRange } from './source.ts';
+import type { GraphSource, LinkPage, LinkRange } from './source.ts';
 
 /** What a walk may load. Reaching a limit never fails: what was left is named in `cuts`. */
 export interface Budget {
@@ -32,11 +44,16 @@ export class Provenance {
   readonly #budget: Budget;
   readonly #locals = new Map<string, Promise<Graph>>();
   readonly #runtimes = new Map<InstanceId, Promise<RuntimeProcesses>>();
-  readonly #links = new Map<string, Promise<readonly Link[]>>();
+  readonly #links = new Map<string, Promise<LinkPage>>();
 
   constructor(source: GraphSource, budget: Budget = DEFAULT_BUDGET) {
     this.#source = source;
     this.#budget = budget;
+  }
+
+  /** Most links of one key that are looked at. */
+  get linksPerKey(): number {
+    return this.#budget.linksPerKey;
   }
 
   /** The local graph of one instance and partition; empty when there is none, undefined when the budget is spent. */
@@ -85,8 +102,11 @@ export class Provenance {
     if (graph === undefined) return [];
     const edges = graph.into(id);
     const node = graph.nodes.get(id);
-    if (node?.kind === 'request') return [...edges, ...(await this.#invokers(id, node.keys ?? [], node.begin ?? node.first))];
-    if (node?.kind === 'exchange') return [...edges, ...(await this.#answers(node)), ...(await this.#senders(node))];
+    if (node?.kind === 'request') return [...edges, ...(await invokers(this, node))];
+    if (node?.kind === 'exchange') {
+      const joined = [await answers(this, node), await senders(this, node), await contentBefore(this, graph, node)];
+      return [...edges, ...joined.flat()];
+    }
     if (node?.kind === 'process') return this.#lineage(node, edges, at);
     return edges;
   }
@@ -105,21 +125,33 @@ export class Provenance {
     if (graph === undefined) return [];
     const edges = graph.outOf(id);
     const node = graph.nodes.get(id);
-    if (node?.kind === 'exchange') return [...edges, ...(await this.#invoked(id, node.keys, node.first))];
-    if (node?.kind === 'request') return [...edges, ...(await this.#answered(id, node.keys ?? [], node.end ?? node.last))];
+    if (node?.kind === 'exchange')
+      return [...edges, ...(await invoked(this, node)), ...(await contentAfter(this, graph, node))];
+    if (node?.kind === 'request') return [...edges, ...(await answered(this, node)), ...(await handedOn(this, node))];
     if (node?.kind === 'process') return [...edges, ...(await this.#successors(node))];
     return edges;
   }
 
-  /** Links under a key, each instance and node once. */
-  links(key: Parameters<GraphSource['linksOf']>[0], range: LinkRange, asker: NodeId): Promise<readonly Link[]> {
+  /** Links under a key, each instance and node once. If there are more in the range, they are named as cut off. */
+  async links(key: LinkKey, range: LinkRange, asker: NodeId): Promise<readonly Link[]> {
+    const { links, cut } = await this.#page(key, range);
+    if (cut) this.#cut(asker, 'links');
+    return links;
+  }
+
+  /** Some links in one direction, when any of them will do: only a page without one is named as cut off. */
+  async someLinks(key: LinkKey, range: LinkRange, direction: Link['direction'], asker: NodeId): Promise<readonly Link[]> {
+    const { links, cut } = await this.#page(key, range);
+    const found = links.filter((link) => link.direction === direction && link.node !== asker);
+    if (cut && found.length === 0) this.#cut(asker, 'links');
+    return found;
+  }
+
+  #page(key: LinkKey, range: LinkRange): Promise<LinkPage> {
     const name = `${key}\n${range.before ?? ''}\n${range.after ?? ''}\n${range.order ?? ''}\n${range.limit}`;
     let found = this.#links.get(name);
     if (found === undefined) {
-      found = this.#source.linksOf(key, range).then(({ links, cut }) => {
-        if (cut) this.#cut(asker, 'links');
-        return links;
-      });
+      found = this.#source.linksOf(key, range);
       this.#links.set(name, found);
     }
     return found;
@@ -148,80 +180,8 @@ export class Provenance {
     return graphs.filter((graph) => graph !== undefined);
   }
 
-  /** Who caused a request: every exact match; without one the latest inferred match before it. */
-  async #invokers(id: NodeId, keys: readonly JoinKey[], begin: number): Promise<readonly Edge[]> {
-    const exact: Edge[] = [];
-    const inferred: Edge[] = [];
-    for (const key of mostTelling(keys)) {
-      const window = { before: begin, after: Math.max(0, begin - INFERRED_WINDOW), limit: 8 };
-      const range = key.sure === 'exact' ? { limit: this.#budget.linksPerKey } : window;
-      for (const link of await this.links(joinLink(key.key), range, id)) {
-        if (link.direction !== 'out') continue;
-        const sure = key.sure === 'exact' && link.sure === 'exact' ? 'exact' : 'inferred';
-        const edge = joinEdge(link.node, id, 'invoke', sure, link.t, begin, link);
-        if (sure === 'exact') exact.push(edge);
-        else if (link.t <= begin) inferred.push(edge);
-      }
-    }
-    const latest = inferred.sort((a, b) => b.end - a.end).slice(0, 1);
-    return unique(exact.length > 0 ? exact : latest);
-  }
-
-  async #invoked(id: NodeId, keys: readonly JoinKey[], sent: number): Promise<readonly Edge[]> {
-    const edges: Edge[] = [];
-    for (const key of mostTelling(keys)) {
-      const window = { after: sent, before: sent + INFERRED_WINDOW, order: 'oldest', limit: 8 } as const;
-      const range = key.sure === 'exact' ? { limit: this.#budget.linksPerKey } : window;
-      const effects = (await this.links(joinLink(key.key), range, id)).filter(({ direction }) => direction === 'in');
-      for (const link of key.sure === 'exact' ? effects : effects.slice(0, 1)) {
-        const sure = key.sure === 'exact' && link.sure === 'exact' ? 'exact' : 'inferred';
-        // A poll takes part too: what was sent is read by it.
-        edges.push(joinEdge(id, link.node, link.kind === 'exchange' ? 'read' : 'invoke', sure, sent, link.t, link));
-      }
-    }
-    return unique(edges);
-  }
-
-  /** What the request that a synchronous call caused answered it. */
-  async #answers(exchange: ExchangeNode): Promise<readonly Edge[]> {
-    const edges: Edge[] = [];
-    for (const { key } of isSynchronous(exchange) ? exchange.keys.filter(calls) : []) {
-      for (const link of await this.links(joinLink(key), { limit: this.#budget.linksPerKey }, exchange.id)) {
-        const request = link.direction === 'in' ? await this.#nodeAt(link.node, exchange.id) : undefined;
-        if (request?.kind !== 'request' || request.end === undefined) continue;
-        edges.push(joinEdge(link.node, exchange.id, 'reply', 'exact', request.end, exchange.last, link));
-      }
-    }
-    return unique(edges);
-  }
-
-  async #answered(id: NodeId, keys: readonly JoinKey[], end: number): Promise<readonly Edge[]> {
-    const edges: Edge[] = [];
-    for (const { key } of keys.filter(calls)) {
-      for (const link of await this.links(joinLink(key), { limit: this.#budget.linksPerKey }, id)) {
-        const exchange = link.direction === 'out' ? await this.#nodeAt(link.node, id) : undefined;
-        if (exchange?.kind !== 'exchange' || !isSynchronous(exchange)) continue;
-        edges.push(joinEdge(id, link.node, 'reply', 'exact', end, exchange.last, link));
-      }
-    }
-    return unique(edges);
-  }
-
-  /** Whose message a poll received. (Objects and items are found through their resource nodes.) */
-  async #senders({ id, keys, last }: ExchangeNode): Promise<readonly Edge[]> {
-    const edges: Edge[] = [];
-    for (const { key } of keys.filter((one) => one.sure === 'exact' && /^(?:sqs|kinesis):/.test(one.key))) {
-      const links = await this.links(joinLink(key), { limit: this.#budget.linksPerKey }, id);
-      if (!links.some(({ node, direction }) => node === id && direction === 'in')) continue;
-      for (const link of links) {
-        if (link.direction === 'out' && link.node !== id)
-          edges.push(joinEdge(link.node, id, 'read', 'exact', link.t, last, link));
-      }
-    }
-    return unique(edges);
-  }
-
-  async #nodeAt(id: NodeId, asker: NodeId): Promise<Node | undefined> {
+  /** A node that lies in a partition, loaded if need be. */
+  async nodeAt(id: NodeId, asker: NodeId): Promise<Node | undefined> {
     const place = shardOf(id);
     return place && (await this.local(place.instance, place.partition, asker))?.nodes.get(id);
   }

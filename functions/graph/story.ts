@@ -1,9 +1,10 @@
 import type { InstanceId } from '../../layers/record/types.ts';
 import { instanceOf, isRequest, type NodeId, type Partition, shardOf } from './ids.ts';
 import { label } from './label.ts';
+import type { Because, Lead } from './lead.ts';
 import { type Edge, type Evidence, LASTING, type Node, type Operation } from './model.ts';
 import type { Provenance } from './provenance.ts';
-import { type Because, type Inputs, type Lead, leadsOf } from './relevance.ts';
+import { leadsOf, type Scope } from './relevance.ts';
 import type { Trace } from './walk.ts';
 
 /** `start`: what was asked about. `carried`: the attack passed through it. `touched`: read on the way, not followed. */
@@ -22,6 +23,8 @@ export interface Step {
   readonly reason: string;
   /** Operation of the edge to the step that it explains. */
   readonly via?: Operation;
+  /** Of a hand-over: the identifier that both ends know. */
+  readonly by?: string;
   readonly sure: Edge['sure'];
   readonly bytes?: number;
   readonly evidence: readonly Evidence[];
@@ -74,7 +77,7 @@ interface Found {
 export async function story(
   graph: Provenance,
   start: NodeId,
-  options: { readonly at?: number; readonly limit: number; readonly inputs: Inputs },
+  options: Scope & { readonly at?: number; readonly limit: number },
 ): Promise<Story> {
   const found = new Map<NodeId, Found>();
   const expanded = new Map<string, number>();
@@ -98,7 +101,7 @@ export async function story(
     if ((expanded.get(key) ?? -1) >= next.at) continue;
     expanded.set(key, next.at);
     await graph.find(next.id);
-    for (const lead of await leadsOf(graph, next.id, next.because, next.at, options.inputs)) {
+    for (const lead of await leadsOf(graph, next.id, next.because, next.at, options)) {
       const known = found.get(lead.to);
       if (known === undefined && found.size >= options.limit) {
         if (!frontier.some(({ node }) => node === next.id)) frontier.push({ node: next.id, why: 'limit' });
@@ -149,6 +152,7 @@ function toSteps(graph: Provenance, all: readonly Found[]): Pick<Story, 'steps' 
       ...(place === undefined ? {} : { instanceId: place.instance, ...fnOf(graph, place) }),
       ...{ at, reason: one.reason, sure: one.edge?.sure ?? 'exact', evidence: one.edge?.evidence ?? [] },
       ...(one.edge === undefined ? {} : { via: one.edge.op }),
+      ...(one.edge?.by === undefined ? {} : { by: one.edge.by }),
       ...(one.edge !== undefined && one.edge.bytes > 0 ? { bytes: one.edge.bytes } : {}),
       ...(parent === undefined ? {} : { parent }),
       explains: [...one.explains].flatMap((id) => index.get(id) ?? []).sort((a, b) => a - b),

@@ -1,4 +1,5 @@
 import type { NodeId } from './ids.ts';
+import { isGuess } from './joins.ts';
 import { type Edge, isFlow, LASTING } from './model.ts';
 import type { Cut, Provenance } from './provenance.ts';
 
@@ -58,7 +59,7 @@ export async function walk(graph: Provenance, start: NodeId, options: WalkOption
     if (visits.get(visit.node)?.at !== visit.at) continue;
     const found = backward ? await graph.causesOf(visit.node, visit.at) : await graph.effectsOf(visit.node, visit.at);
     for (const edge of found) {
-      if (!isFlow(edge.op) || (options.exactOnly && edge.sure !== 'exact' && edge.arrive !== undefined)) continue;
+      if (!isFlow(edge.op) || (options.exactOnly && isGuess(edge))) continue;
       const at = follow(edge, visit.at, direction);
       if (at === undefined) continue;
       const node = backward ? edge.from : edge.to;

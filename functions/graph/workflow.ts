@@ -1,5 +1,7 @@
 import { type NodeId, shardOf } from './ids.ts';
-import { Graph, type Place } from './local.ts';
+import { isGuess, isItemState, requestAt } from './joins.ts';
+import { Graph } from './local.ts';
+import type { Edge } from './model.ts';
 import type { Provenance } from './provenance.ts';
 
 export interface Workflow {
@@ -10,10 +12,16 @@ export interface Workflow {
 }
 
 /**
- * The global graph of a workflow: the local graphs of all requests that exact joins connect to one, in both directions.
+ * The global graph of a workflow: the local graphs of all requests that joins connect to one, in both directions.
  * @param limit most requests to load
+ * @param joins `exact`: by service-issued identifiers only
  */
-export async function workflow(provenance: Provenance, start: readonly NodeId[], limit: number): Promise<Workflow> {
+export async function workflow(
+  provenance: Provenance,
+  start: readonly NodeId[],
+  limit: number,
+  joins: 'exact' | 'all' = 'exact',
+): Promise<Workflow> {
   const graph = new Graph();
   const seen = new Set<NodeId>(start);
   const queue = [...start];
@@ -35,20 +43,35 @@ export async function workflow(provenance: Provenance, start: readonly NodeId[],
     graph.addGraph(local);
     const invoked = await provenance.causesOf(request, Number.MAX_SAFE_INTEGER);
     const calls = [...local.nodes.values()].filter((node) => node.kind === 'exchange');
-    const joins = await Promise.all(calls.map(({ id, first }) => provenance.effectsOf(id, first)));
-    for (const edge of [...invoked, ...joins.flat()]) {
-      if (edge.arrive === undefined || edge.sure !== 'exact' || edge.op !== 'invoke') continue;
-      const caller = shardOf(edge.from);
-      if (caller !== undefined) reach(requestAt(caller));
+    const caused = await Promise.all([
+      ...calls.map(({ id, first }) => provenance.effectsOf(id, first)),
+      provenance.effectsOf(request, 0),
+    ]);
+    for (const edge of [...invoked, ...caused.flat()]) {
+      if (edge.arrive === undefined || edge.op !== 'invoke' || (joins === 'exact' && isGuess(edge))) continue;
+      const caller = requestAt(edge.from);
+      if (caller !== undefined) reach(caller);
       reach(edge.to);
       graph.addEdge(edge);
     }
+    for (const other of await throughStates(provenance, request, local)) reach(other);
   }
   return { graph: connected(graph), requests: done, left: queue };
 }
 
-function requestAt({ instance, partition }: Place): NodeId {
-  return `request:${instance}:${partition}` as NodeId;
+/** Requests that a table item's new state was given to as their event, from its writer's side and from theirs. */
+async function throughStates(provenance: Provenance, request: NodeId, local: Graph): Promise<readonly NodeId[]> {
+  const found: (NodeId | undefined)[] = [];
+  for (const { from, to, op, start } of local.edges()) {
+    if (op === 'event' && to === request && isItemState(from)) {
+      const writes = (await provenance.causesOf(from, start)).filter((edge) => edge.op === 'write');
+      found.push(...writes.map((edge) => requestAt(edge.from)));
+    } else if (op === 'write' && isItemState(to)) {
+      const events = (await provenance.effectsOf(to, start)).filter((edge) => edge.op === 'event');
+      found.push(...events.map((edge) => edge.to));
+    }
+  }
+  return found.filter((id) => id !== undefined);
 }
 
 /** Edges to what was not loaded are left out; `left` names it. */
@@ -61,14 +84,23 @@ function connected(graph: Graph): Graph {
 
 /**
  * A graph for looking at: channels inside an instance with one end only are left out (the connection to the Runtime API
- * is one: its other end is no recorded process).
+ * is one: its other end is no recorded process), and what began after its request's answer is marked.
  */
 export function presentable(graph: Graph): Graph {
+  const ends = new Map<string, number>();
+  for (const node of graph.nodes.values()) if (node.kind === 'request' && node.end !== undefined) ends.set(node.id, node.end);
+  const isAfter = ({ from, to, start, partition }: Edge) => {
+    const request = partition === undefined ? undefined : (requestAt(from) ?? requestAt(to));
+    return request !== undefined && start > (ends.get(request) ?? Number.POSITIVE_INFINITY);
+  };
   const oneSided = (id: NodeId) => graph.into(id).length === 0 || graph.outOf(id).length === 0;
   const result = new Graph();
   for (const node of graph.nodes.values()) {
     if (!(node.kind === 'endpoint' && node.local !== undefined && oneSided(node.id))) result.addNode(node);
   }
-  for (const edge of graph.edges()) if (result.nodes.has(edge.from) && result.nodes.has(edge.to)) result.addEdge(edge);
+  for (const edge of graph.edges()) {
+    if (result.nodes.has(edge.from) && result.nodes.has(edge.to))
+      result.addEdge(isAfter(edge) ? { ...edge, after: true } : edge);
+  }
   return result;
 }

@@ -75,10 +75,10 @@ export const instanceGraph: Route = async ({ path, query, store }) => {
 };
 
 export const requestWorkflow: Route = async ({ path, query, store }) => {
-  const asked = read(graphQuery.extend({ requests: limit(200, 400) }), query);
+  const asked = read(graphQuery.extend({ requests: limit(200, 400), joins: z.enum(['exact', 'all']).default('exact') }), query);
   const provenance = new Provenance(store.source);
   const start = await requestsOf(path.reqId ?? '', asked.instance, store);
-  const found = await workflow(provenance, start.nodes, asked.requests);
+  const found = await workflow(provenance, start.nodes, asked.requests, asked.joins);
   const left = found.left.map((id) => `${id}: not loaded; raise requests`);
   const requests = found.requests.flatMap((id) => {
     const one = provenance.nodes.get(id);
@@ -123,12 +123,19 @@ export const trace: Route = async ({ query, store }) => {
 
 export const path: Route = async ({ query, store }) => {
   const asked = read(
-    z.object({ node, at: time.optional(), limit: limit(500, 5000), inputs: z.enum(['none', 'data', 'all']).default('data') }),
+    z.object({
+      node,
+      at: time.optional(),
+      limit: limit(500, 5000),
+      inputs: z.enum(['none', 'data', 'all']).default('data'),
+      joins: z.enum(['exact', 'all']).default('all'),
+    }),
     query,
   );
   const provenance = await known(asked.node, store);
   const { limit: most, inputs, at } = asked;
-  const told = await story(provenance, asked.node, { limit: most, inputs, ...(at === undefined ? {} : { at }) });
+  const exactOnly = asked.joins === 'exact';
+  const told = await story(provenance, asked.node, { limit: most, inputs, exactOnly, ...(at === undefined ? {} : { at }) });
   const start = provenance.nodes.get(asked.node);
   return { node: asked.node, label: start === undefined ? asked.node : label(start), ...told, cut: cutLines(told.frontier) };
 };

@@ -17,7 +17,7 @@ const LIMITS: readonly (readonly [text: number, list: number])[] = [
 ];
 
 /** Cut, these would name something else. */
-const IDENTIFIERS = new Set(['key', 'id', 'proc', 'req', 'sha256', 'fnArn']);
+const IDENTIFIERS = new Set(['key', 'id', 'proc', 'req', 'sha256', 'parts', 'fnArn']);
 
 /**
  * Serialises a record. Text and lists beyond the bounds are cut rather than the record dropped: an attacker must not be able

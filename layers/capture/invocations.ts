@@ -1,5 +1,6 @@
 import type { JoinKey, RequestBeginObservation, RequestId } from '../record/types.ts';
 import type { Attribution } from './attribution.ts';
+import { payloadOf } from './body.ts';
 import { nowMicros } from './clock.ts';
 import { readEvent, requestKey } from './handover/index.ts';
 import type { Recorder } from './recorder.ts';
@@ -7,7 +8,7 @@ import type { Invocation, Outcome, RuntimeListener } from './runtime-proxy.ts';
 
 /** Characters of join keys and resources that one record has room for; more of them are counted as lost. */
 const KEY_ROOM = 40 * 1024;
-/** Finished requests whose INVOKE event has not come yet: at most one in practice. */
+/** Finished requests whose INVOKE event has not come yet (at most one in practice), and results that were given. */
 const REMEMBERED = 64;
 
 export interface InvocationOptions {
@@ -29,6 +30,10 @@ export interface InvocationOptions {
 export class Invocations implements RuntimeListener {
   readonly #options: InvocationOptions;
   readonly #waits = new Map<RequestId, PromiseWithResolvers<void>>();
+  /** Results given before: a fixed one tells nothing, and would make one place in the index that every request goes to. */
+  readonly #results = new Set<string>();
+  /** Requests whose result nobody can be handed on: whoever asked gets it over HTTP. */
+  readonly #answered = new Set<RequestId>();
   #seen = false;
 
   constructor(options: InvocationOptions) {
@@ -69,6 +74,7 @@ export class Invocations implements RuntimeListener {
       keys: kept,
       resources: keptResources,
     };
+    if (trigger.type === 'http' || trigger.type === 'alb') this.#answered.add(invocation.reqId);
     this.#options.recorder.begin(invocation.reqId, { ...begin, t: nowMicros() });
     this.#options.attribution?.fetched(invocation.reqId, invocation.port, nowMicros());
     this.#options.onBegun();
@@ -76,7 +82,9 @@ export class Invocations implements RuntimeListener {
   }
 
   ended(reqId: string, outcome: Outcome): void {
-    this.#options.recorder.end(reqId, { kind: 'request-end', t: nowMicros(), ...outcome });
+    const keys = outcome.status !== 'ok' || this.#answered.has(reqId) ? [] : this.#resultKeys(payloadOf(outcome.response));
+    const handedOn = keys.length === 0 ? {} : { keys };
+    this.#options.recorder.end(reqId, { kind: 'request-end', t: nowMicros(), ...outcome, ...handedOn });
     if (this.#options.managed) this.#finish(reqId);
   }
 
@@ -111,9 +119,18 @@ export class Invocations implements RuntimeListener {
     this.#waits.delete(reqId);
   }
 
+  #resultKeys(payload: string | undefined): readonly JoinKey[] {
+    if (payload === undefined || this.#results.has(payload)) return [];
+    this.#results.add(payload);
+    const [oldest] = this.#results;
+    if (this.#results.size > REMEMBERED && oldest !== undefined) this.#results.delete(oldest);
+    return [{ key: `payload:${payload}`, sure: 'inferred' }];
+  }
+
   #finish(reqId: RequestId): void {
     if (this.#options.recorder.active.has(reqId)) this.#options.onEnding();
     this.#options.recorder.done(reqId);
+    this.#answered.delete(reqId);
     if (!this.#options.managed) this.#wait(reqId).resolve();
     this.#options.onDone();
   }

@@ -123,7 +123,11 @@ export class Redactor {
         return { ...this.#clean(o, 'traceId'), trigger: told, event: this.#body(event), ...this.#handOver(o) };
       }
       case 'request-end':
-        return { ...this.#clean(o, 'errorType'), response: this.#body(o.response) };
+        return {
+          ...this.#clean(o, 'errorType'),
+          response: this.#body(o.response),
+          ...(o.keys === undefined ? {} : { keys: this.#withoutContent(o.keys) }),
+        };
       case 'gap':
       case 'unobserved':
       case 'warning':
@@ -171,9 +175,14 @@ export class Redactor {
     readonly resources: readonly ResourceRef[];
   }): Pick<typeof o, 'keys' | 'resources'> {
     return {
-      keys: o.keys.map((key) => this.#identified(key, 'key')),
+      keys: this.#withoutContent(o.keys).map((key) => this.#identified(key, 'key')),
       resources: o.resources.map((resource) => this.#identified(resource, 'id')),
     };
+  }
+
+  /** A payload's digest says of a body what its SHA-256 says. */
+  #withoutContent(keys: readonly JoinKey[]): readonly JoinKey[] {
+    return this.#bodies === 'none' ? keys.filter(({ key }) => !key.startsWith('payload:')) : keys;
   }
 
   /** Both ends of a hand-over must come to the same name: the hash is not salted. */

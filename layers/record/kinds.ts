@@ -24,7 +24,13 @@ const requestId = like(/^[\x21-\x7e]{1,128}$/, 'a request id');
 const instanceId = like(INSTANCE_ID, 'an instance id (UUIDv7)');
 const functionName = like(FUNCTION_NAME, 'a function name');
 
-const digest = object<BodyDigest>({ bytes: count, sha256: optional(sha256), text: optional(text) });
+const parts = list(like(/^[0-9a-f]{16}$/, 'a 64-bit digest in lower-case hex'));
+const digest = object<BodyDigest>({
+  bytes: count,
+  sha256: optional(sha256),
+  parts: optional(parts),
+  text: optional(text),
+});
 const peer = object<Peer>({ addr: text, port, proto: oneOf('tcp', 'udp', 'unix') });
 const keys = list(object<JoinKey>({ key: id, sure: oneOf('exact', 'inferred') }));
 const resources = list(
@@ -96,6 +102,7 @@ const OWN: { readonly [K in Kind]: Shape<Own<K>> } = {
     status: oneOf('ok', 'error', 'init-error', 'timeout', 'crash'),
     errorType: optional(text),
     response: digest,
+    keys: optional(keys),
   },
   'process-start': {
     parent: nullOr(processId),

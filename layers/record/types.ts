@@ -20,11 +20,14 @@ export type Phase = 'init' | 'invoke' | 'after' | 'idle' | 'shutdown';
 
 /**
  * What is recorded of a body, as ALASTOR_BODIES allows. `sha256` (hex) is absent when the body was not read to its end, or with
- * `none`. `text`: the redacted beginning of a body that is text, at most 2048 characters; only with `redacted`.
+ * `none`. `text`: the redacted beginning of a body that is text, at most 2048 characters; only with `redacted`. `parts`: digests
+ * (64 bits in hex) of at most 16 content-defined parts of an HTTP body of 4 KB to 1 MB, without its content encoding; two bodies
+ * that share one share a run of at least 256 bytes. Those most likely to be met elsewhere come first.
  */
 export interface BodyDigest {
   readonly bytes: number;
   readonly sha256?: string;
+  readonly parts?: readonly string[];
   readonly text?: string;
 }
 
@@ -50,7 +53,7 @@ export interface ResourceRef {
     | 'stream'
     | 'function'
     | 'other';
-  /** E.g. `s3://bucket/key@version`, `ddb:table/keyhash`, `sqs:queue-name`, `lambda:function-name`. */
+  /** E.g. `s3://bucket/key@version`, `ddb:table/keyhash`, `ddb:table@statehash`, `sqs:queue-name`, `lambda:function-name`. */
   readonly id: string;
   readonly access: 'read' | 'write' | 'call';
 }
@@ -135,6 +138,8 @@ export interface RequestEndObservation {
   readonly status: 'ok' | 'error' | 'init-error' | 'timeout' | 'crash';
   readonly errorType?: string;
   readonly response: BodyDigest;
+  /** Cause side: by what whoever is given this result can be recognised. */
+  readonly keys?: readonly JoinKey[];
 }
 export interface Trigger {
   readonly type: 'http' | 'sqs' | 'sns' | 's3' | 'dynamodb' | 'eventbridge' | 'kinesis' | 'stepfunctions' | 'alb' | 'invoke';

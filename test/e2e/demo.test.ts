@@ -24,6 +24,7 @@ interface Output {
     readonly name: string;
     readonly entryRequestId: string;
     readonly path: readonly { readonly node: string; readonly kind: string; readonly label: string; readonly at: number }[];
+    readonly handOvers: readonly { readonly call: string; readonly by: string; readonly sure: string }[];
     readonly groundTruth: { readonly steps: number; readonly found: number; readonly missed: number; readonly extra: number };
   }[];
   readonly graphs: readonly {
@@ -90,6 +91,13 @@ describe('the demo', () => {
       expect(path.some(({ kind, node }) => kind === 'request' && node.includes(entryRequestId))).toBe(true);
       expect(path.some(({ kind }) => kind === 'client')).toBe(true);
     }
+    // The order that ships unpaid goes on through every kind of asynchronous hand-over, each joined by what both ends know.
+    const exact = output.attacks[1]?.handOvers.filter(({ sure }) => sure === 'exact').map(({ by }) => by) ?? [];
+    for (const carrier of ['event:', 'sqs:', 's3req:', 'ddb:hello-retail-orders@', 'lambda:'])
+      expect(
+        exact.some((by) => by.startsWith(carrier)),
+        `${carrier} in ${exact.join()}`,
+      ).toBe(true);
     const globals = output.graphs.filter(({ scope }) => scope === 'global').map(({ scenario }) => scenario);
     expect(globals).toEqual(['benign', 'attack 1', 'attack 2']);
     expect(output.stages.length).toBeGreaterThan(3);

@@ -98,8 +98,14 @@ export class Recorded {
     return req;
   }
 
-  end(): void {
-    this.add(undefined, { kind: 'request-end', status: 'ok', response: { bytes: 20 } });
+  /** `keys`: by what its result is recognised when a service hands it on. */
+  end(keys?: readonly JoinKey[]): void {
+    this.add(undefined, {
+      kind: 'request-end',
+      status: 'ok',
+      response: { bytes: 20 },
+      ...(keys === undefined ? {} : { keys }),
+    });
     this.#phase = 'after';
   }
 

@@ -16,6 +16,8 @@ const TARGETS: Readonly<Record<string, string>> = {
   Kinesis_20131202: 'kinesis',
   AWSStepFunctions: 'states',
 };
+/** Smithy RPC v2 names service and operation in the path: https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html */
+const RPC_V2 = /\/service\/(?:[^/]*\.)?(\w{1,100})\/operation\/(\w{1,100})$/;
 
 /**
  * Service in a SigV4 credential scope, `AKID/20260101/eu-west-1/sqs/aws4_request` (SigV4A has no region). It is right
@@ -27,7 +29,7 @@ const inScope = (scope: string | null | undefined): string | undefined => /\/([a
 function inHost(host: string): string | undefined {
   const name = /^(.+)\.amazonaws\.com(\.cn)?$/.exec(host)?.[1];
   if (name === undefined) return undefined;
-  if (/(^|\.)s3([.-]|$)/.test(name)) return 's3';
+  if (/(^|\.)s3(express)?([.-]|$)/.test(name)) return 's3';
   const labels = name.split('.').filter((label) => !/^(dualstack|[a-z]{2}(-[a-z]+)+-\d)$/.test(label));
   return labels.at(-1);
 }
@@ -39,21 +41,34 @@ const LAMBDA_OPERATIONS: Readonly<Record<string, string>> = {
   'invoke-async': 'InvokeAsync',
   'response-streaming-invocations': 'InvokeWithResponseStream',
 };
+/** REST-JSON of EventBridge Scheduler: the method alone tells what is done to a schedule. */
+const SCHEDULE = /^\/schedules\/[^/]+\/?$/;
+const SCHEDULE_OPERATIONS: Readonly<Record<string, string>> = {
+  POST: 'CreateSchedule',
+  PUT: 'UpdateSchedule',
+  GET: 'GetSchedule',
+  DELETE: 'DeleteSchedule',
+};
+
+function inPath(service: string, { path, exchange }: ExchangeReader): string | undefined {
+  if (service === 'lambda') return LAMBDA_OPERATIONS[LAMBDA_INVOKE.exec(path)?.[1] ?? ''];
+  return service === 'scheduler' && SCHEDULE.test(path) ? SCHEDULE_OPERATIONS[exchange.method] : undefined;
+}
+
+/** S3 by its other signing names: Express One Zone and Object Lambda speak the same protocol. */
+const isS3 = (service: string): boolean => service === 's3' || service === 's3express' || service === 's3-object-lambda';
 
 /** Names the AWS call that an exchange is, or undefined when it is none. */
 export function identify(reader: ExchangeReader, s3Operation: (reader: ExchangeReader) => string): AwsCall | undefined {
-  const [target = '', targetOperation] = (reader.sent('x-amz-target') ?? '').split('.');
+  const rpc = reader.sent('smithy-protocol')?.startsWith('rpc-v2') ? RPC_V2.exec(reader.path) : null;
+  const [target = '', targetOperation] = rpc?.slice(1) ?? (reader.sent('x-amz-target') ?? '').split('.');
   const service =
     inScope(reader.sent('authorization')) ??
     inScope(reader.query.get('X-Amz-Credential')) ??
     TARGETS[target] ??
     inHost(reader.exchange.host);
   if (service === undefined) return undefined;
-  if (service === 's3') return { service, operation: s3Operation(reader) };
-  const operation =
-    targetOperation ??
-    reader.form.get('Action') ??
-    (service === 'lambda' ? LAMBDA_OPERATIONS[LAMBDA_INVOKE.exec(reader.path)?.[1] ?? ''] : undefined) ??
-    reader.exchange.method;
+  if (isS3(service)) return { service: 's3', operation: s3Operation(reader) };
+  const operation = targetOperation ?? reader.form.get('Action') ?? inPath(service, reader) ?? reader.exchange.method;
   return { service, operation: /^\w{1,100}$/.test(operation) ? operation : reader.exchange.method };
 }

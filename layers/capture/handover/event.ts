@@ -1,10 +1,12 @@
 import type { JoinKey, ResourceRef, Trigger } from '../../record/types.ts';
+import { isDestinationRecord, readDestinationRecord } from './destination.ts';
 import { readStreamRecord } from './dynamodb.ts';
 import { isBusEvent, readBusEvent } from './eventbridge.ts';
 import { Findings } from './findings.ts';
 import { readHttpEvent } from './gateway.ts';
-import { at, type Json, objects, parseObject, text } from './json.ts';
+import { isObject, type Json, objects } from './json.ts';
 import { readKinesisRecord } from './kinesis.ts';
+import { payloadDigest } from './payload.ts';
 import { readS3Record } from './s3-event.ts';
 import { isSnsEnvelope, readSnsMessage, snsOf } from './sns.ts';
 import { readSqsRecord } from './sqs.ts';
@@ -14,6 +16,9 @@ import { readStateInput } from './stepfunctions.ts';
 const MAX_EVENT = 16 << 20;
 /** S3 → EventBridge → SNS → SQS → function is four. */
 const MAX_WRAPPINGS = 5;
+
+/** A batch has at most 10,000 messages or records. */
+const MAX_RECORDS = 10_000;
 
 type Read = { readonly type: Trigger['type']; readonly source?: string | undefined };
 
@@ -38,12 +43,17 @@ function readRecord(record: Json, found: Findings, depth: number): Read | undefi
   }
 }
 
-function readShape(event: Json, found: Findings, depth: number): Read | undefined {
+function readRecords(records: readonly Json[], found: Findings, depth: number): Read | undefined {
   let first: Read | undefined;
-  for (const record of objects(event.Records, 10_000)) {
+  for (const record of records) {
     const read = readRecord(record, found, depth);
     first ??= read;
   }
+  return first;
+}
+
+function readShape(event: Json, found: Findings, depth: number): Read | undefined {
+  const first = readRecords(objects(event.Records, MAX_RECORDS), found, depth);
   if (first !== undefined) return first;
   if (isSnsEnvelope(event)) {
     const source = readSnsMessage(event, found, (inner) => {
@@ -51,7 +61,11 @@ function readShape(event: Json, found: Findings, depth: number): Read | undefine
     });
     return { type: 'sns', source };
   }
-  if (isBusEvent(event)) return { type: 'eventbridge', source: readBusEvent(event, found) };
+  const deeper = (inner: Json): void => {
+    if (depth < MAX_WRAPPINGS) readShape(inner, found, depth + 1);
+  };
+  if (isBusEvent(event)) return { type: 'eventbridge', source: readBusEvent(event, found, deeper) };
+  if (isDestinationRecord(event)) return { type: 'invoke', source: readDestinationRecord(event, found) };
   return undefined;
 }
 
@@ -64,22 +78,38 @@ export interface EventReading {
 /** See index.ts. May throw on hostile input. */
 export function readEventUnguarded(event: Buffer | undefined): EventReading {
   const found = new Findings();
-  const parsed = event !== undefined && event.length <= MAX_EVENT ? parseObject(event.toString('utf8')) : undefined;
+  const parsed = event !== undefined && event.length <= MAX_EVENT ? parse(event.toString('utf8')) : undefined;
   return {
-    trigger: parsed === undefined ? { type: 'invoke' } : readTrigger(parsed, found),
+    trigger: readTrigger(parsed, found),
     keys: found.keys,
     resources: found.resources,
   };
 }
 
-function readTrigger(event: Json, found: Findings): Trigger {
-  const http = readHttpEvent(event, found);
-  if (http !== undefined) return http;
-  const read = readShape(event, found, 0);
-  if (read !== undefined) return { type: read.type, ...(read.source === undefined ? {} : { source: read.source }) };
-  const machine = readStateInput(event, found);
-  if (machine !== undefined) return { type: 'stepfunctions', source: machine };
-  // An invocation by hand may still say which trace it belongs to.
-  found.inferred('trace', /Root=([^;]{1,100})/.exec(text(at(event, 'headers')['x-amzn-trace-id']) ?? '')?.[1]);
-  return { type: 'invoke' };
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // Runtimes take anything; only JSON says where it comes from.
+  }
+}
+
+function readTrigger(event: unknown, found: Findings): Trigger {
+  // Pipes hand a batch over as it is, without the object around it that an event source mapping makes.
+  const batch = Array.isArray(event) ? readRecords(objects(event, MAX_RECORDS), found, 0) : undefined;
+  const read = batch ?? (isObject(event) ? readEventObject(event, found) : undefined);
+  if (read !== undefined) return 'trigger' in read ? read.trigger : withSource(read);
+  // States, schedules and functions called by hand get what somebody made up: only its content can be recognised.
+  found.inferred('payload', payloadDigest(event));
+  const machine = isObject(event) ? readStateInput(event, found) : undefined;
+  return machine === undefined ? { type: 'invoke' } : { type: 'stepfunctions', source: machine };
+}
+
+const withSource = ({ type, source }: Read): Trigger => ({ type, ...(source === undefined ? {} : { source }) });
+
+function readEventObject(event: Json, found: Findings): Read | { readonly trigger: Trigger } | undefined {
+  // Also has a request context.
+  const http = isDestinationRecord(event) ? undefined : readHttpEvent(event, found);
+  if (http !== undefined) return { trigger: http };
+  return readShape(event, found, 0);
 }

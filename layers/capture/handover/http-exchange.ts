@@ -1,5 +1,6 @@
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
-import { type Json, parseObject } from './json.ts';
+import { parseCbor } from './cbor.ts';
+import { isObject, type Json, parseObject } from './json.ts';
 
 export interface HttpExchange {
   readonly method: string;
@@ -23,18 +24,21 @@ const header = (headers: HttpExchange['requestHeaders'], name: string): string |
   return Array.isArray(value) ? value[0] : value;
 };
 
-function decoded(body: Buffer | undefined, encoding: string | undefined): string | undefined {
+/** A body without its content encoding; undefined when there is none, or more than is looked at. */
+export function decoded(body: Buffer | undefined, encoding: string | undefined): Buffer | undefined {
   if (body === undefined || body.length > MAX_BODY) return undefined;
   const limit = { maxOutputLength: MAX_BODY };
   try {
-    if (encoding === 'gzip') return gunzipSync(body, limit).toString('utf8');
-    if (encoding === 'deflate') return inflateSync(body, limit).toString('utf8');
-    if (encoding === 'br') return brotliDecompressSync(body, limit).toString('utf8');
+    if (encoding === 'gzip') return gunzipSync(body, limit);
+    if (encoding === 'deflate') return inflateSync(body, limit);
+    if (encoding === 'br') return brotliDecompressSync(body, limit);
   } catch {
     return undefined; // Broken, or a bomb.
   }
-  return body.toString('utf8');
+  return body;
 }
+
+const isCbor = (contentType: string | undefined): boolean => /^application\/(?:cbor|x-amz-cbor)/.test(contentType ?? '');
 
 /** One exchange with its parts parsed when they are first asked for. */
 export class ExchangeReader {
@@ -60,18 +64,29 @@ export class ExchangeReader {
   got(name: string): string | undefined {
     return header(this.exchange.responseHeaders, name);
   }
+  /** Bodies without their content encoding. */
+  get requestContent(): Buffer | undefined {
+    return this.once('request bytes', () => decoded(this.exchange.requestBody, this.sent('content-encoding')));
+  }
+  get responseContent(): Buffer | undefined {
+    return this.once('response bytes', () => decoded(this.exchange.responseBody, this.got('content-encoding')));
+  }
   get requestText(): string | undefined {
-    return this.once('request', () => decoded(this.exchange.requestBody, this.sent('content-encoding')));
+    return this.once('request', () => this.requestContent?.toString('utf8'));
   }
   get responseText(): string | undefined {
-    return this.once('response', () => decoded(this.exchange.responseBody, this.got('content-encoding')));
+    return this.once('response', () => this.responseContent?.toString('utf8'));
   }
-  /** JSON protocols; an empty object for anything else. */
+  /** JSON and CBOR protocols; an empty object for anything else. */
   get input(): Json {
-    return this.once('input', () => parseObject(this.requestText) ?? {});
+    return this.once('input', () => {
+      return isCbor(this.sent('content-type')) ? fromCbor(this.requestContent) : (parseObject(this.requestText) ?? {});
+    });
   }
   get output(): Json {
-    return this.once('output', () => parseObject(this.responseText) ?? {});
+    return this.once('output', () => {
+      return isCbor(this.got('content-type')) ? fromCbor(this.responseContent) : (parseObject(this.responseText) ?? {});
+    });
   }
   /** Parameters of the Query protocol: form body, or query string of a GET. */
   get form(): URLSearchParams {
@@ -91,6 +106,11 @@ export class ExchangeReader {
     if (!this.cache.has(name)) this.cache.set(name, make());
     return this.cache.get(name) as T;
   }
+}
+
+function fromCbor(body: Buffer | undefined): Json {
+  const value = body === undefined ? undefined : parseCbor(body);
+  return isObject(value) ? value : {};
 }
 
 const ENTITIES: Readonly<Record<string, string>> = { quot: '"', apos: "'", lt: '<', gt: '>', amp: '&' };

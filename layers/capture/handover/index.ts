@@ -5,10 +5,12 @@ import { type EventReading, readEventUnguarded } from './event.ts';
 import { readEventsCall } from './eventbridge.ts';
 import { Findings } from './findings.ts';
 import { readGatewayAnswer } from './gateway.ts';
-import { ExchangeReader, type HttpExchange } from './http-exchange.ts';
+import { decoded, ExchangeReader, type HttpExchange } from './http-exchange.ts';
 import { readKinesisCall } from './kinesis.ts';
 import { readLambdaCall } from './lambda.ts';
+import { partsOf } from './parts.ts';
 import { readS3Call, s3Operation } from './s3-call.ts';
+import { readSchedulerCall } from './scheduler.ts';
 import { readSnsCall } from './sns.ts';
 import { readSqsCall } from './sqs.ts';
 import { readStatesCall } from './stepfunctions.ts';
@@ -22,6 +24,12 @@ import { readStatesCall } from './stepfunctions.ts';
 export type { EventReading } from './event.ts';
 export type { HttpExchange } from './http-exchange.ts';
 export { requestKey } from './lambda.ts';
+export { payloadDigest } from './payload.ts';
+
+/** Digests of what a body consists of without its content encoding, see parts.ts. Never throws. */
+export function contentParts(body: Buffer | undefined, encoding: string | undefined): string[] | undefined {
+  return partsOf(decoded(body, encoding));
+}
 
 export interface ExchangeReading {
   /** Set when the exchange is a call of an AWS service. */
@@ -40,6 +48,7 @@ const SERVICES: Readonly<Record<string, (call: AwsCall, reader: ExchangeReader, 
   dynamodb: readDynamoCall,
   kinesis: readKinesisCall,
   states: readStatesCall,
+  scheduler: readSchedulerCall,
 };
 
 /**

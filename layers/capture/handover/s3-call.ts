@@ -21,7 +21,7 @@ const decode = (encoded: string): string => {
 function targetOf(reader: ExchangeReader): Target {
   const { host } = reader.exchange;
   const path = reader.path.replace(/^\//, '');
-  const virtual = isIP(host) ? undefined : (/^(.+?)\.s3[.-]/.exec(host) ?? /^(.+)\.localhost$/.exec(host))?.[1];
+  const virtual = isIP(host) ? undefined : (/^(.+?)\.s3(?:express)?[.-]/.exec(host) ?? /^(.+)\.localhost$/.exec(host))?.[1];
   if (virtual !== undefined) return { bucket: virtual, ...(path === '' ? {} : { key: decode(path) }) };
   const slash = path.indexOf('/');
   const bucket = decode(slash === -1 ? path : path.slice(0, slash));
@@ -83,12 +83,23 @@ export function readS3Call(call: AwsCall, reader: ExchangeReader, found: Finding
   if (operation === 'CopyObject' || operation === 'UploadPartCopy') readCopySource(reader, found);
 }
 
+/** Copies and completions answer 200 before they are done, and say in the body if they then failed. */
+const failedLate = (reader: ExchangeReader): boolean => /^\s*(?:<\?xml[^>]*>\s*)?<Error>/.test(reader.responseText ?? '');
+
+/** A multi-object deletion names at most 1000 objects that it did not delete. */
+const errors = (answer = ''): string[] =>
+  answer
+    .split('<Error>', 1001)
+    .slice(1)
+    .map((error) => error.split('</Error>', 1)[0] ?? '');
+
 function readWrite(operation: string, bucket: string, key: string | undefined, reader: ExchangeReader, found: Findings): void {
-  const { succeeded } = reader;
+  const succeeded = reader.succeeded && !failedLate(reader);
   if (succeeded) found.exact('s3req', reader.got('x-amz-request-id'));
   if (operation === 'DeleteObjects') {
+    const failed = new Set(errors(reader.responseText).flatMap((error) => reader.elements('Key', error).slice(0, 1)));
     for (const deleted of reader.elements('Key', reader.requestText))
-      found.resource('s3-object', objectId(bucket, deleted), 'write');
+      if (!failed.has(deleted)) found.resource('s3-object', objectId(bucket, deleted), 'write');
     return;
   }
   if (key === undefined) {
@@ -105,6 +116,7 @@ function readWrite(operation: string, bucket: string, key: string | undefined, r
 }
 
 function readCopySource(reader: ExchangeReader, found: Findings): void {
+  if (!reader.succeeded || failedLate(reader)) return;
   const source = (reader.sent('x-amz-copy-source') ?? '').replace(/^\//, '');
   const [path = '', versionId] = source.split('?versionId=');
   const slash = path.indexOf('/');

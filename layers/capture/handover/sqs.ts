@@ -1,7 +1,9 @@
 import type { AwsCall } from './aws-call.ts';
+import { readDeadLetter } from './destination.ts';
 import type { Findings } from './findings.ts';
 import type { ExchangeReader } from './http-exchange.ts';
-import { type Json, lastName, objects, parseObject, text } from './json.ts';
+import { at, type Json, lastName, objects, parseObject, text } from './json.ts';
+import { payloadDigest } from './payload.ts';
 
 /** JSON 1.0 (X-Amz-Target) and the older Query protocol (form in, XML out), which boto3 before 1.29 and others speak. */
 export function readSqsCall(call: AwsCall, reader: ExchangeReader, found: Findings): void {
@@ -25,7 +27,13 @@ export function readSqsRecord(record: Json, found: Findings, inner: (event: Json
   found.exact('sqs', record.messageId);
   const queue = lastName(record.eventSourceARN);
   if (queue !== undefined) found.resource('queue', `sqs:${queue}`, 'read');
+  readDeadLetter(record.messageAttributes, found);
   const body = parseObject(text(record.body));
-  if (body !== undefined) inner(body);
+  if (body === undefined) return queue;
+  const before = found.keys.length;
+  inner(body);
+  // A role's message is joined by its id. Another service's (SNS with raw delivery, a pipe) by what it says, if by nothing else.
+  const sender = text(at(record, 'attributes').SenderId);
+  if (found.keys.length === before && !sender?.startsWith('AROA')) found.inferred('payload', payloadDigest(body));
   return queue;
 }

@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import type { BodyDigest, ExchangeObservation, Observation } from '../../record/types.ts';
 import { nowMicros } from '../clock.ts';
 import { BodyBeginning } from '../excerpt.ts';
-import { readExchange } from '../handover/index.ts';
+import { contentParts, readExchange } from '../handover/index.ts';
 import type { Connection } from './tunnel.ts';
 
 /** How much of a body is looked at for identifiers. It is never stored, and never leaves this process. */
@@ -177,11 +177,16 @@ export function describeExchange(seen: SeenExchange): Observation {
     path,
     ...(query.length === 0 ? {} : { query }),
     ...(status === undefined ? {} : { status }),
-    request: seen.request,
-    response: seen.response,
+    request: withParts(seen.request, requestBody, head.headers),
+    response: withParts(seen.response, responseBody, seen.responseHeaders),
     ...(error === undefined ? {} : { error: error.slice(0, MAX_ERROR) }),
     ...(found.aws === undefined ? {} : { aws: found.aws }),
     keys: found.keys,
     resources: found.resources,
   };
+}
+
+function withParts(digest: BodyDigest, body: Buffer | undefined, headers: Headers): BodyDigest {
+  const parts = contentParts(body, headerValue(headers, 'content-encoding'));
+  return parts === undefined ? digest : { ...digest, parts };
 }

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFailed } from 'vitest';
 import { buildLayer } from '../../../layers/build.ts';
+import { payloadDigest } from '../../../layers/capture/handover/index.ts';
 import type { AuditRecord } from '../../../layers/record/types.ts';
 import { type Bucket, chainProblems, startBucket } from './bucket.ts';
 import { exited, Instance, Platform } from './platform.ts';
@@ -94,6 +95,32 @@ describe('a request', () => {
     expect(of('request-end')).toMatchObject([{ req: 'req-1', status: 'ok', response: { bytes: 12 } }]);
     await shutDown();
     expect(bucket.records().at(-1)).toMatchObject({ kind: 'shutdown', reason: 'spindown' });
+    expectWhole();
+  });
+
+  it('names by what its result can be recognised, once for the same result, and not for one that went out over HTTP', async () => {
+    await boot();
+    const value = 'long enough to be told from any other result';
+    const http = { requestContext: { requestId: 'gateway', http: { method: 'GET' } } };
+    await platform.invoke({ do: 'echo', value }, { reqId: 'first' });
+    await platform.invoke({ do: 'echo', value }, { reqId: 'again' });
+    await platform.invoke({ do: 'echo', value: `${value}, too` }, { reqId: 'other' });
+    await platform.invoke({ do: 'echo', value: `${value} at all`, ...http }, { reqId: 'http' });
+    await platform.invoke({ do: 'echo', value: 'short' }, { reqId: 'short' });
+    await platform.idle();
+    const key = (got: string) => ({ key: `payload:${payloadDigest({ got })}`, sure: 'inferred' });
+    expect(of('request-end').map(({ req, keys }) => [req, keys])).toEqual([
+      ['first', [key(value)]],
+      ['again', undefined],
+      ['other', [key(`${value}, too`)]],
+      ['http', undefined],
+      ['short', undefined],
+    ]);
+    expect(of('request-begin')[0]?.keys).toContainEqual({
+      key: `payload:${payloadDigest({ do: 'echo', value })}`,
+      sure: 'inferred',
+    });
+    await shutDown();
     expectWhole();
   });
 

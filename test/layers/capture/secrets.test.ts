@@ -242,6 +242,22 @@ describe('bodies', () => {
     for (const secret of ['h0rse', '4111']) expect(out).not.toContain(secret);
   });
 
+  it('leave no digest of their parts or payload behind with `none`', () => {
+    const parts = ['0123456789abcdef'];
+    const keys = [
+      { key: 'payload:aa', sure: 'inferred' },
+      { key: 'sqs:1', sure: 'exact' },
+    ] as const;
+    const seen = [
+      exchange('/', { response: { bytes: 9000, sha256: '0'.repeat(64), parts }, keys }),
+      { kind: 'request-end', t: 1, status: 'ok', response: { bytes: 90 }, keys } satisfies Observation,
+    ];
+    expect(shipped({ bodies: 'digest' }, seen).match(/payload:aa|0123456789abcdef/g)).toHaveLength(3);
+    const out = shipped({ bodies: 'none' }, seen);
+    expect(out).not.toMatch(/payload:|0123456789abcdef/);
+    expect(out.match(/sqs:1/g)).toHaveLength(2);
+  });
+
   it('are cut to 2048 characters, and left out when they are not text', () => {
     beginnings.wanted = true;
     const long = shipped({ bodies: 'redacted' }, [observed(Buffer.from('word '.repeat(10_000)))]);

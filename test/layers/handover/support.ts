@@ -11,7 +11,8 @@ export function call(
   options: Partial<Omit<HttpExchange, 'requestBody' | 'responseBody'>> & { in?: unknown; out?: unknown; target?: string },
 ) {
   const { in: input, out, target, requestHeaders, ...rest } = options;
-  const bytes = (value: unknown) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value));
+  const bytes = (value: unknown) =>
+    Buffer.isBuffer(value) ? value : Buffer.from(typeof value === 'string' ? value : JSON.stringify(value));
   return readExchange({
     method: 'POST',
     host: '127.0.0.1',
@@ -37,6 +38,26 @@ export const plain = (options: Partial<HttpExchange>) =>
     ...options,
   });
 export const event = (value: unknown) => readEvent(Buffer.from(JSON.stringify(value)), FN);
+/** CBOR of a JSON value, as services write it: definite lengths. */
+export function cbor(value: unknown): Buffer {
+  const head = (type: number, count: number): Buffer => {
+    if (count < 24) return Buffer.from([(type << 5) | count]);
+    const bytes = Buffer.alloc(5, (type << 5) | 26);
+    bytes.writeUInt32BE(count, 1);
+    return bytes;
+  };
+  if (value === null) return Buffer.from([0xf6]);
+  if (typeof value === 'boolean') return Buffer.from([value ? 0xf5 : 0xf4]);
+  if (typeof value === 'number') {
+    const bytes = Buffer.alloc(9, 0xfb);
+    bytes.writeDoubleBE(value, 1);
+    return bytes;
+  }
+  if (typeof value === 'string') return Buffer.concat([head(3, Buffer.byteLength(value)), Buffer.from(value)]);
+  if (Array.isArray(value)) return Buffer.concat([head(4, value.length), ...value.map(cbor)]);
+  const entries = Object.entries(value as object);
+  return Buffer.concat([head(5, entries.length), ...entries.flatMap(([name, one]) => [cbor(name), cbor(one)])]);
+}
 export const keysOf = (reading: { keys: readonly { key: string }[] }) => reading.keys.map(({ key }) => key);
 /** The keys under which two readings join. */
 export const joins = (cause: { keys: readonly { key: string }[] }, effect: { keys: readonly { key: string }[] }) =>

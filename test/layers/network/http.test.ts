@@ -77,6 +77,25 @@ describe('HTTP through the network proxy', () => {
     expect(exchange.response).toEqual({ bytes: packed.length, sha256: sha256(packed) });
   });
 
+  it('tells by its parts that a body left which had come in encoded, as a part of a larger one', async () => {
+    const secret = randomBytes(12_000);
+    const port = await world.https('127.81.0.9', 'parts.example', (q, r) => {
+      if (q.method === 'GET') r.writeHead(200, { 'Content-Encoding': 'gzip' }).end(gzipSync(secret));
+      else q.resume().on('end', () => r.end('ok'));
+    });
+    const agent = await world.agent('127.81.0.9', port, '49@1');
+    await request({ agent, host: 'parts.example', port, path: '/in' });
+    await request(
+      { agent, host: 'parts.example', port, path: '/out', method: 'POST' },
+      Buffer.concat([randomBytes(300), secret]),
+    );
+    const came = await world.exchange((e) => e.path === '/in' && e.host === 'parts.example');
+    const left = await world.exchange((e) => e.path === '/out' && e.host === 'parts.example');
+    const shared = came.response.parts?.filter((part) => left.request.parts?.includes(part)) ?? [];
+    expect(shared.length).toBeGreaterThanOrEqual(2);
+    expect([came.request.parts, left.response.parts]).toEqual([undefined, undefined]);
+  });
+
   it('keeps the connection alive and attributes every exchange on it to its process', async () => {
     let connections = 0;
     const port = await world.https('127.81.0.3', 'keep.example', (q, r) => r.end(q.url));

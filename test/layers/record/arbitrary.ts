@@ -14,7 +14,8 @@ export const processId = fc.tuple(pid, fc.maxSafeNat()).map(([p, s]) => `${p}@${
 export const requestId = fc.uuid();
 export const instanceId = fc.uuid({ version: 7 });
 const sha256 = fc.stringMatching(/^[0-9a-f]{64}$/);
-const digest = fc.record({ bytes: count, sha256, text }, { requiredKeys: ['bytes'] });
+const parts = fc.array(fc.stringMatching(/^[0-9a-f]{16}$/), { maxLength: 4 });
+const digest = fc.record({ bytes: count, sha256, parts, text }, { requiredKeys: ['bytes'] });
 const peer = fc.record({
   addr: fc.oneof(fc.ipV4(), fc.ipV6(), text),
   port,
@@ -68,7 +69,7 @@ const BY_KIND: ByKind = {
     { requiredKeys: ['deadlineMs', 'fnArn', 'event', 'trigger', 'keys', 'resources'] },
   ),
   'request-end': fc.record(
-    { status: fc.constantFrom('ok', 'error', 'init-error', 'timeout', 'crash'), errorType: text, response: digest },
+    { status: fc.constantFrom('ok', 'error', 'init-error', 'timeout', 'crash'), errorType: text, response: digest, keys },
     { requiredKeys: ['status', 'response'] },
   ),
   'process-start': fc.record({

@@ -1,0 +1,184 @@
+/** Hand-overs between requests: who caused a request, whom a call reached, what it answered. Found through join keys. */
+import type { JoinKey } from '../../layers/record/types.ts';
+import { joinLink, type NodeId } from './ids.ts';
+import {
+  calls,
+  INFERRED_WINDOW,
+  isSynchronous,
+  joinEdge,
+  mostTelling,
+  outcomeOf,
+  requestAt,
+  traceOf,
+  unique,
+} from './joins.ts';
+import type { Edge, ExchangeNode, RequestNode } from './model.ts';
+import type { Provenance } from './provenance.ts';
+import type { Link } from './shard.ts';
+
+/** Candidates for a guess: of causes the latest, of effects the first count. */
+const GUESSES = 16;
+
+/** Who caused a request: every exact match; without one the likeliest inferred match before it. */
+export async function invokers(graph: Provenance, request: RequestNode): Promise<readonly Edge[]> {
+  const { id, keys = [] } = request;
+  const begin = request.begin ?? request.first;
+  const exact: Edge[] = [];
+  const inferred: Edge[] = [];
+  for (const key of mostTelling(keys)) {
+    const window = { before: begin, after: Math.max(0, begin - INFERRED_WINDOW), limit: GUESSES };
+    const found =
+      key.sure === 'exact'
+        ? await graph.links(joinLink(key.key), { limit: graph.linksPerKey }, id)
+        : await graph.someLinks(joinLink(key.key), window, 'out', id);
+    for (const link of found) {
+      if (link.direction !== 'out' || link.node === id) continue;
+      const sure = surest(key, link);
+      const edge = joinEdge(link.node, id, 'invoke', sure, link.t, begin, link);
+      if (sure === 'exact') exact.push(edge);
+      else if (link.t <= begin) inferred.push(edge);
+    }
+    exact.push(...(await outcomes(graph, id, key, begin)));
+  }
+  if (exact.length > 0) return unique(exact);
+  const balanced = request.trigger?.type === 'alb' ? await balancedCalls(graph, request, begin) : [];
+  return likeliest(graph, [...inferred, ...balanced], traceOf(keys));
+}
+
+/** A destination or dead-letter queue was told about the outcome of a request. */
+async function outcomes(graph: Provenance, id: NodeId, { key, sure }: JoinKey, begin: number): Promise<readonly Edge[]> {
+  if (!key.startsWith('outcome:')) return [];
+  const edges: Edge[] = [];
+  const ran = joinLink(`lambda:${key.slice('outcome:'.length)}`);
+  for (const link of await graph.links(ran, { limit: graph.linksPerKey }, id)) {
+    if (link.direction !== 'in' || link.kind !== 'request' || link.node === id) continue;
+    const before = await graph.nodeAt(link.node, id);
+    const end = before?.kind === 'request' ? (before.end ?? before.last) : link.t;
+    edges.push(joinEdge(link.node, id, 'invoke', sure, end, begin, { ...link, key: joinLink(key) }));
+  }
+  return edges;
+}
+
+/** A load balancer hands on no identifier of its own, only the trace that the caller sent: the same path must have been asked for. */
+async function balancedCalls(graph: Provenance, request: RequestNode, begin: number): Promise<readonly Edge[]> {
+  const edges: Edge[] = [];
+  const range = { before: begin, after: Math.max(0, begin - INFERRED_WINDOW), limit: graph.linksPerKey };
+  for (const { key } of (request.keys ?? []).filter((one) => one.key.startsWith('trace:'))) {
+    for (const link of await graph.links(joinLink(key), range, request.id)) {
+      const call = link.direction === 'out' ? await graph.nodeAt(link.node, request.id) : undefined;
+      if (call?.kind === 'exchange' && isBalanced(call, request))
+        edges.push(joinEdge(call.id, request.id, 'invoke', 'inferred', link.t, begin, link));
+    }
+  }
+  return edges;
+}
+
+const isBalanced = ({ aws, method, path }: ExchangeNode, { trigger }: RequestNode) =>
+  aws === undefined && trigger?.type === 'alb' && trigger.method === method && trigger.path === path;
+
+/** Of several inferred causes the latest one, but one of the same trace before any other. */
+async function likeliest(graph: Provenance, edges: readonly Edge[], trace: string | undefined): Promise<readonly Edge[]> {
+  const latest = [...edges].sort((a, b) => b.end - a.end);
+  if (trace !== undefined && latest.length > 1) {
+    for (const edge of latest) {
+      const home = requestAt(edge.from);
+      const request = home && (await graph.nodeAt(home, edge.to));
+      if (request?.kind === 'request' && traceOf(request.keys ?? []) === trace) return [edge];
+    }
+  }
+  return latest.slice(0, 1);
+}
+
+/** Whom a call reached: requests it caused, polls that received what it sent. */
+export async function invoked(graph: Provenance, call: ExchangeNode): Promise<readonly Edge[]> {
+  const edges = [...(await reached(graph, call.id, call.keys, call.first))];
+  for (const { key } of call.aws === undefined ? call.keys.filter((one) => one.key.startsWith('trace:')) : []) {
+    const range = {
+      after: call.first,
+      before: call.first + INFERRED_WINDOW,
+      order: 'oldest',
+      limit: graph.linksPerKey,
+    } as const;
+    for (const link of await graph.links(joinLink(key), range, call.id)) {
+      const request = link.direction === 'in' ? await graph.nodeAt(link.node, call.id) : undefined;
+      if (request?.kind === 'request' && isBalanced(call, request))
+        edges.push(joinEdge(call.id, request.id, 'invoke', 'inferred', call.first, link.t, link));
+    }
+  }
+  return unique(edges);
+}
+
+/** Whom the result of a request was given to, by a destination, a state machine or the like. */
+export async function handedOn(graph: Provenance, request: RequestNode): Promise<readonly Edge[]> {
+  const end = request.end ?? request.last;
+  const told = (request.keys ?? []).flatMap((key) => outcomeOf(key) ?? []);
+  return await reached(graph, request.id, [...told, ...(request.results ?? [])], end);
+}
+
+async function reached(graph: Provenance, id: NodeId, keys: readonly JoinKey[], sent: number): Promise<readonly Edge[]> {
+  const edges: Edge[] = [];
+  for (const key of mostTelling(keys)) {
+    const window = { after: sent, before: sent + INFERRED_WINDOW, order: 'oldest', limit: GUESSES } as const;
+    const found =
+      key.sure === 'exact'
+        ? await graph.links(joinLink(key.key), { limit: graph.linksPerKey }, id)
+        : await graph.someLinks(joinLink(key.key), window, 'in', id);
+    const effects = found.filter(({ direction, node }) => direction === 'in' && node !== id);
+    for (const link of key.sure === 'exact' ? effects : effects.slice(0, 1)) {
+      const sure = surest(key, link);
+      if (sure === 'inferred' && !(await isLikeliest(graph, id, link.node))) continue;
+      // A poll takes part too: what was sent is read by it.
+      edges.push(joinEdge(id, link.node, link.kind === 'exchange' ? 'read' : 'invoke', sure, sent, link.t, link));
+    }
+  }
+  return unique(edges);
+}
+
+/** Seen from the effect it must be the same cause: not if an exact one is known, or one that is likelier. */
+async function isLikeliest(graph: Provenance, cause: NodeId, effect: NodeId): Promise<boolean> {
+  const request = await graph.nodeAt(effect, cause);
+  return request?.kind !== 'request' || (await invokers(graph, request)).some(({ from }) => from === cause);
+}
+
+/** What the request that a synchronous call caused answered it. */
+export async function answers(graph: Provenance, exchange: ExchangeNode): Promise<readonly Edge[]> {
+  const edges: Edge[] = [];
+  for (const key of isSynchronous(exchange) ? exchange.keys.filter(calls) : []) {
+    for (const link of await graph.links(joinLink(key.key), { limit: graph.linksPerKey }, exchange.id)) {
+      const request = link.direction === 'in' ? await graph.nodeAt(link.node, exchange.id) : undefined;
+      if (request?.kind !== 'request' || request.end === undefined) continue;
+      edges.push(joinEdge(link.node, exchange.id, 'reply', surest(key, link), request.end, exchange.last, link));
+    }
+  }
+  return unique(edges);
+}
+
+export async function answered(graph: Provenance, request: RequestNode): Promise<readonly Edge[]> {
+  const edges: Edge[] = [];
+  const end = request.end ?? request.last;
+  for (const key of (request.keys ?? []).filter(calls)) {
+    for (const link of await graph.links(joinLink(key.key), { limit: graph.linksPerKey }, request.id)) {
+      const exchange = link.direction === 'out' ? await graph.nodeAt(link.node, request.id) : undefined;
+      if (exchange?.kind !== 'exchange' || !isSynchronous(exchange)) continue;
+      edges.push(joinEdge(request.id, link.node, 'reply', surest(key, link), end, exchange.last, link));
+    }
+  }
+  return unique(edges);
+}
+
+/** A join is as sure as its less sure end. */
+const surest = (key: JoinKey, link: Link) => (key.sure === 'exact' && link.sure === 'exact' ? 'exact' : 'inferred');
+
+/** Whose message a poll received. (Objects and items are found through their resource nodes.) */
+export async function senders(graph: Provenance, { id, keys, last }: ExchangeNode): Promise<readonly Edge[]> {
+  const edges: Edge[] = [];
+  for (const key of keys.filter((one) => one.sure === 'exact' && /^(?:sqs|kinesis):/.test(one.key))) {
+    const links = await graph.links(joinLink(key.key), { limit: graph.linksPerKey }, id);
+    if (!links.some(({ node, direction }) => node === id && direction === 'in')) continue;
+    for (const link of links) {
+      if (link.direction === 'out' && link.node !== id)
+        edges.push(joinEdge(link.node, id, 'read', surest(key, link), link.t, last, link));
+    }
+  }
+  return unique(edges);
+}
