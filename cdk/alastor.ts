@@ -32,7 +32,7 @@ const stitcherTimeout = Duration.seconds(60);
  *     alastor.audit(checkout);          // these
  *     alastor.auditAll(stack);          // or all below a scope
  *
- * Outputs of the stack: `<id>QueryUrl`, `<id>EvidenceBucket`.
+ * Outputs of the stack: `<id>QueryUrl`, `<id>EvidenceBucket`, `<id>StitcherQueueUrl`, `<id>DeadLettersUrl`.
  */
 export class Alastor extends Construct implements AuditTarget {
   /** Holds the segments, and shards too large for a table. */
@@ -59,6 +59,8 @@ export class Alastor extends Construct implements AuditTarget {
     this.api = this.createApi(props);
     this.output('QueryUrl', this.api.apiEndpoint, 'Address of the query API of Alastor');
     this.output('EvidenceBucket', this.bucket.bucketName, 'Bucket with the segments that Alastor recorded');
+    this.output('StitcherQueueUrl', this.store.queue.queueUrl, 'Queue that tells the stitcher of segments (alastor restitch)');
+    this.output('DeadLettersUrl', this.store.deadLetters.queueUrl, 'Queue of what the stitcher gave up on (alastor redrive)');
   }
 
   /**

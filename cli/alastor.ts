@@ -1,13 +1,17 @@
 #!/usr/bin/env node
 /** The `alastor` command: names its subcommands and hands over to one. Exit codes: 0 done, 1 failed, 2 wrong arguments. */
 
+import { UsageError } from './usage.ts';
+
 const HELP = `alastor: reconstructs serverless intrusions
 
 Usage: alastor <command> [options]
 
 Commands:
-  local   run a CDK app on this machine: Lambda, S3, SQS, DynamoDB, EventBridge, API Gateway
-  demo    audit, attack and explain the sample application Hello, Retail!
+  local     run a CDK app on this machine: Lambda, S3, SQS, DynamoDB, EventBridge, API Gateway
+  demo      audit, attack and explain the sample application Hello, Retail!
+  restitch  have stored segments stitched again, for instance after an upgrade
+  redrive   give the stitcher another try at what it gave up on
 
 alastor <command> --help tells the options of one.
 From a checkout: npm run alastor -- <command> [options]
@@ -16,6 +20,8 @@ From a checkout: npm run alastor -- <command> [options]
 const commands: Readonly<Record<string, () => Promise<(argv: string[]) => Promise<number>>>> = {
   local: async () => (await import('../cdk/local/main.ts')).runLocal,
   demo: async () => (await import('./demo/main.ts')).runDemo,
+  restitch: async () => (await import('./restitch.ts')).runRestitch,
+  redrive: async () => (await import('./redrive.ts')).runRedrive,
 };
 
 const [name, ...rest] = process.argv.slice(2);
@@ -32,5 +38,6 @@ try {
   process.exitCode = await (await load())(rest);
 } catch (error) {
   process.stderr.write(`alastor ${name}: ${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
+  if (error instanceof UsageError) process.stderr.write(error.help === '' ? '' : `\n${error.help}`);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
 }

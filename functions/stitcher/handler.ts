@@ -1,7 +1,7 @@
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { type Store, storeFromEnvironment } from '../store/connect.ts';
 import { inParallel } from '../store/table.ts';
-import { keysOf } from './notification.ts';
+import { keysOf, restitchEvent } from './notification.ts';
 import { stitch } from './stitch.ts';
 
 /** Segments in work at the same time: decoding holds up to 16 MB each, writing mostly waits. */
@@ -29,6 +29,7 @@ export async function stitchEvent(event: unknown, store: Store): Promise<SQSBatc
     // Delivered before and not acknowledged: that attempt may have written all and died before it was counted.
     const again = Number(attributes?.ApproximateReceiveCount ?? 1) > 1;
     try {
+      if (body.includes(restitchEvent)) store.writer.forget();
       for (const key of readKeys(messageId, body)) await stitchOne(key, store, again);
     } catch (error) {
       failed.push(messageId);

@@ -1,3 +1,6 @@
+/** Name of the event by which `alastor restitch` asks for a segment again; a kind of `ObjectCreated`. */
+export const restitchEvent = 'ObjectCreated:Restitch';
+
 /** Keys named by an S3 event notification, by itself or wrapped by SNS or EventBridge. */
 export function keysOf(body: unknown): readonly string[] {
   if (typeof body !== 'object' || body === null) return [];

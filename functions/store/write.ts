@@ -42,6 +42,8 @@ export interface GraphWriter {
   put(built: Built, digest: string, received: number, again?: boolean): Promise<void>;
   /** Counts what was put since the last call. Until then a segment is there, but not in the sums. */
   settle(): Promise<void>;
+  /** From now on nothing is taken to be in the tables already: somebody may have emptied them. */
+  forget(): void;
   /** Sets a segment aside that will never be readable. */
   putPoison(poison: Poison, received: number): Promise<void>;
 }
@@ -122,6 +124,10 @@ export class DynamoWriter implements GraphWriter {
       const once = await this.#options.links.add(key, { ...counts, doubt }, expiry);
       if (!once) await this.#options.links.add(key, { doubt: 1 }, expiry);
     }
+  }
+
+  forget(): void {
+    this.#written.clear();
   }
 
   async putPoison({ segment, code, reason, line }: Poison, received: number): Promise<void> {

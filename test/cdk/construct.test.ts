@@ -98,7 +98,12 @@ describe('Alastor in an account', () => {
 
   it('names its outputs so that a script can rely on them', () => {
     const outputs = templateOf(stackWith()).toJSON().Outputs;
-    expect(Object.keys(outputs).sort()).toEqual(['AlastorEvidenceBucket', 'AlastorQueryUrl']);
+    expect(Object.keys(outputs).sort()).toEqual([
+      'AlastorDeadLettersUrl',
+      'AlastorEvidenceBucket',
+      'AlastorQueryUrl',
+      'AlastorStitcherQueueUrl',
+    ]);
   });
 
   it('deletes what it keeps with the stack when told so', () => {

@@ -15,6 +15,7 @@ export interface Call {
   queue(): Queue;
   queues(): readonly Queue[];
   find(name: string): Queue | null;
+  byArn(arn: string): Queue | null;
 }
 
 export const missingQueue = (): ServiceError =>
@@ -158,6 +159,47 @@ function attributes(call: Call): Fields {
   };
 }
 
+/**
+ * What a dead-letter queue holds goes back to where it came from, at once: the task is complete when this answers.
+ * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html
+ */
+function startMove(call: Call): Fields {
+  const from = call.byArn(String(call.input.SourceArn));
+  if (from === null) throw new ServiceError('ResourceNotFoundException', 'The source queue does not exist.', 404);
+  const wanted = text(call.input.DestinationArn);
+  const target = (arn: string | null): Queue => {
+    const queue = arn === null ? null : call.byArn(arn);
+    if (queue === null) throw new ServiceError('ResourceNotFoundException', 'The destination queue does not exist.', 404);
+    return queue;
+  };
+  if (wanted !== undefined) target(wanted);
+  const started = Date.now();
+  let moved = 0;
+  for (const message of from.takeAll()) {
+    const { body, attributes, traceHeader, groupId, deduplicationId, senderId } = message;
+    const optional = { traceHeader: traceHeader ?? undefined, groupId: groupId ?? undefined };
+    const to = target(wanted ?? message.deadLetterSource);
+    to.send({ body, attributes, senderId, ...optional, deduplicationId: deduplicationId ?? undefined });
+    moved++;
+  }
+  const TaskHandle = Buffer.from(JSON.stringify({ source: from.arn, started })).toString('base64');
+  from.moves.unshift({ TaskHandle, SourceArn: from.arn, Status: 'COMPLETED', StartedTimestamp: started, moved });
+  return { TaskHandle };
+}
+
+function listMoves(call: Call): Fields {
+  const from = call.byArn(String(call.input.SourceArn));
+  if (from === null) throw new ServiceError('ResourceNotFoundException', 'The source queue does not exist.', 404);
+  const most = number(call.input.MaxResults, 'MaxResults', 1, 10) ?? 1;
+  return {
+    Results: from.moves.slice(0, most).map(({ moved, TaskHandle: _, ...task }) => ({
+      ...task,
+      ApproximateNumberOfMessagesMoved: moved,
+      ApproximateNumberOfMessagesToMove: moved,
+    })),
+  };
+}
+
 const handle = (value: unknown): string => {
   if (typeof value === 'string') return value;
   throw new ServiceError('MissingParameter', 'The request must contain the parameter ReceiptHandle.');
@@ -211,6 +253,8 @@ export const OPERATIONS: Readonly<Record<string, (call: Call) => Fields | Promis
         .map((one) => url(call, one)),
     };
   },
+  StartMessageMoveTask: startMove,
+  ListMessageMoveTasks: listMoves,
   PurgeQueue: (call) => {
     call.queue().purge();
     return {};

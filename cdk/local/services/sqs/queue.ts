@@ -29,6 +29,15 @@ export interface ReceiveOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface MoveTask {
+  readonly TaskHandle: string;
+  readonly SourceArn: string;
+  readonly Status: 'COMPLETED';
+  /** ms since 1970. */
+  readonly StartedTimestamp: number;
+  readonly moved: number;
+}
+
 /** FIFO queues forget a deduplication id after five minutes. */
 const DEDUPLICATION_MS = 5 * 60_000;
 
@@ -38,6 +47,8 @@ export class Queue {
   readonly arn: string;
   readonly settings: QueueSettings;
   readonly created = Date.now();
+  /** Moves out of this dead-letter queue, newest first. */
+  readonly moves: MoveTask[] = [];
   readonly #redrive: (message: Message) => void;
   readonly #messages: Message[] = [];
   readonly #waiters = new Set<() => void>();
@@ -129,6 +140,14 @@ export class Queue {
 
   purge(): void {
     this.#messages.length = 0;
+  }
+
+  /** Takes out every message that can be received now. */
+  takeAll(): Message[] {
+    const now = Date.now();
+    const taken = this.#messages.filter((one) => one.visibleAt <= now);
+    for (const one of taken) this.#messages.splice(this.#messages.indexOf(one), 1);
+    return taken;
   }
 
   counts(): { visible: number; inFlight: number; delayed: number } {

@@ -93,6 +93,7 @@ export class SqsService implements Worker {
       queue: () => this.#named(typeof input.QueueUrl === 'string' ? input.QueueUrl : exchange.path),
       queues: () => [...this.#queues.values()],
       find: (name) => this.#queues.get(name) ?? null,
+      byArn: (arn) => this.byArn(arn),
     };
     return operation(call);
   }
