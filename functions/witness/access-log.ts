@@ -1,8 +1,10 @@
 /** Access logs of API Gateway, in the format below. Variables: docs.aws.amazon.com/apigateway/latest/developerguide (`$context`). */
-import { type AccessTestimony, type Heard, identifier, micros, words } from './testimony.ts';
+import type { AccessTestimony, Heard } from '../store/testimony.ts';
+import { identifier, micros, words } from './fields.ts';
 
 /** To be set as the stage's access log format. `$context.integration.requestId` is the id of the function's invocation. */
 export const ACCESS_LOG_FORMAT = JSON.stringify({
+  apiId: '$context.apiId',
   requestId: '$context.requestId',
   extendedRequestId: '$context.extendedRequestId',
   integrationRequestId: '$context.integration.requestId',
@@ -14,14 +16,12 @@ export const ACCESS_LOG_FORMAT = JSON.stringify({
   status: '$context.status',
 });
 
-const LINE_MOST = 64 * 1024;
-
 /** One line each; lines in another format are counted. */
 export function readAccessLog(lines: readonly string[]): Heard {
   const testimonies: AccessTestimony[] = [];
   let unread = 0;
   for (const line of lines) {
-    const said = line.length > LINE_MOST ? undefined : readLine(line);
+    const said = readLine(line);
     if (said === undefined) unread++;
     else testimonies.push(said);
   }
@@ -39,6 +39,7 @@ function readLine(line: string): AccessTestimony | undefined {
   const apiRequestId = identifier(fields?.requestId);
   if (!fields || at === undefined || apiRequestId === undefined) return undefined;
   const optional = {
+    api: identifier(fields.apiId),
     extendedRequestId: identifier(fields.extendedRequestId),
     requestId: identifier(fields.integrationRequestId),
     sourceIp: words(fields.sourceIp, 128),

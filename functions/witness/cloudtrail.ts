@@ -3,7 +3,8 @@
  * Format: docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
  */
 import { gunzipSync } from 'node:zlib';
-import { functionName, type Heard, identifier, micros, type Testimony, words } from './testimony.ts';
+import type { Heard, Testimony } from '../store/testimony.ts';
+import { functionName, identifier, micros, words } from './fields.ts';
 
 /** A file holds some thousand events; unpacked it may be large, but not without bound. */
 const UNPACKED_MOST = 128 * 1024 * 1024;

@@ -11,7 +11,7 @@ export interface InvocationTestimony {
   readonly fn: string;
   /** The invocation's own id, `Lambda-Runtime-Aws-Request-Id` inside. */
   readonly requestId: string;
-  /** `start`, `end`: that much of it was seen; `whole` when the source says both at once. */
+  /** Which of it was seen; `whole` when the source says both at once. */
   readonly part: 'start' | 'end' | 'whole';
   readonly version?: string;
   readonly status?: string;
@@ -47,6 +47,8 @@ export interface AccessTestimony {
   readonly at: number;
   /** `$context.requestId`, in the event's requestContext. */
   readonly apiRequestId: string;
+  /** The API's id. */
+  readonly api?: string;
   readonly extendedRequestId?: string;
   /** Of the function behind it, where the integration is one. */
   readonly requestId?: string;
@@ -63,40 +65,4 @@ export type Testimony = InvocationTestimony | ChangeTestimony | AccessTestimony;
 export interface Heard {
   readonly testimonies: readonly Testimony[];
   readonly unread: number;
-}
-
-/** Ids and names longer than this are no ids (UUIDs, ARNs, API ids are shorter). */
-const ID_MOST = 256;
-const TEXT_MOST = 512;
-
-/** Text from a log, bounded; undefined when it is none. */
-export function words(value: unknown, most: number = TEXT_MOST): string | undefined {
-  return typeof value === 'string' && value !== '' && value !== '-' ? value.slice(0, most) : undefined;
-}
-
-/** An id from a log: printable, without spaces, whole or not at all. */
-export function identifier(value: unknown): string | undefined {
-  return typeof value === 'string' && value.length <= ID_MOST && /^[\x21-\x7e]+$/.test(value) && value !== '-'
-    ? value
-    : undefined;
-}
-
-/** ISO 8601, or ms since 1970, as µs; undefined when it is no time between 2014 (the first Lambda) and 2100. */
-export function micros(value: unknown): number | undefined {
-  const ms =
-    typeof value === 'number'
-      ? value
-      : typeof value === 'string'
-        ? /^\d{1,15}$/.test(value)
-          ? Number(value)
-          : Date.parse(value)
-        : Number.NaN;
-  return ms > 1_388_534_400_000 && ms < 4_102_444_800_000 ? Math.trunc(ms * 1000) : undefined;
-}
-
-/** Name of a function from its name or ARN (qualified or not). */
-export function functionName(value: unknown): string | undefined {
-  const text = identifier(value);
-  const name = text?.startsWith('arn:') ? text.split(':')[6] : text?.split(':')[0];
-  return name !== undefined && /^[A-Za-z0-9_-]{1,140}$/.test(name) ? name : undefined;
 }
