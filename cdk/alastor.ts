@@ -20,6 +20,7 @@ import { bundledCode } from './bundle.ts';
 import { EvidenceStore } from './evidence.ts';
 import { auditLayer, builtLayers, type LayerVariant, layerArchitecture } from './layer.ts';
 import { type AlastorProps, type AlastorSettings, readProps, readSettings } from './props.ts';
+import { PlatformWitness } from './witness.ts';
 
 const functions = new URL('../functions/', import.meta.url).pathname;
 const stitcherTimeout = Duration.seconds(60);
@@ -41,6 +42,8 @@ export class Alastor extends Construct implements AuditTarget {
   readonly query: LambdaFunction;
   /** Answers questions about the graph. */
   readonly api: HttpApi;
+  /** Takes what the platform says of audited functions; undefined without the prop `witness`. */
+  readonly witness: PlatformWitness | undefined;
   private readonly store: EvidenceStore;
   private readonly layerDirectory: string;
   private readonly auditEnvironment: Readonly<Record<string, string>>;
@@ -57,6 +60,13 @@ export class Alastor extends Construct implements AuditTarget {
     this.stitcher = this.createStitcher(settings);
     this.query = this.createQuery();
     this.api = this.createApi(props);
+    if (props.witness === true) {
+      const hearer = this.createFunction('Witness', 'witness', Duration.seconds(60), {
+        [environment.retentionDays]: String(settings.retentionDays),
+      });
+      this.store.links.grant(hearer, 'dynamodb:UpdateItem', 'dynamodb:BatchWriteItem');
+      this.witness = new PlatformWitness(this, 'Witnesses', hearer);
+    }
     this.output('QueryUrl', this.api.apiEndpoint, 'Address of the query API of Alastor');
     this.output('EvidenceBucket', this.bucket.bucketName, 'Bucket with the segments that Alastor recorded');
     this.output('StitcherQueueUrl', this.store.queue.queueUrl, 'Queue that tells the stitcher of segments (alastor restitch)');

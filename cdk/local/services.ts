@@ -4,6 +4,7 @@ import type { Functions } from './functions.ts';
 import type { ApiGatewayService } from './services/apigateway/service.ts';
 import type { DynamoDbService } from './services/dynamodb/service.ts';
 import type { EventBridgeService } from './services/events/service.ts';
+import type { LogsService } from './services/logs/service.ts';
 import type { S3Service } from './services/s3/service.ts';
 import type { SnsService } from './services/sns/service.ts';
 import type { SqsService } from './services/sqs/service.ts';
@@ -19,6 +20,7 @@ export interface Services {
   readonly sns: SnsService;
   readonly dynamodb: DynamoDbService;
   readonly events: EventBridgeService;
+  readonly logs: LogsService;
   readonly apis: ApiGatewayService;
   readonly sources: EventSources;
   /** Directories of layer versions by their ARN. */

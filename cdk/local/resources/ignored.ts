@@ -25,11 +25,6 @@ export const IGNORED_TYPES: readonly IgnoredType[] = [
   { type: 'AWS::Events::EventBusPolicy', reason: NO_AUTHORISATION },
   { type: 'AWS::CDK::Metadata', reason: 'it only counts how CDK is used' },
   {
-    type: 'AWS::Logs::LogGroup',
-    reason: 'what functions print goes to the log of the engine',
-    attributes: (name, env) => ({ Arn: `arn:aws:logs:${env.region}:${env.accountId}:log-group:${name}:*` }),
-  },
-  {
     type: 'Custom::LogRetention',
     reason: 'what functions print goes to the log of the engine',
     attributes: (name) => ({ LogGroupName: name }),

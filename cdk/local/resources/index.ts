@@ -18,6 +18,8 @@ import { lambdaFunction } from './lambda-function.ts';
 import { layerVersion } from './lambda-layerversion.ts';
 import { functionUrl } from './lambda-url.ts';
 import { version } from './lambda-version.ts';
+import { logGroup } from './logs-loggroup.ts';
+import { subscriptionFilter } from './logs-subscriptionfilter.ts';
 import { bucket } from './s3-bucket.ts';
 import { bucketNotifications } from './s3-bucketnotifications.ts';
 import { subscription } from './sns-subscription.ts';
@@ -44,6 +46,8 @@ const TYPES: readonly ResourceType[] = [
   layerVersion,
   functionUrl,
   version,
+  logGroup,
+  subscriptionFilter,
   bucket,
   bucketNotifications,
   subscription,

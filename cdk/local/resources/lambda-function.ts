@@ -56,7 +56,12 @@ export const lambdaFunction: ResourceType = {
     Description: DESCRIPTION,
     Tags: TAGS,
     TracingConfig: NO_TRACING,
-    LoggingConfig: 'what functions print goes to the log of the engine',
+    LoggingConfig: {
+      LogGroup: true,
+      LogFormat: 'lines of the platform are text',
+      ApplicationLogLevel: 'all lines are kept',
+      SystemLogLevel: 'all lines are kept',
+    },
     VpcConfig: NO_NETWORKS,
     KmsKeyArn: ENCRYPTION,
     CodeSigningConfigArn: 'assets come from the local synthesis',
@@ -87,6 +92,8 @@ export const lambdaFunction: ResourceType = {
       ...(reserved === undefined ? {} : { reservedConcurrency: Number(reserved) }),
       ...(properties.EphemeralStorage === undefined ? {} : { ephemeralMb: Number(object(properties.EphemeralStorage).Size) }),
     });
+    const { LogGroup: group } = object(properties.LoggingConfig);
+    if (typeof group === 'string') services.logs.setGroup(name, group);
     const { TargetArn: deadLetter } = object(properties.DeadLetterConfig);
     if (typeof deadLetter === 'string') services.destinations.set(name, { deadLetter });
     return { ref: name, attributes: { Arn: arn } };
