@@ -45,6 +45,8 @@ export class Provenance {
   readonly #locals = new Map<string, Promise<Graph>>();
   readonly #runtimes = new Map<InstanceId, Promise<RuntimeProcesses>>();
   readonly #links = new Map<string, Promise<LinkPage>>();
+  /** Units whose program was looked for: what lies between requests is before and after them, so a search can come back. */
+  readonly #inheriting = new Set<NodeId>();
 
   constructor(source: GraphSource, budget: Budget = DEFAULT_BUDGET) {
     this.#source = source;
@@ -223,7 +225,8 @@ export class Provenance {
   /** What a process runs was said in the partition where it started, perhaps several before this one. */
   async #inherit(node: ProcessNode, before: NodeId, partition: Partition): Promise<void> {
     const named = this.nodes.get(node.id);
-    if (named?.kind === 'process' && named.exe !== undefined) return;
+    if (this.#inheriting.has(node.id) || (named?.kind === 'process' && named.exe !== undefined)) return;
+    this.#inheriting.add(node.id);
     const older = (await this.local(node.instance, partition, node.id))?.nodes.get(before);
     if (older?.kind !== 'process') return;
     if (older.exe === undefined) await this.causesOf(before, older.last);

@@ -14,6 +14,8 @@ const MAX_SHARDS = 2000;
 const MAX_BUCKETS = 400;
 /** Rows looked at under a key that more claim than were asked for. */
 const MAX_CLAIMS = 5000;
+/** Of one function, of these. */
+const CLAIMS_EACH = 8;
 
 export class DynamoSource implements GraphSource {
   readonly #shards: Table;
@@ -67,8 +69,8 @@ export class DynamoSource implements GraphSource {
   }
 
   /**
-   * More claim a key than were asked for: then every function has its turn, so that no function, whatever it claims, can push
-   * another one out. (Which function a row is of is not claimed: it may only write under its own prefix.)
+   * More claim a key than were asked for: then it identifies nothing, and a few of each function are given, so that no function,
+   * whatever it claims, can push another one out. (Which function a row is of is not claimed: each writes under its own prefix.)
    */
   async #fair(key: LinkKey, range: LinkRange): Promise<LinkPage> {
     const { links } = await this.#page(key, key, { ...range, limit: MAX_CLAIMS });
@@ -78,14 +80,9 @@ export class DynamoSource implements GraphSource {
       turns.set(link.fn, turn + 1);
       return { link, turn };
     });
-    const kept = ranked.sort((a, b) => a.turn - b.turn).slice(0, range.limit);
-    return {
-      links: inTime(
-        kept.map(({ link }) => link),
-        range,
-      ),
-      cut: true,
-    };
+    const each = ranked.filter(({ turn }) => turn < CLAIMS_EACH).sort((a, b) => a.turn - b.turn);
+    const kept = each.slice(0, range.limit).map(({ link }) => link);
+    return { links: inTime(kept, range), cut: true };
   }
 
   async #page(stored: string, key: LinkKey, { after = 0, before, order, limit }: LinkRange): Promise<LinkPage> {

@@ -25,6 +25,8 @@ export interface Recording {
   /** In order of time. The attacks come after all of `benign`. */
   readonly benign: readonly RecordedSegment[];
   readonly attack: readonly RecordedSegment[];
+  /** Hosts of the attacker that received something: where a trace begins. */
+  readonly exfilHosts: readonly string[];
   /** ms from the segment being stored to the stitcher having written all of it; one for each segment. */
   readonly lag: readonly number[];
 }
@@ -65,7 +67,8 @@ export async function recordShop(visits: number, say: (line: string) => void, si
     const benign = await segmentsOf(s3, bucket, new Set());
     say('recording both attacks');
     const context = { apiUrl, attacker: internet.attacker, random, log: () => undefined };
-    for (const one of [attack1, attack2]) await one.run(context);
+    const exfilHosts: string[] = [];
+    for (const one of [attack1, attack2]) exfilHosts.push(...(await one.run(context)).exfilHosts);
     await engine.idle(120_000);
     const attack = await segmentsOf(s3, bucket, new Set(benign.map(({ key }) => key)));
     s3.destroy();
@@ -74,7 +77,7 @@ export async function recordShop(visits: number, say: (line: string) => void, si
       return at === undefined ? [] : [Math.max(0, at - received / 1000)];
     });
     if (lag.length < benign.length) throw new Error(`${benign.length} segments were stored, ${lag.length} stitched`);
-    return { benign, attack, lag };
+    return { benign, attack, exfilHosts, lag };
   } finally {
     await engine?.stop();
     await internet.stop();
