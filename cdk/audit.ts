@@ -63,8 +63,10 @@ export function obstacle(fn: LambdaFunction): string | null {
   return null;
 }
 
-export function variantFor(fn: LambdaFunction): LayerVariant {
-  return fn.runtime.family === RuntimeFamily.NODEJS ? 'layer' : 'layer-with-node';
+/** The recorder runs on the runtime's own Node where that is new enough for it. */
+export function variantFor({ runtime }: LambdaFunction): LayerVariant {
+  const major = runtime.family === RuntimeFamily.NODEJS ? Number(/^nodejs(\d+)\.x$/.exec(runtime.name)?.[1]) : 0;
+  return major >= 22 ? 'layer' : 'layer-with-node';
 }
 
 /**

@@ -26,6 +26,7 @@ export type Ship =
 
 export type Bodies = 'none' | 'digest' | 'redacted';
 export type NetworkSource = 'auto' | 'proxy' | 'tap' | 'sockets';
+export type RequestSource = 'auto' | 'tap' | 'proxy';
 
 /** Bounds of `ALASTOR_SHIP`: how many milliseconds or bytes of records may wait in memory, which is all that a kill can take. */
 export const SHIP_BOUNDS = { ms: [100, 900_000], bytes: [1024, 4 * 1024 * 1024] } as const;
@@ -93,13 +94,23 @@ export const SETTINGS = {
       'What sees HTTP exchanges: a tap in the process where there is one and the network proxy elsewhere; the proxy for all of them; taps alone; nothing but the sockets.',
     problem: oneOf('auto', 'proxy', 'tap', 'sockets'),
   },
+  ALASTOR_REQUESTS: {
+    by: 'user',
+    fallback: 'auto',
+    values: '`auto`, `tap`, `proxy`',
+    meaning:
+      "What sees where a request begins and ends: the shim, on the runtime's connection to the Runtime API, with a proxy standing by for runtimes that the shim cannot see (`tap`); that proxy for all (`proxy`). `auto` is `tap`, but `proxy` with `ALASTOR_NETWORK=proxy`.",
+    problem: oneOf('auto', 'tap', 'proxy'),
+  },
   ALASTOR_STEER: {
     by: 'user',
     fallback: '',
-    values: '`addr:port,…`',
-    meaning:
-      'Local addresses that are led through the network proxy as if they were remote. `AWS_ENDPOINT_URL*` are so anyway.',
-    problem: like(/^(?:[0-9a-fA-F.:[\]]+:\d{1,5})(?:,[0-9a-fA-F.:[\]]+:\d{1,5})*$/, 'a list of addr:port, separated by commas'),
+    values: '`addr:port,…`; `addr:port/http` where plain HTTP is spoken',
+    meaning: 'Local addresses whose traffic is looked at as if they were remote. `AWS_ENDPOINT_URL*` are so anyway.',
+    problem: like(
+      /^(?:[0-9a-fA-F.:[\]]+:\d{1,5}(?:\/http)?)(?:,[0-9a-fA-F.:[\]]+:\d{1,5}(?:\/http)?)*$/,
+      'a list of addr:port or addr:port/http, separated by commas',
+    ),
   },
   ALASTOR_UPSTREAM_RUNTIME_API: {
     by: 'user',
@@ -181,6 +192,13 @@ export const SETTINGS = {
     meaning: 'For the shim: the event ring. Set by the wrapper.',
     problem: absolute,
   },
+  ALASTOR_TEE: {
+    by: 'layer',
+    fallback: '',
+    values: '`http`, `runtime`',
+    meaning: "For the shim: whose traffic it tees, HTTP's and the runtime's with the Runtime API. Set by the wrapper.",
+    problem: anything,
+  },
   ALASTOR_PROXY_PORT: {
     by: 'layer',
     fallback: '',
@@ -192,8 +210,16 @@ export const SETTINGS = {
     by: 'layer',
     fallback: '',
     values: 'port',
-    meaning: 'For the wrapper: where the Runtime API proxy listens.',
+    meaning: 'For wrapper and shim: where the Runtime API proxy listens.',
     problem: port,
+  },
+  ALASTOR_RUNTIME_API: {
+    by: 'layer',
+    fallback: '',
+    values: '`addr:port`',
+    meaning:
+      'For the shim: where the Runtime API really is, so that it leads the runtime there and looks on. Set by the wrapper.',
+    problem: anything,
   },
   ALASTOR_UPSTREAM: {
     by: 'layer',
@@ -263,6 +289,8 @@ export interface AuditSettings {
   readonly redact?: readonly (string | RegExp)[];
   /** What sees HTTP exchanges. @default auto */
   readonly network?: NetworkSource;
+  /** What sees where a request begins and ends. @default auto */
+  readonly requests?: RequestSource;
   /** Local addresses (`addr:port`) to be treated as remote ones. @default none */
   readonly steer?: readonly string[];
   /** `host:port` of the Runtime API as another extension proxies it. @default the platform's own */
@@ -276,6 +304,7 @@ const VARIABLES: { readonly [K in keyof Required<AuditSettings>]: SettingName } 
   bodies: 'ALASTOR_BODIES',
   redact: 'ALASTOR_REDACT',
   network: 'ALASTOR_NETWORK',
+  requests: 'ALASTOR_REQUESTS',
   steer: 'ALASTOR_STEER',
   upstreamRuntimeApi: 'ALASTOR_UPSTREAM_RUNTIME_API',
   directory: 'ALASTOR_DIR',

@@ -2,7 +2,7 @@ import type { AuditRecord, InstanceId, ProcessId, Segment } from '../../layers/r
 import { Draft } from './draft.ts';
 import { INIT, linkKey, type NodeId, type Partition, partitionOf } from './ids.ts';
 import { observeExchange } from './observe-exchange.ts';
-import { observeChange, observeClose, observeOpen } from './observe-file.ts';
+import { observationsOf, observeChange, observeClose, observeOpen } from './observe-file.ts';
 import { observeInstance } from './observe-instance.ts';
 import { observeAccept, observeConnect, observeDns, observeSocketClose, observeTunnel } from './observe-network.ts';
 import { observeExec, observeExit, observeStart } from './observe-process.ts';
@@ -16,7 +16,8 @@ import type { Built } from './shard.ts';
  * @param key object key of the segment, named by all evidence
  */
 export function buildShards(segment: Segment, key: string): Built {
-  const { header, records } = segment;
+  const { header } = segment;
+  const records = segment.records.flatMap(observationsOf);
   const draft = new Draft(header.instanceId, header.fn, key);
   let from = records[0]?.t ?? 0;
   let to = 0;

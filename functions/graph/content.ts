@@ -127,19 +127,32 @@ async function sightings(
     when === 'before'
       ? ({ before: t, after: Math.max(0, t - CONTENT_WINDOW), limit: SIGHTINGS } as const)
       : ({ after: t, before: t + CONTENT_WINDOW, order: 'oldest', limit: SIGHTINGS } as const);
+  if (!isSought(node, mine)) return [];
+  const look = (digests: readonly string[]) =>
+    Promise.all(digests.map((digest) => graph.someLinks(contentKey(digest), range, theirs === 'sent' ? 'out' : 'in', node.id)));
+  const { whole, parts } = digestsOf(node, mine);
+  // Most bodies are met again whole or not at all.
+  for (const digests of [whole === undefined ? [] : [whole], parts]) {
+    const best = await likest(graph, node, mine, theirs, (await look(digests)).flat());
+    if (best !== undefined) return [best];
+  }
+  return [];
+}
+
+async function likest(graph: Provenance, node: ExchangeNode, mine: Side, theirs: Side, links: readonly Link[]) {
   let best: { readonly other: ExchangeNode; readonly link: Link; readonly like: number } | undefined;
   const seen = new Set<NodeId>([node.id]);
-  for (const digest of allDigests(node, mine)) {
-    for (const link of await graph.someLinks(contentKey(digest), range, theirs === 'sent' ? 'out' : 'in', node.id)) {
-      const elsewhere = link.instance !== node.instance || link.partition !== node.partition;
-      if (!elsewhere || seen.has(link.node)) continue;
-      seen.add(link.node);
-      const other = await graph.nodeAt(link.node, node.id);
-      if (other?.kind !== 'exchange') continue;
-      const like = likeness(node, mine, other, theirs);
-      if (like > (best?.like ?? 0)) best = { other, link, like };
-    }
-    if (best !== undefined && best.like > PARTS) break;
+  for (const link of links) {
+    const elsewhere = link.instance !== node.instance || link.partition !== node.partition;
+    if (!elsewhere || seen.has(link.node) || seen.size > PARTS) continue;
+    seen.add(link.node);
+    const other = await graph.nodeAt(link.node, node.id);
+    const like = other?.kind === 'exchange' ? likeness(node, mine, other, theirs) : 0;
+    if (other?.kind === 'exchange' && like > (best?.like ?? 0)) best = { other, link, like };
   }
-  return best === undefined ? [] : [best];
+  return best;
 }
+
+/** Calls of services, S3 aside, are told by their keys; as they have no entry in the index, none is looked for either. */
+const isSought = (node: ExchangeNode, side: Side) =>
+  node[side] >= LEAST_BODY && (node.aws === undefined || (node.aws.service === 's3' && digestsOf(node, side).parts.length > 0));

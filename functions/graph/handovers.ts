@@ -11,6 +11,7 @@ import {
   requestAt,
   traceOf,
   unique,
+  within,
 } from './joins.ts';
 import type { Edge, ExchangeNode, RequestNode } from './model.ts';
 import type { Provenance } from './provenance.ts';
@@ -147,7 +148,9 @@ export async function answers(graph: Provenance, exchange: ExchangeNode): Promis
     for (const link of await graph.links(joinLink(key.key), { limit: graph.linksPerKey }, exchange.id)) {
       const request = link.direction === 'in' ? await graph.nodeAt(link.node, exchange.id) : undefined;
       if (request?.kind !== 'request' || request.end === undefined) continue;
-      edges.push(joinEdge(link.node, exchange.id, 'reply', surest(key, link), request.end, exchange.last, link));
+      const sure = surest(key, link);
+      if (sure === 'exact' || within(exchange, request))
+        edges.push(joinEdge(link.node, exchange.id, 'reply', sure, request.end, exchange.last, link));
     }
   }
   return unique(edges);
@@ -160,7 +163,9 @@ export async function answered(graph: Provenance, request: RequestNode): Promise
     for (const link of await graph.links(joinLink(key.key), { limit: graph.linksPerKey }, request.id)) {
       const exchange = link.direction === 'out' ? await graph.nodeAt(link.node, request.id) : undefined;
       if (exchange?.kind !== 'exchange' || !isSynchronous(exchange)) continue;
-      edges.push(joinEdge(request.id, link.node, 'reply', surest(key, link), end, exchange.last, link));
+      const sure = surest(key, link);
+      if (sure === 'exact' || within(exchange, request))
+        edges.push(joinEdge(request.id, link.node, 'reply', sure, end, exchange.last, link));
     }
   }
   return unique(edges);

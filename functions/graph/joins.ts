@@ -1,7 +1,7 @@
 /** Edges over the borders of instances and requests: which keys can make one, and how it looks. */
 import type { JoinKey } from '../../layers/record/types.ts';
 import { type LinkKey, type NodeId, processId, shardOf } from './ids.ts';
-import type { Edge, ExchangeNode, Operation, ProcessNode } from './model.ts';
+import type { Edge, ExchangeNode, Operation, ProcessNode, RequestNode } from './model.ts';
 import type { Link } from './shard.ts';
 
 /** A join by content or time must lie this close, µs: the longest that a stream or queue is expected to hold a message back. */
@@ -28,6 +28,13 @@ export const traceOf = (keys: readonly JoinKey[]) => keys.find(({ key }) => key.
 
 /** An asynchronous invocation is accepted with 202, before the function has run. */
 export const isSynchronous = ({ aws, status }: ExchangeNode) => !(aws?.service === 'lambda' && status === 202);
+
+/**
+ * Whether a request ran while the exchange was open. Who passes the id of its own caller on has it on both sides; its own
+ * request is not what its call has caused.
+ */
+export const within = (exchange: ExchangeNode, { begin, first }: RequestNode): boolean =>
+  exchange.first <= (begin ?? first) && (begin ?? first) <= exchange.last;
 
 export function requestOf(node: ProcessNode): NodeId {
   return `request:${node.id.split(':').slice(1, 3).join(':')}` as NodeId;

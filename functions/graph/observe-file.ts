@@ -11,6 +11,13 @@ import { linkFile, pathNode } from './observe-process.ts';
 
 type Reader = AuditRecord & { readonly path: string };
 
+/** A record that tells an open and its close, as the two that they would have been apart. */
+export function observationsOf(record: AuditRecord): readonly AuditRecord[] {
+  if (record.kind !== 'file-open' || record.openFor === undefined) return [record];
+  const { openFor, read = 0, written = 0, mode: _mode, created: _created, truncated: _truncated, ...same } = record;
+  return [record, { ...same, kind: 'file-close', t: record.t + openFor, read, written }];
+}
+
 /** The interval of a flow begins at the open and, through its close, ends with the last byte. */
 export function observeOpen(draft: Draft, record: AuditRecord & FileOpenObservation): void {
   const fresh = record.created || record.truncated ? record.t : undefined;

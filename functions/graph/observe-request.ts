@@ -6,9 +6,11 @@ export function observeBegin(draft: Draft, record: AuditRecord & RequestBeginObs
   if (record.req === null) return;
   const { t: start, trigger } = record;
   const partition = partitionOf(record);
-  // The platform's own id is a join key whatever the event's shape told: every invocation answers with it.
+  // The platform's own id is a join key whatever the event's shape told: every invocation answers with it. Not so in a container
+  // that serves HTTP: there the caller has chosen the id.
   const own = { key: `lambda:${record.req}`, sure: 'exact' } as const;
-  const keys = record.keys.some(({ key }) => key === own.key) ? record.keys : [own, ...record.keys];
+  const known = record.fnArn.startsWith('http:') || record.keys.some(({ key }) => key === own.key);
+  const keys = known ? record.keys : [own, ...record.keys];
   const request = draft.request(record, {
     ...{ begin: start, trigger, keys },
     ...(record.event.sha256 === undefined ? {} : { eventSha: record.event.sha256 }),

@@ -63,9 +63,9 @@ export class Attribution {
     }
   }
 
-  /** A request was fetched over the connection from this local port. */
-  fetched(req: RequestId, localPort: number | undefined, t: number): void {
-    const proc = localPort === undefined ? undefined : this.#byPort.get(localPort);
+  /** A request was fetched by this process, or over the connection from this local port. */
+  fetched(req: RequestId, { proc: known, port }: { proc?: ProcessId; port?: number | undefined }, t: number): void {
+    const proc = known ?? (port === undefined ? undefined : this.#byPort.get(port));
     if (proc !== undefined) this.#give(proc, req, t);
     else this.#unknown.add(req);
   }

@@ -22,13 +22,23 @@ export class BodyMeter {
   readonly #kept: Uint8Array[] = [];
   #bytes = 0;
   #complete = false;
+  #holed = false;
+  #digest: BodyDigest | undefined;
 
   add(chunk: Uint8Array): void {
+    this.#bytes += chunk.length;
+    if (this.#holed) return;
     this.#hash.update(chunk);
     this.#beginning.add(chunk);
-    this.#bytes += chunk.length;
-    if (this.#bytes <= PAYLOAD_MOST) this.#kept.push(chunk);
+    // Copied: whoever reads bytes out of the ring uses its buffer again.
+    if (this.#bytes <= PAYLOAD_MOST) this.#kept.push(Buffer.from(chunk));
     else this.#kept.length = 0;
+  }
+
+  /** So many bytes passed unseen: there will be no digest. */
+  leftOut(count: number): void {
+    this.#holed = true;
+    this.#bytes += count;
   }
 
   get bytes(): number {
@@ -40,15 +50,25 @@ export class BodyMeter {
     this.#complete = true;
   }
 
-  /** With the beginning of its text, which the redactor shortens or removes. May be called once. */
+  /** All of it was seen. */
+  get whole(): boolean {
+    return this.#complete && !this.#holed;
+  }
+
+  /** With the beginning of its text, which the redactor shortens or removes. What it says first, it says again. */
   digest(): BodyDigest {
+    this.#digest ??= this.#sum();
+    return this.#digest;
+  }
+
+  #sum(): BodyDigest {
     const text = this.#beginning.text();
     const digest: BodyDigest = {
       bytes: this.#bytes,
-      ...(this.#complete ? { sha256: this.#hash.digest('hex') } : {}),
+      ...(this.whole ? { sha256: this.#hash.digest('hex') } : {}),
       ...(text === undefined ? {} : { text }),
     };
-    if (this.#complete && this.#bytes <= PAYLOAD_MOST) bodies.set(digest, this.#kept);
+    if (this.whole && this.#bytes <= PAYLOAD_MOST) bodies.set(digest, this.#kept);
     return digest;
   }
 }

@@ -1,40 +1,39 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import type { Capabilities, Observation, ProcessId } from '../record/types.ts';
+import type { Capabilities, Observation, ProcessId, RequestId } from '../record/types.ts';
 import { Attribution } from './attribution.ts';
-import { type PlatformCapabilities, probePlatform } from './capabilities.ts';
+import { Bell } from './bell.ts';
+import type { PlatformCapabilities } from './capabilities.ts';
 import { nowMicros } from './clock.ts';
 import { beginnings } from './excerpt.ts';
-import { portsFile, prepareDir, writeShared } from './instance-dir.ts';
 import { Invocations } from './invocations.ts';
-import { Ledger, type LeftBehind, leftBehind } from './ledger.ts';
+import { Ledger, type LeftBehind } from './ledger.ts';
 import { log } from './log.ts';
-import { type Front, startFront } from './network/front.ts';
-import { javaTruststore } from './network/truststore.ts';
-import { type EventSource, Recorder } from './recorder.ts';
+import { type Front, type FrontDoor, startFront, stopFront } from './network/front.ts';
+import type { Prepared } from './prepare.ts';
+import { Recorder } from './recorder.ts';
 import { Redactor } from './redact.ts';
 import { Ring } from './ring.ts';
 import { RuntimeProcess } from './runtime-process.ts';
 import { type RuntimeProxy, startRuntimeProxy } from './runtime-proxy.ts';
-import { loadS3Store } from './s3-client.ts';
-import { type Settings, steeredEndpoints } from './settings.ts';
+import { RuntimeTap } from './runtime-tap.ts';
+import { s3Store } from './s3-store.ts';
+import type { Settings } from './settings.ts';
 import { Shipper } from './shipper.ts';
+import { Speakers } from './speakers.ts';
 import { SteeredConnections } from './steered.ts';
 import { UnobservedSockets } from './unobserved-sockets.ts';
 import { Upstream } from './upstream.ts';
+import { Conversations } from './wire/conversations.ts';
 
-/** How often the ring is emptied while the function runs, in ms. */
+/** How often the ring is emptied while the function runs, in ms: with nobody who rings, and with a bell. */
 const DRAIN_MS = 8;
-/** Present where the runtime is Java's, which reads no PEM. */
-const JAVA = '/var/lang/bin/java';
+const DRAIN_MS_BELL = 50;
 /** Settings that are told to be wrong; a function's environment holds 4 KB. */
 const PROBLEMS_MOST = 32;
 
 export interface CaptureOptions {
   readonly settings: Settings;
   readonly env: NodeJS.ProcessEnv;
-  /** Folder of the shim and the probe (/opt/alastor). */
-  readonly home: string;
+  readonly prepared: Prepared;
   /** Settled when Init does not wait for us any more; heavy parts load then. */
   readonly registered: Promise<void>;
 }
@@ -45,13 +44,26 @@ export class Capture {
   readonly shipper: Shipper;
   readonly invocations: Invocations;
   readonly runtime: RuntimeProcess;
+  readonly speakers: Speakers;
+  readonly tap: RuntimeTap;
+  #bell: Bell | undefined;
   #front: Front | undefined;
   #proxy: RuntimeProxy | undefined;
   #ticker: NodeJS.Timeout | undefined;
   #platform: PlatformCapabilities = { ptrace: false, seccomp: false, userNamespaces: false };
   #shim: boolean;
+  readonly #tapsRequests: boolean;
   #heard = false;
+  #asked = false;
+  /** {@link losses} when the last request was over. */
+  lossesBefore = 0;
+  #watching = 0;
+  /** Requests that have ended, whose sockets are still to be looked for. */
+  #ended: RequestId[] = [];
+  #lookingFor: RequestId | undefined;
   readonly #steered = new SteeredConnections();
+  readonly #wire = new Conversations();
+  readonly #exchanges = { push: (observation: Observation) => this.recorder.observe(observation) };
   readonly #sockets: UnobservedSockets;
   readonly #settings: Settings;
   readonly #attribution: Attribution | undefined;
@@ -59,14 +71,12 @@ export class Capture {
   #stored: { readonly of: string; readonly records: number } = { of: '', records: 0 };
   #over = false;
 
-  private constructor({ settings, env, home }: CaptureOptions, ring: EventSource | undefined) {
+  private constructor({ settings, env, prepared }: CaptureOptions, ring: Ring | undefined) {
     this.#settings = settings;
-    this.#shim = ring !== undefined && existsSync(join(home, 'libalastor.so'));
+    this.#shim = prepared.shim;
+    this.#tapsRequests = prepared.tapsRequests;
     this.shipper = new Shipper({
-      store: async () => {
-        if (settings.bucket === undefined) throw new Error('ALASTOR_BUCKET is not set: nothing can be stored');
-        return loadS3Store(settings.bucket);
-      },
+      store: s3Store(settings.bucket),
       fn: settings.fn,
       version: settings.version,
       caps: () => this.capabilities,
@@ -88,12 +98,12 @@ export class Capture {
       ...(ship.when === 'interval' ? { batchAgeMs: ship.ms } : {}),
       ...(ship.when === 'size' ? { batchBytes: ship.bytes, batchAgeMs: Number.POSITIVE_INFINITY } : {}),
       onEvent: (event) => this.#onEvent(event),
-      onDrained: () => this.#account(),
+      onDrained: () => this.#onDrained(),
     });
     this.runtime = new RuntimeProcess(settings.dir);
     this.#sockets = new UnobservedSockets({
       drain: () => this.recorder.drain(),
-      observe: (observation) => this.recorder.observe(observation),
+      observe: (observation) => this.recorder.observe(observation, this.#lookingFor),
       runtimePid: () => this.runtime.pid,
       ownPorts: () => new Set([this.#front?.port, this.#proxy?.port].filter((port) => port !== undefined)),
     });
@@ -101,17 +111,32 @@ export class Capture {
       recorder: this.recorder,
       managed: settings.managed,
       attribution,
-      onAsked: (first) => this.#onAsked(first),
+      onAsked: () => this.#onAsked(),
       onBegun: () => this.#onBegun(),
-      onEnding: () => this.#lookForSockets((sockets) => sockets.look()),
-      onDone: () => this.#onDone(),
+      onDone: (req) => this.#onDone(req),
+      losses: () => this.losses,
     });
+    this.speakers = new Speakers({
+      invocations: this.invocations,
+      runtime: this.runtime,
+      managed: settings.managed,
+      onStranger: (detail, t) => this.recorder.observe({ kind: 'unobserved', t, what: 'process', detail }),
+    });
+    this.tap = new RuntimeTap({
+      listener: this.speakers,
+      onIncomplete: (req) =>
+        this.recorder.gap('ring-full', 1, `the event of request ${req} was too much for the ring: no digest, no keys`),
+      onExchange: (proc, observation) => {
+        if (!this.speakers.isRuntime({ proc })) this.recorder.observe(observation());
+      },
+    });
+    if (ring !== undefined) ring.wire = (event, out) => (event.runtimeApi ? this.tap.take(event) : this.#wire.take(event, out));
   }
 
-  /** Everything the wrapper needs is in place when this is settled; never rejects. */
+  /** The runtime starts meanwhile, and may be waiting already at what has been prepared; never rejects. */
   static async start(options: CaptureOptions): Promise<Capture> {
-    const { settings } = options;
-    const failures: string[] = [];
+    const { settings, prepared } = options;
+    const failures = [...prepared.failures];
     const attempt = async <T>(what: string, work: () => T | Promise<T>): Promise<T | undefined> => {
       try {
         return await work();
@@ -121,32 +146,18 @@ export class Capture {
         return undefined;
       }
     };
-    const probing = probePlatform(join(options.home, 'probe'));
-    const before = leftBehind(settings.dir);
-    const ring = await attempt('the event ring', () => {
-      prepareDir(settings.dir);
-      return Ring.create(join(settings.dir, 'ring'));
-    });
-    const capture = new Capture(options, ring);
+    const capture = new Capture(options, prepared.ring && new Ring(prepared.ring));
     capture.#ledger = await attempt('the ledger', () => new Ledger(settings.dir));
-    const steer = (await attempt('endpoint overrides', () => steeredEndpoints(options.env))) ?? [];
-    capture.#proxy = await attempt('the Runtime API proxy', () => {
-      return startRuntimeProxy(new Upstream(settings, options.env), capture.invocations);
-    });
+    // Before anybody is served: the record of Init comes first.
+    capture.#platform = await prepared.platform;
+    const { requests, front, before } = prepared;
+    if (requests !== undefined)
+      capture.#proxy = await attempt('the Runtime API proxy', () => {
+        return startRuntimeProxy(new Upstream(settings, options.env), capture.speakers, requests);
+      });
     if (capture.#proxy !== undefined) capture.#attribution?.listensOn(capture.#proxy.port);
-    const { network } = settings;
-    if (network === 'auto' || network === 'proxy')
-      capture.#front = await attempt('the network proxy', () => capture.#startFront(options, steer));
-    const ca = await attempt('the audit certificate', async () => capture.#front?.caPem());
-    await attempt('the shared files', () => {
-      if (ca !== undefined) writeShared(settings.dir, 'ca.pem', ca);
-      if (ca !== undefined && existsSync(JAVA)) writeShared(settings.dir, 'ca.jks', javaTruststore(ca));
-      // Without the certificate nothing may be steered: every TLS client would fail.
-      const proxy = ca === undefined ? undefined : capture.#front?.port;
-      const tap = network === 'auto' || network === 'tap';
-      writeShared(settings.dir, 'ports', portsFile({ runtime: capture.#proxy?.port, proxy, steer, tap }));
-    });
-    capture.#platform = await probing;
+    if (front !== undefined) capture.#front = await attempt('the network proxy', () => capture.#startFront(options, front));
+    if (prepared.bell !== undefined) capture.#bell = Bell.hang(prepared.bell, () => capture.recorder.drain());
     capture.#recordInit(before);
     for (const failure of failures) capture.recorder.gap('proxy-lost', 0, failure);
     capture.#tick(true);
@@ -157,8 +168,30 @@ export class Capture {
     return {
       shim: this.#shim,
       runtimeProxy: this.#proxy !== undefined,
+      runtimeTap: this.#tapsRequests,
       networkProxy: this.#front !== undefined,
       ...this.#platform,
+    };
+  }
+
+  /** What was lost of what a tap would have told of requests: counts up. */
+  get losses(): number {
+    return this.speakers.tapped ? this.tap.lost + this.recorder.dropped : 0;
+  }
+
+  /** Whether the runtime runs under the shim, so that it will be heard. */
+  get shimmed(): boolean {
+    return this.#heard;
+  }
+
+  /** Reads the ring at intervals until what it answers is called. */
+  watch(): () => void {
+    this.#watching++;
+    this.#tick(true);
+    return () => {
+      this.#watching--;
+      this.lossesBefore = this.losses;
+      this.#rest();
     };
   }
 
@@ -185,6 +218,11 @@ export class Capture {
     return this.shipper.backlogBytes === 0 || this.shipper.flush(withinMs);
   }
 
+  /** Ends what passes through the network proxy: only then it tells what connections that were still open have carried. */
+  async closeNetwork(): Promise<void> {
+    await stopFront(this.#front);
+  }
+
   /** Nothing comes after this: what is not stored now is lost, and the ledger says so. */
   ended(): void {
     this.#over = true;
@@ -203,10 +241,10 @@ export class Capture {
     this.#ledger?.write({ instanceId, recorded, stored, dropped, ended: this.#over });
   }
 
-  #startFront({ env, registered }: CaptureOptions, steerExtra: readonly string[]): Promise<Front> {
+  #startFront({ prepared, registered }: CaptureOptions, door: FrontDoor): Promise<Front> {
     return startFront({
-      env,
-      steerExtra,
+      door,
+      steerExtra: prepared.steer,
       loadAfter: registered,
       loadWhenNeeded: this.#settings.network === 'auto' && this.#settings.node,
       lookup: (port: number, waitMs: number) => this.#steered.find(port, waitMs, () => this.recorder.drain()),
@@ -232,7 +270,19 @@ export class Capture {
   #onEvent(event: Observation): void {
     this.#steered.learn(event);
     this.#sockets.learn(event);
-    if (event.kind === 'process-start') this.#heard = this.#shim = true;
+    this.speakers.learn(event);
+    if (event.kind === 'process-exit' && event.proc !== undefined)
+      this.#wire.gone(event.child ?? event.proc, event.t, this.#exchanges);
+    if (event.kind !== 'process-start') return;
+    this.#heard = this.#shim = true;
+    if (event.how === 'runtime') this.runtime.look();
+  }
+
+  /** Records the exchanges that are under way: nothing more will be seen of them. */
+  endConnections(): void {
+    this.recorder.drain();
+    this.tap.end(nowMicros());
+    this.#wire.end(nowMicros(), this.#exchanges);
   }
 
   /** Several requests in one process: what it does is recorded without a request, and this says why. */
@@ -247,10 +297,11 @@ export class Capture {
     if (this.#settings.ship.when !== 'end') this.recorder.tick();
   }
 
-  #onAsked(first: boolean): void {
+  #onAsked(): void {
     this.runtime.look();
-    if (first) this.#checkShim();
-    if (this.recorder.active.size === 0 && !this.#settings.managed) this.#tick(false);
+    if (!this.#asked) this.#checkShim();
+    this.#asked = true;
+    this.#rest();
   }
 
   /** A runtime that asks for work has been running for a while: a shim inside would have been heard. */
@@ -265,10 +316,25 @@ export class Capture {
     });
   }
 
-  #onDone(): void {
+  #onDone(req: RequestId): void {
+    this.#ended.push(req);
     // Concurrent requests never all end at once: nothing waits for a flush, so it goes as it comes.
     if (this.#settings.managed && this.#settings.ship.when === 'end') this.recorder.cut();
-    else if (!this.#settings.managed && this.recorder.active.size === 0) this.#tick(false);
+    else this.#rest();
+  }
+
+  #onDrained(): void {
+    for (const req of this.#ended.splice(0)) {
+      this.#lookingFor = req;
+      this.#lookForSockets((sockets) => sockets.look());
+      this.#lookingFor = undefined;
+    }
+    this.#account();
+  }
+
+  /** Between requests there is nothing to be read that could not wait for the next. */
+  #rest(): void {
+    if (this.#watching === 0 && this.recorder.active.size === 0 && !this.#settings.managed) this.#tick(false);
   }
 
   #tick(on: boolean): void {
@@ -276,10 +342,13 @@ export class Capture {
       clearInterval(this.#ticker);
       this.#ticker = undefined;
     } else {
-      this.#ticker ??= setInterval(() => {
-        this.recorder.tick();
-        if (this.recorder.active.size > 0) this.#lookForSockets((sockets) => sockets.tick());
-      }, DRAIN_MS);
+      this.#ticker ??= setInterval(
+        () => {
+          this.recorder.tick();
+          if (this.recorder.active.size > 0) this.#lookForSockets((sockets) => sockets.tick());
+        },
+        this.#bell === undefined ? DRAIN_MS : DRAIN_MS_BELL,
+      );
     }
   }
 

@@ -1,5 +1,6 @@
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ProcessId } from '../record/types.ts';
 
 /**
  * Makes the directory the extension shares with wrapper and shim, empty. After a reset of the environment /tmp still holds
@@ -25,14 +26,20 @@ export interface Ports {
   readonly steer: readonly string[];
   /** Processes may tap their own traffic. */
   readonly tap: boolean;
+  /** The recorder's process, if it can see itself. */
+  readonly recorder: ProcessId | undefined;
+  /** What the shim tees. */
+  readonly tee: readonly ('http' | 'runtime')[];
 }
 
 /** One `NAME=value` per line; values hold nothing that a shell would interpret. */
-export function portsFile({ runtime, proxy, steer, tap }: Ports): string {
+export function portsFile({ runtime, proxy, steer, tap, tee, recorder }: Ports): string {
   const lines = [
     ...(runtime === undefined ? [] : [`ALASTOR_RUNTIME_PORT=${runtime}`]),
     ...(proxy === undefined ? [] : [`ALASTOR_PROXY_PORT=${proxy}`]),
     ...(tap ? ['ALASTOR_TAP=1'] : []),
+    ...(tee.length > 0 ? [`ALASTOR_TEE=${tee.join(',')}`] : []),
+    ...(recorder === undefined ? [] : [`ALASTOR_RECORDER=${recorder}`]),
     `ALASTOR_STEER=${steer.join(',')}`,
   ];
   return `${lines.join('\n')}\n`;

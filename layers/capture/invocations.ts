@@ -4,7 +4,7 @@ import { payloadOf } from './body.ts';
 import { nowMicros } from './clock.ts';
 import { readEvent, requestKey } from './handover/index.ts';
 import type { Recorder } from './recorder.ts';
-import type { Invocation, Outcome, RuntimeListener } from './runtime-proxy.ts';
+import type { Invocation, Outcome, Speaker } from './runtime-calls.ts';
 
 /** Characters of join keys and resources that one record has room for; more of them are counted as lost. */
 const KEY_ROOM = 40 * 1024;
@@ -17,48 +17,42 @@ export interface InvocationOptions {
   readonly managed: boolean;
   /** Which process works for which of them. */
   readonly attribution?: Attribution | undefined;
-  /** The runtime waits for work; `first` when Init has just ended. */
-  readonly onAsked: (first: boolean) => void;
+  /** The runtime waits for work. */
+  readonly onAsked: () => void;
   readonly onBegun: () => void;
-  /** A request is about to end: the last moment to record something in it. */
-  readonly onEnding: () => void;
   /** A request is over; what it left can be shipped. */
-  readonly onDone: () => void;
+  readonly onDone: (req: RequestId) => void;
+  /** Counts what was lost of what is said of requests: without loss, what was not seen did not happen. */
+  readonly losses: () => number;
 }
 
-/** Follows every request from the runtime's view, and lets the extension wait for the end of one. */
-export class Invocations implements RuntimeListener {
+/** Follows every request from the runtime's view, and lets the extension wait for the end of one. Times in µs since 1970. */
+export class Invocations {
   readonly #options: InvocationOptions;
   readonly #waits = new Map<RequestId, PromiseWithResolvers<void>>();
   /** Results given before: a fixed one tells nothing, and would make one place in the index that every request goes to. */
   readonly #results = new Set<string>();
   /** Requests whose result nobody can be handed on: whoever asked gets it over HTTP. */
-  readonly #answered = new Set<RequestId>();
-  #seen = false;
+  readonly #direct = new Set<RequestId>();
+  #lossesBefore = 0;
 
   constructor(options: InvocationOptions) {
     this.#options = options;
   }
 
-  /** Whether the runtime talks through the proxy at all. A runtime asks for work before any request is announced. */
-  get proxied(): boolean {
-    return this.#seen;
-  }
-
-  asked(): void {
-    const first = !this.#seen;
-    this.#seen = true;
+  /** The runtime asks for work: everything it was doing is finished. */
+  asked(t: number): void {
     const { recorder, managed, onAsked } = this.#options;
     for (const [req, phase] of managed ? [] : [...recorder.active]) {
       // It asks for more without having answered: the process that had the request is gone, and this is its successor.
-      if (phase === 'invoke') this.fail(req, 'crash');
-      else this.#finish(req);
+      if (phase === 'invoke') this.fail(req, 'crash', t);
+      else this.finish(req, t);
     }
     recorder.drain();
-    onAsked(first);
+    onAsked();
   }
 
-  begun(invocation: Invocation): void {
+  begun(who: Speaker, invocation: Invocation, t: number): void {
     const { keys, resources, trigger } = readEvent(invocation.body, invocation.fnArn);
     const all = withPlatformKeys(keys, invocation);
     const kept = withinRoom(all, KEY_ROOM);
@@ -74,24 +68,33 @@ export class Invocations implements RuntimeListener {
       keys: kept,
       resources: keptResources,
     };
-    if (trigger.type === 'http' || trigger.type === 'alb') this.#answered.add(invocation.reqId);
-    this.#options.recorder.begin(invocation.reqId, { ...begin, t: nowMicros() });
-    this.#options.attribution?.fetched(invocation.reqId, invocation.port, nowMicros());
+    if (trigger.type === 'http' || trigger.type === 'alb') this.#direct.add(invocation.reqId);
+    // It has another one, so it has asked, although that was not seen.
+    if (!this.#options.managed)
+      for (const req of [...this.#options.recorder.active.keys()]) if (req !== invocation.reqId) this.lose(req, t);
+    this.#lossesBefore = this.#options.losses();
+    this.#options.recorder.begin(invocation.reqId, { ...begin, t }, t);
+    this.#options.attribution?.fetched(invocation.reqId, who, t);
     this.#options.onBegun();
     if (lost > 0) this.#options.recorder.gap('oversize', lost, 'join keys of a batch beyond what a record can hold');
   }
 
-  ended(reqId: string, outcome: Outcome): void {
-    const keys = outcome.status !== 'ok' || this.#answered.has(reqId) ? [] : this.#resultKeys(payloadOf(outcome.response));
+  ended(reqId: string, outcome: Outcome, t: number): void {
+    const keys = outcome.status !== 'ok' || this.#direct.has(reqId) ? [] : this.#resultKeys(payloadOf(outcome.response));
     const handedOn = keys.length === 0 ? {} : { keys };
-    this.#options.recorder.end(reqId, { kind: 'request-end', t: nowMicros(), ...outcome, ...handedOn });
-    if (this.#options.managed) this.#finish(reqId);
+    this.#options.recorder.end(reqId, { kind: 'request-end', t, ...outcome, ...handedOn }, t);
+    if (this.#options.managed) this.finish(reqId, t);
   }
 
-  initFailed(outcome: Outcome): void {
+  /** Somebody else has answered in the runtime's place, and the platform took that. */
+  answered(reqId: string, outcome: Outcome, t: number): void {
+    if (this.#options.recorder.active.get(reqId) === 'invoke') this.ended(reqId, outcome, t);
+  }
+
+  initFailed(outcome: Outcome, t: number): void {
     const { recorder } = this.#options;
     recorder.drain();
-    recorder.observe({ kind: 'request-end', t: nowMicros(), ...outcome });
+    recorder.observe({ kind: 'request-end', t, ...outcome });
     recorder.cut();
   }
 
@@ -105,12 +108,20 @@ export class Invocations implements RuntimeListener {
   }
 
   /** The request will get no answer from its runtime any more. */
-  fail(reqId: RequestId, status: 'timeout' | 'crash'): void {
-    const { recorder } = this.#options;
+  fail(reqId: RequestId, status: 'timeout' | 'crash', t: number = nowMicros()): void {
+    const { recorder, losses } = this.#options;
+    if (status === 'crash' && losses() > this.#lossesBefore) return void this.lose(reqId, t);
     if (recorder.active.get(reqId) === 'invoke') {
-      recorder.end(reqId, { kind: 'request-end', t: nowMicros(), status, response: { bytes: 0 } });
+      recorder.end(reqId, { kind: 'request-end', t, status, response: { bytes: 0 } }, t);
     }
-    this.#finish(reqId);
+    this.finish(reqId, t);
+  }
+
+  /** Nobody knows how it ended: what would have told was lost. */
+  lose(reqId: RequestId, t: number = nowMicros()): void {
+    const { recorder } = this.#options;
+    if (recorder.active.get(reqId) === 'invoke') recorder.gap('shim-lost', 1, `how request ${reqId} ended was not seen`);
+    this.finish(reqId, t);
   }
 
   /** Resolves when the request is over, also when it was before this call. To be called once per INVOKE event. */
@@ -127,12 +138,12 @@ export class Invocations implements RuntimeListener {
     return [{ key: `payload:${payload}`, sure: 'inferred' }];
   }
 
-  #finish(reqId: RequestId): void {
-    if (this.#options.recorder.active.has(reqId)) this.#options.onEnding();
-    this.#options.recorder.done(reqId);
-    this.#answered.delete(reqId);
+  /** The request is over. */
+  finish(reqId: RequestId, t: number): void {
+    this.#options.recorder.done(reqId, t);
+    this.#direct.delete(reqId);
     if (!this.#options.managed) this.#wait(reqId).resolve();
-    this.#options.onDone();
+    this.#options.onDone(reqId);
   }
 
   #wait(reqId: RequestId): PromiseWithResolvers<void> {

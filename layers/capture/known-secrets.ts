@@ -8,6 +8,8 @@ const SECRET_VARIABLE =
 /** Say where a secret is, or something about it, and are no secret: redacting them would blot out tables, hosts and paths. */
 const ABOUT_A_SECRET =
   /_(?:name|arn|ids?|table|url|uri|domain|mode|type|path|file|dir|bucket|queue|topic|region|ttl|host|port|endpoint|user|username|issuer|audience|enabled|length|parameter|stage|prefix|header)$/i;
+/** A shell's working directories, and no passwords: every path below would be blotted out. */
+const DIRECTORY = /^(?:OLD)?PWD$/;
 /** Named like the ones above, and secret nevertheless. */
 const SECRET_AFTER_ALL = /^AWS_ACCESS_KEY_ID$|session_?id$/i;
 const PASSWORD_IN_URL = /^[a-z][a-z0-9+.-]{1,20}:\/\/[^\s/?#@:]{0,256}:([^\s/?#@]{1,1024})@/i;
@@ -23,7 +25,7 @@ const VALUE_MOST = 4096;
 export function secretValues(env: Readonly<Record<string, string | undefined>>): readonly string[] {
   const found = new Set<string>();
   for (const [name, value] of Object.entries(env)) {
-    if (value === undefined || value.length < VALUE_LEAST || value.length > VALUE_MOST) continue;
+    if (value === undefined || DIRECTORY.test(name) || value.length < VALUE_LEAST || value.length > VALUE_MOST) continue;
     const inUrl = PASSWORD_IN_URL.exec(value)?.[1];
     if (inUrl !== undefined && inUrl.length >= VALUE_LEAST) {
       found.add(inUrl);

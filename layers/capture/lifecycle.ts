@@ -9,8 +9,8 @@ export interface LifecycleOptions {
   readonly api: ExtensionApi;
   /** Lambda Managed Instances accept no other event than SHUTDOWN. */
   readonly shutdownOnly: boolean;
-  /** Init goes on without us from here. */
-  readonly onRegistered: () => void;
+  /** The runtime starts now. Awaited before the first event is asked for, which ends our part of Init. */
+  readonly onRegistered: () => Promise<void>;
   /** The environment may freeze as soon as this is settled. */
   readonly onInvoke: (event: InvokeEvent) => Promise<void>;
   readonly onShutdown: (event: ShutdownEvent) => Promise<void>;
@@ -26,7 +26,7 @@ const RETRY_MS = [10, 1000] as const;
 export async function runLifecycle(options: LifecycleOptions): Promise<void> {
   const { api } = options;
   await untilDone('registering', () => api.register(options.shutdownOnly ? ['SHUTDOWN'] : ['INVOKE', 'SHUTDOWN']));
-  options.onRegistered();
+  await options.onRegistered();
   for (;;) {
     const event = await untilDone('waiting for the next event', () => api.next());
     if (event.eventType === 'SHUTDOWN') {

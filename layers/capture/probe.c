@@ -1,6 +1,7 @@
 /*
  * Asks the kernel three questions and prints the answers: may a process be traced, may a seccomp filter be added, may a user
- * namespace be made? Each is asked by a child of its own, since some sandboxes kill who asks, and given a second.
+ * namespace be made? Each is asked by a child of its own, since some sandboxes kill who asks, and given a second. Before that it
+ * makes the named pipe whose path it is given.
  */
 #define _GNU_SOURCE
 #include <linux/filter.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,7 +36,8 @@ static int ask(int (*question)(void)) {
   return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 7;
 }
 
-int main(void) {
+int main(int count, char *arguments[]) {
+  if (count > 1 && mkfifo(arguments[1], 0600)) perror(arguments[1]);
   /* Each answer counts, also when there is no time for the next. */
   setvbuf(stdout, NULL, _IOLBF, 0);
   printf("ptrace=%d\n", ask(may_trace));

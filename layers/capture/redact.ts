@@ -194,8 +194,13 @@ export class Redactor {
     });
   }
 
+  /** Name of something in the instance: a file, a program. */
+  name(text: string): string {
+    return this.text(text, this.#local);
+  }
+
   #named<T extends object, K extends keyof T>(object: T, field: K): T {
-    return this.#with(object, field, (text) => this.text(text, this.#local));
+    return this.#with(object, field, (text) => this.name(text));
   }
 
   #clean<T extends object, K extends keyof T>(object: T, field: K): T {

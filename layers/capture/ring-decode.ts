@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { posix } from 'node:path';
 import type { FileChangeObservation, Observation, Peer, ProcessId, ProcessStartObservation } from '../record/types.ts';
-import type { RingEvent } from './ring-event.ts';
+import type { EventReader, RingEvent } from './ring-event.ts';
 
 /** What an event says, without time and process, which are the same for all. */
 type Said<T = Observation> = T extends unknown ? Omit<T, 't' | 'proc'> : never;
@@ -30,7 +30,10 @@ function text(bytes: Buffer | undefined): string {
 
 /** The name as the application gave it, without `.`, `..` and doubled slashes. Symbolic links are not followed. */
 function path(bytes: Buffer | undefined): string {
-  const name = text(bytes);
+  return normal(text(bytes));
+}
+
+function normal(name: string): string {
   if (!name.startsWith('/') || !/\/(\.{0,2}(\/|$))/.test(name)) return name;
   const clean = posix.normalize(name);
   return clean.length > 1 && clean.endsWith('/') ? clean.slice(0, -1) : clean;
@@ -67,6 +70,11 @@ function peer(family: number, protocol: number, port: number, bytes: Buffer | un
   return addr === undefined ? undefined : { addr, port: port & 0xffff, proto };
 }
 
+/** `family` 4 or 6, as `enum family` of layers/shim/socket.h. */
+export function addressPeer(family: number, port: number, bytes: Buffer | undefined): Peer | undefined {
+  return family === 4 || family === 6 ? peer(family, 1, port, bytes) : undefined;
+}
+
 function decodeSocket(e: RingEvent): Said | undefined {
   const [fd, second, third, fourth] = e.numbers;
   if (e.type === 10) {
@@ -79,7 +87,8 @@ function decodeSocket(e: RingEvent): Said | undefined {
   const errno = fourth & 0xffff;
   if (e.type === 8) return { kind: 'socket-accept', peer: to, fd, localPort };
   if (e.type === 9) return { kind: 'socket-bind', peer: to, fd };
-  const tapped = (second & 2) === 2 ? { tapped: true } : {};
+  /* By a tap inside the process, or teed by the shim: either way what goes over it is told without the proxy. */
+  const tapped = (second & 6) !== 0 ? { tapped: true } : {};
   return {
     kind: 'socket-connect',
     peer: to,
@@ -91,22 +100,30 @@ function decodeSocket(e: RingEvent): Said | undefined {
   };
 }
 
-function decodeFile(e: RingEvent): Said | undefined {
-  const [first, second, third] = e.numbers;
+/** An open or a close of a file, which is what nearly all events are about, understood where it lies. `undefined`: nonsense. */
+export function decodeOpenClose(e: EventReader, at: number, length: number): Observation | undefined {
+  const name = normal(e.onlyText(at, length) ?? '');
+  if (name === '') return undefined;
+  const [t, proc] = [e.time(at), e.proc(at)];
+  const [first, second, third] = [e.number(at, 0), e.number(at, 1), e.number(at, 2)];
+  if (e.type(at) === 5) return { t, proc, kind: 'file-close', path: name, fd: first, read: second, written: third };
+  const access = second & 3;
+  return {
+    t,
+    proc,
+    kind: 'file-open',
+    path: name,
+    mode: access === constants.O_RDONLY ? 'r' : access === constants.O_WRONLY ? 'w' : 'rw',
+    created: third === 1,
+    truncated: (second & constants.O_TRUNC) !== 0 && third !== 1,
+    fd: first | 0,
+  };
+}
+
+function decodeFileChange(e: RingEvent): Said | undefined {
+  const [first, second] = e.numbers;
   const name = path(e.strings[0]);
   if (name === '') return undefined;
-  if (e.type === 4) {
-    const access = second & 3;
-    return {
-      kind: 'file-open',
-      path: name,
-      mode: access === constants.O_RDONLY ? 'r' : access === constants.O_WRONLY ? 'w' : 'rw',
-      created: third === 1,
-      truncated: (second & constants.O_TRUNC) !== 0 && third !== 1,
-      fd: first | 0,
-    };
-  }
-  if (e.type === 5) return { kind: 'file-close', path: name, fd: first, read: second, written: third };
   const op = CHANGES[first - 1];
   if (op === undefined) return undefined;
   const to = e.strings.length > 1 ? path(e.strings[1]) : undefined;
@@ -155,11 +172,11 @@ function decodeOther(e: RingEvent): Said | undefined {
   return what && { kind: 'unobserved', what, detail: text(e.strings[0]) };
 }
 
-/** Understands one event; the numbers of `type` are those of `enum event_type` in layers/shim/ring.h. `undefined`: nonsense. */
+/** Understands one event other than those of {@link decodeOpenClose}; the numbers of `type` are those of `enum event_type` in layers/shim/ring.h. `undefined`: nonsense. */
 export function decode(e: RingEvent, origin: ImageOrigin): Observation | undefined {
   let said: Said | undefined;
   if (e.type >= 1 && e.type <= 3) said = decodeProcess(e, origin);
-  else if (e.type <= 6) said = decodeFile(e);
+  else if (e.type === 6) said = decodeFileChange(e);
   else if (e.type <= 10) said = decodeSocket(e);
   else if (e.type <= 12) said = decodeOther(e);
   return said && ({ t: e.t, proc: e.proc, ...said } as Observation);

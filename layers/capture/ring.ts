@@ -1,10 +1,9 @@
-import { randomBytes } from 'node:crypto';
-import { closeSync, constants, mkdirSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { closeSync, readSync, writeSync } from 'node:fs';
 import type { GapObservation, Observation, ProcessId } from '../record/types.ts';
 import { Census } from './ring-census.ts';
-import { decode } from './ring-decode.ts';
-import { type RingEvent, readU64, takeApart } from './ring-event.ts';
+import { decode, decodeOpenClose } from './ring-decode.ts';
+import { EventReader, type RingEvent, readU64 } from './ring-event.ts';
+import { makeRing, type RingFile } from './ring-file.ts';
 import {
   CELL,
   checksum,
@@ -14,21 +13,28 @@ import {
   EVENT_MAX,
   HEAD_AT,
   RING_HEAD_BYTES,
-  RING_MAGIC,
-  RING_VERSION,
+  RUNG_AT,
   TAIL_AT,
   UNNUMBERED,
 } from './ring-layout.ts';
 import { TapParts } from './tap/parts.ts';
 import { readTapMessage } from './tap/reading.ts';
+import { decodeWire, WIRE_BYTES, WIRE_CLOSE, type WireEvent } from './wire/event.ts';
 
 /** Read at a time. Bounds memory, not what a drain yields. */
-const CHUNK = 1 << 20;
+const CHUNK = 1 << 18;
+/** What a brief read takes at most: some 8000 events, which take some 10 ms. */
+const BRIEFLY = 1 << 20;
+/** How often the shims are told that the recorder lives when there is nothing else to tell them, in ms. */
+const BEAT_MS = 500;
 /** A reserved but unfinished event blocks the ring no longer than this (ms) and this many drains: its writer has died. */
 const UNFINISHED_MS = 500;
 const UNFINISHED_DRAINS = 5;
-/** `EV_TAP` of layers/shim/ring.h: a part of what a tap has to say, which need not be an observation yet. */
+/** Of `enum event_type` in layers/shim/ring.h. A tap's event is a part of what it has to say, which need not be an observation yet. */
+const FILE_OPEN = 4;
+const FILE_CLOSE = 5;
 const TAP = 13;
+const NOT_RUNG = Buffer.alloc(4);
 
 /**
  * The reading end of the ring that every shimmed process writes to. Node cannot map files, so it is read through the page
@@ -36,88 +42,83 @@ const TAP = 13;
  */
 export class Ring {
   readonly path: string;
+  /** Reads what the shim tees of connections; what comes of it takes its place in `out`. The event is not to be kept. */
+  wire: ((event: WireEvent, out: { push(observation: Observation): void }) => void) | undefined;
   readonly #fd: number;
   readonly #capacity: number;
-  readonly #key: bigint;
+  readonly #keyLow: number;
+  readonly #keyHigh: number;
   readonly #head = Buffer.alloc(RING_HEAD_BYTES);
   readonly #publish = Buffer.alloc(16);
   readonly #bytes: Buffer;
   readonly #words: Int32Array;
+  readonly #events: EventReader;
   readonly #census = new Census();
   readonly #taps = new TapParts();
   #tail = 0;
+  #published = -1;
+  #beaten = 0;
   #dropped = 0;
   #stuck: { at: number; since: number; drains: number } | undefined;
 
-  /**
-   * Makes the file, whole before its name appears, so that no process maps a half-made one. `bytes`: room for events, a power
-   * of two from 16 KiB to 1 GiB. All blocks are written: a full disk must not kill the processes that map the file (SIGBUS).
-   * @throws the file system's error when the file cannot be made; RangeError for other sizes.
-   */
-  static create(path: string, bytes: number = 8 << 20): Ring {
-    if (bytes < 2 * EVENT_MAX || bytes > 1 << 30 || (bytes & (bytes - 1)) !== 0) {
-      throw new RangeError(`ring ${path}: ${bytes} bytes is not a power of two from 16 KiB to 1 GiB`);
-    }
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    const temporary = `${path}.${process.pid}.new`;
-    const fd = openSync(temporary, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW, 0o600);
-    const key = randomBytes(8).readBigUInt64LE();
-    const head = Buffer.alloc(DATA_AT);
-    head.writeBigUInt64LE(RING_MAGIC, 0);
-    head.writeUInt32LE(RING_VERSION, 8);
-    head.writeBigUInt64LE(BigInt(bytes), 16);
-    head.writeBigUInt64LE(key, 24);
-    try {
-      writeAll(fd, head, 0);
-      const zeros = Buffer.alloc(Math.min(bytes, CHUNK));
-      for (let at = 0; at < bytes; at += zeros.length) writeAll(fd, zeros, DATA_AT + at);
-      const ring = new Ring(path, fd, bytes, key);
-      ring.beat();
-      renameSync(temporary, path);
-      return ring;
-    } catch (error) {
-      // Half a ring must not take the last of a full disk from the function; open, it would even without its name.
-      closeSync(fd);
-      rmSync(temporary, { force: true });
-      throw error;
-    }
+  /** Makes the file and reads it, see {@link makeRing}. */
+  static create(path: string, bytes?: number): Ring {
+    return new Ring(makeRing(path, bytes));
   }
 
-  private constructor(path: string, fd: number, capacity: number, key: bigint) {
+  constructor({ path, fd, capacity, key }: RingFile) {
     this.path = path;
     this.#fd = fd;
     this.#capacity = capacity;
-    this.#key = key;
+    this.#keyLow = Number(key & 0xffffffffn);
+    this.#keyHigh = Number(key >> 32n);
     const memory = new ArrayBuffer(Math.min(CHUNK, capacity));
     this.#bytes = Buffer.from(memory);
     this.#words = new Int32Array(memory);
+    this.#events = new EventReader(this.#bytes, this.#words);
   }
 
   /** Tells the shims that the recorder lives; without it for 10 s they stop steering connections. A drain does this too. */
   beat(): void {
+    this.#published = this.#tail;
+    this.#beaten = performance.now();
     this.#publish.writeBigUInt64LE(BigInt(this.#tail), 0);
     this.#publish.writeBigUInt64LE(process.hrtime.bigint() / 1000n, 8);
     writeSync(this.#fd, this.#publish, 0, 16, TAIL_AT);
   }
 
-  /**
-   * Everything reported since the last call, in the one order of all processes, with a gap wherever something is missing.
-   * Takes what was there when it was called; what is reported meanwhile is left for the next call, so it always ends.
-   */
+  /** Everything reported since the last call. */
   drain(): Observation[] {
     const out: Observation[] = [];
+    this.read((observation) => out.push(observation));
+    return out;
+  }
+
+  /**
+   * Hands over what was reported since the last call, in the one order of all processes, with a gap wherever something is missing.
+   * Takes what was there when it was called; what is reported meanwhile is left for the next call, so it always ends.
+   * @param briefly takes a bounded part of it, so that it ends soon
+   */
+  read(take: (observation: Observation) => void, briefly = false): void {
     const now = performance.now();
     readSync(this.#fd, this.#head, 0, RING_HEAD_BYTES, 0);
     const head = readU64(this.#head, HEAD_AT);
-    this.#countDropped(out);
+    // Before anything is read: what comes from here on may ring again.
+    if (this.#head.readUInt32LE(RUNG_AT) !== 0) writeSync(this.#fd, NOT_RUNG, 0, 4, RUNG_AT);
+    this.#countDropped(take);
     if (head < this.#tail || head - this.#tail > this.#capacity || head % CELL !== 0) {
-      this.#resetHead(out, head);
+      this.#resetHead(take, head);
     } else {
-      while (this.#tail < head && this.#takeChunk(head, out, now));
+      const end = briefly ? Math.min(head, this.#tail + BRIEFLY) : head;
+      while (this.#tail < end && this.#takeChunk(head, take, now)) this.#freeBefore(head);
     }
-    for (const { proc, ...gap } of this.#census.overdue(now)) out.push(this.#gap(gap, proc));
-    this.beat();
-    return out;
+    for (const { proc, ...gap } of this.#census.overdue(now)) take(this.#gap(gap, proc));
+    if (this.#tail !== this.#published || now - this.#beaten > BEAT_MS) this.beat();
+  }
+
+  /** Writers need the room while this reads on, if there is much. */
+  #freeBefore(head: number): void {
+    if (head - this.#published > this.#capacity / 2) this.beat();
   }
 
   /** The file stays; processes that have it mapped drop what no longer fits. */
@@ -129,15 +130,15 @@ export class Ring {
     return { t: Date.now() * 1000, ...(proc === undefined ? {} : { proc }), ...gap };
   }
 
-  #countDropped(out: Observation[]): void {
+  #countDropped(take: (observation: Observation) => void): void {
     const dropped = readU64(this.#head, DROPPED_AT);
-    if (dropped > this.#dropped) out.push(this.#gap({ kind: 'gap', why: 'ring-full', lost: dropped - this.#dropped }));
+    if (dropped > this.#dropped) take(this.#gap({ kind: 'gap', why: 'ring-full', lost: dropped - this.#dropped }));
     this.#dropped = dropped;
   }
 
   /** A head that no writer can have left there. Writers drop everything until it is put right. */
-  #resetHead(out: Observation[], head: number): void {
-    out.push(this.#gap({ kind: 'gap', why: 'ring-damaged', lost: 0, detail: `head ${head}, tail ${this.#tail}` }));
+  #resetHead(take: (observation: Observation) => void, head: number): void {
+    take(this.#gap({ kind: 'gap', why: 'ring-damaged', lost: 0, detail: `head ${head}, tail ${this.#tail}` }));
     const right = Buffer.alloc(8);
     right.writeBigUInt64LE(BigInt(this.#tail));
     writeSync(this.#fd, right, 0, 8, HEAD_AT);
@@ -151,37 +152,57 @@ export class Ring {
   }
 
   /** Reads and consumes up to one chunk. False when there is nothing to be had now. */
-  #takeChunk(head: number, out: Observation[], now: number): boolean {
+  #takeChunk(head: number, take: (observation: Observation) => void, now: number): boolean {
     const start = this.#tail;
     const length = Math.min(head - start, this.#bytes.length);
     this.#read(start, length);
     let at = 0;
-    while (at < length) {
-      const size = this.#stampedLength(at, start + at, length);
-      if (size === 'beyond') break;
-      if (size === 'unfinished') {
-        if (!this.#giveUpOn(start + at, now)) {
-          this.#tail = start + at;
-          return false;
+    // Whatever becomes of an event, it is consumed: one that cannot be taken must not come again and again.
+    try {
+      while (at < length) {
+        const event = at;
+        const size = this.#stampedLength(event, start + event, length);
+        if (size === 'beyond') break;
+        if (size === 'unfinished') {
+          if (!this.#giveUpOn(start + event, now)) return false;
+          at = this.#findNext(event, start, length, take);
+          continue;
         }
-        at = this.#findNext(at, start, length, out);
-        continue;
+        at += Math.ceil(size / CELL) * CELL;
+        this.#stuck = undefined;
+        this.#takeEvent(event, size, take, now);
       }
-      const event = takeApart(this.#bytes, at, size);
-      const said = event && (event.type === TAP ? this.#tapped(event) : decode(event, this.#census.origin));
-      if (said === 'more') this.#stuck = undefined;
-      else if (said) out.push(said);
-      else out.push(this.#gap({ kind: 'gap', why: 'ring-damaged', lost: 0, detail: 'an event that means nothing' }));
-      const numbered = event !== undefined && event.n !== UNNUMBERED;
-      const gap = numbered ? this.#census.count(event.proc, event.n, now) : undefined;
-      if (gap) out.push(this.#gap(gap, event?.proc));
-      if (said && said !== 'more' && said.kind === 'process-exit' && said.child === undefined && event)
-        this.#census.ended(event.proc);
-      at += Math.ceil(size / CELL) * CELL;
-      this.#stuck = undefined;
+      return at > 0;
+    } finally {
+      this.#tail = Math.min(start + at, head);
     }
-    this.#tail = Math.min(start + at, head);
-    return at > 0;
+  }
+
+  #takeEvent(at: number, size: number, take: (observation: Observation) => void, now: number): void {
+    const n = this.#events.n(at);
+    const proc = this.#events.proc(at);
+    const said = this.#understand(at, size, take);
+    const gap = n === UNNUMBERED ? undefined : this.#census.count(proc, n, now);
+    if (said === undefined)
+      take(this.#gap({ kind: 'gap', why: 'ring-damaged', lost: 1, detail: 'an event that means nothing' }));
+    else if (said !== 'more') {
+      if (said.kind === 'process-exit' && said.child === undefined) this.#census.ended(proc);
+      take(said);
+    }
+    if (gap) take(this.#gap(gap, proc));
+  }
+
+  /** `more`: well said, but no observation by itself. */
+  #understand(at: number, size: number, take: (observation: Observation) => void): Observation | 'more' | undefined {
+    const type = this.#events.type(at);
+    if (type === FILE_OPEN || type === FILE_CLOSE) return decodeOpenClose(this.#events, at, size);
+    const event = this.#events.whole(at, size);
+    if (event === undefined) return undefined;
+    if (type === TAP) return this.#tapped(event);
+    if (type < WIRE_BYTES || type > WIRE_CLOSE) return decode(event, this.#census.origin);
+    const wire = decodeWire(event);
+    if (wire !== undefined) this.wire?.(wire, { push: take });
+    return wire && 'more';
   }
 
   #tapped(event: RingEvent): Observation | 'more' | undefined {
@@ -192,13 +213,20 @@ export class Ring {
 
   /** Bytes of the event at `at`, if a whole one is there. `beyond`: its end is in the next chunk. */
   #stampedLength(at: number, position: number, available: number): number | 'unfinished' | 'beyond' {
-    const stamp = BigInt.asUintN(64, this.#key + BigInt(position) + 1n);
-    if (this.#bytes.readBigUInt64LE(at) !== stamp) return 'unfinished';
-    const size = this.#bytes.readUInt32LE(at + 8);
+    if (!this.#isStamped(at, position)) return 'unfinished';
+    const size = (this.#words[at / 4 + 2] ?? 0) >>> 0;
     if (size < EVENT_HEAD || size > EVENT_MAX) return 'unfinished';
     if (at + size > available) return available < this.#bytes.length ? 'unfinished' : 'beyond';
-    if (checksum(this.#words, at / 4, size, position) !== this.#bytes.readUInt32LE(at + 12)) return 'unfinished';
+    if (checksum(this.#words, at / 4, size, position) !== (this.#words[at / 4 + 3] ?? 0) >>> 0) return 'unfinished';
     return size;
+  }
+
+  /** Whether key + position + 1, in 64 bits, stands there: written last, so the event is whole. */
+  #isStamped(at: number, position: number): boolean {
+    const low = this.#keyLow + (position % 0x100000000) + 1;
+    if ((this.#words[at / 4] ?? 0) !== (low | 0)) return false;
+    const high = this.#keyHigh + Math.floor(position / 0x100000000) + Math.floor(low / 0x100000000);
+    return this.#words[at / 4 + 1] === (high | 0);
   }
 
   #giveUpOn(position: number, now: number): boolean {
@@ -207,20 +235,14 @@ export class Ring {
   }
 
   /** Skips to the next whole event, or to the end of what was read. */
-  #findNext(from: number, start: number, length: number, out: Observation[]): number {
+  #findNext(from: number, start: number, length: number, take: (observation: Observation) => void): number {
     let at = from + CELL;
     while (at < length && typeof this.#stampedLength(at, start + at, length) !== 'number') at += CELL;
-    const finished = this.#bytes.readBigUInt64LE(from) === BigInt.asUintN(64, this.#key + BigInt(start + from) + 1n);
     const detail = `${at - from} bytes at ${start + from}`;
-    if (finished) out.push(this.#gap({ kind: 'gap', why: 'ring-damaged', lost: 1, detail }));
-    else out.push(this.#gap({ kind: 'gap', why: 'shim-lost', lost: 1, detail: `never finished: ${detail}` }));
+    if (this.#isStamped(from, start + from)) take(this.#gap({ kind: 'gap', why: 'ring-damaged', lost: 1, detail }));
+    else take(this.#gap({ kind: 'gap', why: 'shim-lost', lost: 1, detail: `never finished: ${detail}` }));
     this.#census.lostOne();
     this.#stuck = undefined;
     return at;
   }
-}
-
-/** A disk that becomes full takes a part of what it is given before it refuses. */
-function writeAll(fd: number, bytes: Buffer, position: number): void {
-  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, position + done);
 }

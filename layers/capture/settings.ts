@@ -1,8 +1,15 @@
-import { lookup } from 'node:dns/promises';
 import { existsSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { FUNCTION_NAME } from '../record/key.ts';
-import { type Bodies, checkSettings, type NetworkSource, patternLines, type Ship, shipOf } from '../settings.ts';
+import {
+  type Bodies,
+  checkSettings,
+  type NetworkSource,
+  patternLines,
+  type RequestSource,
+  type Ship,
+  shipOf,
+} from '../settings.ts';
 
 /** Everything the environment decides. Names that begin with AWS_ are those the platform sets for extensions. */
 export interface Settings {
@@ -28,6 +35,8 @@ export interface Settings {
   readonly initType: string;
   /** What is to see HTTP exchanges. */
   readonly network: NetworkSource;
+  /** What is to see where requests begin and end. */
+  readonly requests: RequestSource;
   /** The function runs on Node, whose traffic the tap sees: other programs are the exception. */
   readonly node: boolean;
   /** Requests run concurrently, and only SHUTDOWN may be registered (Lambda Managed Instances). */
@@ -55,6 +64,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     memoryMb: Number.parseInt(env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE ?? '', 10) || 0,
     initType,
     network: texts.ALASTOR_NETWORK as NetworkSource,
+    requests: texts.ALASTOR_REQUESTS as RequestSource,
     node: /nodejs/i.test(env.AWS_EXECUTION_ENV ?? '') || existsSync('/var/lang/bin/node'),
     managed: initType === 'lambda-managed-instances',
   };
@@ -65,17 +75,20 @@ const RESOLVE_MS = 150;
 
 /**
  * `addr:port` of AWS endpoint overrides that lead to this machine (the local engine, LocalStack): the shim would leave local
- * addresses alone. Taken from ALASTOR_STEER and every AWS_ENDPOINT_URL*.
+ * addresses alone. Taken from ALASTOR_STEER and every AWS_ENDPOINT_URL*; `addr:port/http` where no TLS is to be expected.
  */
 export async function steeredEndpoints(env: NodeJS.ProcessEnv): Promise<string[]> {
-  const found = new Set((env.ALASTOR_STEER ?? '').split(',').filter((entry) => /^[0-9a-fA-F.:[\]]+:\d+$/.test(entry)));
+  const found = new Set(
+    (env.ALASTOR_STEER ?? '').split(',').filter((entry) => /^[0-9a-fA-F.:[\]]+:\d+(?:\/http)?$/.test(entry)),
+  );
   const urls = Object.entries(env).flatMap(([name, value]) =>
     name.startsWith('AWS_ENDPOINT_URL') && value !== undefined && URL.canParse(value) ? [new URL(value)] : [],
   );
   await Promise.all(
     urls.map(async (url) => {
       const port = url.port || (url.protocol === 'https:' ? '443' : '80');
-      for (const address of await addresses(url.hostname.replace(/^\[|\]$/g, ''))) found.add(`${address}:${port}`);
+      for (const address of await addresses(url.hostname.replace(/^\[|\]$/g, '')))
+        found.add(`${address}:${port}${url.protocol === 'http:' ? '/http' : ''}`);
     }),
   );
   return [...found];
@@ -84,6 +97,7 @@ export async function steeredEndpoints(env: NodeJS.ProcessEnv): Promise<string[]
 async function addresses(host: string): Promise<readonly string[]> {
   if (isIP(host) !== 0) return [host];
   const late = new Promise<readonly string[]>((resolve) => setTimeout(resolve, RESOLVE_MS, []).unref());
+  const { lookup } = process.getBuiltinModule('node:dns/promises');
   const all = lookup(host, { all: true }).then(
     (list) => list.map(({ address }) => address).filter((address) => /^127\.|^::1$/.test(address)),
     () => [],

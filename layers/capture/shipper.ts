@@ -1,8 +1,10 @@
+import { BOUNDS } from '../record/bounds.ts';
 import { encodeLines, type SegmentHeaderFields } from '../record/codec.ts';
 import { segmentDigest, segmentKey } from '../record/key.ts';
 import type { Capabilities, GapObservation, InstanceId } from '../record/types.ts';
+import type { Batch } from './batch.ts';
 import { log } from './log.ts';
-import type { Batch, BatchSink } from './recorder.ts';
+import type { BatchSink } from './recorder.ts';
 
 /** Where segments are kept. */
 export interface SegmentStore {
@@ -19,8 +21,7 @@ export class StoreRefusal extends Error {
 }
 
 export interface ShipperOptions {
-  /** Called once, when there is something to ship: loading the S3 client costs too much to do it before. */
-  readonly store: () => Promise<SegmentStore>;
+  readonly store: SegmentStore;
   readonly fn: string;
   readonly version: string;
   readonly caps: () => Capabilities;
@@ -31,7 +32,7 @@ export interface ShipperOptions {
 
 /** Raw bytes that waiting batches are put together to: fewer, larger segments when there is a backlog. */
 const SEGMENT_BYTES = 2 * 1024 * 1024;
-const SEGMENT_RECORDS = 50_000;
+const SEGMENT_RECORDS = BOUNDS.records / 2;
 const ATTEMPT_MS = 1000;
 /** Milliseconds before trying again: first, and at most. */
 const BACKOFF_MS = [25, 1000] as const;
@@ -43,23 +44,22 @@ interface Segment {
   readonly instanceId: InstanceId;
   readonly last: number;
   readonly bytes: Buffer;
-  readonly rawBytes: number;
   readonly records: number;
   /** An attempt ended without an answer: it may have been stored. */
   unanswered: boolean;
 }
 
 /**
- * Sends batches as segments, one after the other, because each names the one stored before it. What cannot be sent stays
- * queued; the recorder stops filling the queue when it is too long.
+ * Sends batches as segments, one after the other, because each names the one before it. What cannot be sent at once waits, compressed
+ * as soon as it would fill a segment; the recorder stops filling the queue when it is too long.
  */
 export class Shipper implements BatchSink {
   readonly #options: ShipperOptions;
-  readonly #queue: Batch[] = [];
-  #segment: Segment | undefined;
-  #queuedBytes = 0;
+  readonly #batches: Batch[] = [];
+  readonly #segments: Segment[] = [];
+  #batchBytes = 0;
+  #segmentBytes = 0;
   #chain: { readonly instanceId: InstanceId; readonly digest: string } | undefined;
-  #store: Promise<SegmentStore> | undefined;
   #sending: Promise<void> | undefined;
   #deadline = Number.POSITIVE_INFINITY;
   #attempt: AbortController | undefined;
@@ -73,7 +73,7 @@ export class Shipper implements BatchSink {
   }
 
   get backlogBytes(): number {
-    return this.#queuedBytes + (this.#segment?.rawBytes ?? 0);
+    return this.#batchBytes + this.#segmentBytes;
   }
 
   get failing(): boolean {
@@ -82,15 +82,11 @@ export class Shipper implements BatchSink {
 
   /** Takes a batch and starts sending at once, without anyone waiting for it. */
   enqueue(batch: Batch): void {
-    this.#queue.push(batch);
-    this.#queuedBytes += batch.bytes;
+    this.#batches.push(batch);
+    this.#batchBytes += batch.body.length;
+    while (this.#batchBytes >= SEGMENT_BYTES) this.#seal();
     this.#deadline = Number.POSITIVE_INFINITY;
     this.#start();
-  }
-
-  /** Loads what sending needs, so that the first request does not wait for it. */
-  async warm(): Promise<void> {
-    await this.#loadStore().catch((error: unknown) => log('starting the S3 client failed', error));
   }
 
   /** How long the end of a request may wait for {@link flush}: less after it was in vain. */
@@ -105,13 +101,16 @@ export class Shipper implements BatchSink {
    */
   async flush(withinMs: number): Promise<boolean> {
     this.#deadline = Date.now() + withinMs;
-    if (this.#segment !== undefined || this.#queue.length > 0) this.#start();
+    if (!this.#empty) this.#start();
     const timer = setTimeout(() => this.#attempt?.abort(new Error('out of time')), withinMs);
     await this.#sending;
     clearTimeout(timer);
-    const empty = this.#segment === undefined && this.#queue.length === 0;
-    this.#vain = empty ? 0 : this.#vain + 1;
-    return empty;
+    this.#vain = this.#empty ? 0 : this.#vain + 1;
+    return this.#empty;
+  }
+
+  get #empty(): boolean {
+    return this.#segments.length === 0 && this.#batches.length === 0;
   }
 
   #start(): void {
@@ -133,9 +132,10 @@ export class Shipper implements BatchSink {
 
   async #sendAll(): Promise<void> {
     for (let failures = 0; Date.now() < this.#deadline; ) {
-      this.#segment ??= this.#next();
-      if (this.#segment === undefined) return;
-      const outcome = await this.#try(this.#segment);
+      while (this.#segments.length === 0 && this.#batches.length > 0) this.#seal();
+      const [segment] = this.#segments;
+      if (segment === undefined) return;
+      const outcome = await this.#try(segment);
       if (outcome === 'done') {
         failures = 0;
         continue;
@@ -152,30 +152,27 @@ export class Shipper implements BatchSink {
     const attempt = new AbortController();
     this.#attempt = attempt;
     let timer: NodeJS.Timeout | undefined;
-    let sent = false;
     try {
-      const store = await orAborted(this.#loadStore(), attempt.signal);
       const limit = Math.max(1, Math.min(ATTEMPT_MS, this.#deadline - Date.now()));
       timer = setTimeout(() => attempt.abort(new Error('no answer in time')), limit);
-      sent = true;
-      const result = await store.putNew(segment.key, segment.bytes, attempt.signal);
+      const result = await this.#options.store.putNew(segment.key, segment.bytes, attempt.signal);
       // Taken after an attempt without answer: that was us. Otherwise someone else wrote it, with this function's rights.
       if (result === 'taken' && !segment.unanswered) {
         log(`segment ${segment.key} exists already and is not ours`);
         this.#options.onLost('ship-failed', segment.records, `${segment.key} was taken`);
       } else {
-        this.#chain = { instanceId: segment.instanceId, digest: segmentDigest(segment.bytes) };
         this.stored++;
       }
       this.#options.onStored?.(segment.instanceId, segment.last);
       this.#failing = false;
-      this.#segment = undefined;
+      this.#segments.shift();
+      this.#segmentBytes -= segment.bytes.length;
       return 'done';
     } catch (error) {
       if (!this.#failing) log(`storing segment ${segment.key} failed; will try again`, error);
       this.#failing = true;
       if (error instanceof StoreRefusal) return 'refused';
-      segment.unanswered ||= sent;
+      segment.unanswered = true;
       return 'failed';
     } finally {
       clearTimeout(timer);
@@ -183,52 +180,37 @@ export class Shipper implements BatchSink {
     }
   }
 
-  /** The next batches of one instance as one segment. */
-  #next(): Segment | undefined {
-    const [head] = this.#queue;
-    if (head === undefined) return undefined;
-    const lines: string[] = [];
-    let rawBytes = 0;
-    for (let batch = this.#queue[0]; batch !== undefined; batch = this.#queue[0]) {
-      const fits = rawBytes + batch.bytes <= SEGMENT_BYTES && lines.length + batch.lines.length <= SEGMENT_RECORDS;
-      const follows = batch.instanceId === head.instanceId && batch.first === head.first + lines.length;
-      if (lines.length > 0 && !(fits && follows)) break;
-      for (const line of batch.lines) lines.push(line);
-      rawBytes += batch.bytes;
-      this.#queue.shift();
+  /** The next batches of one instance as one segment. It names its predecessor before that is stored: segments are never dropped. */
+  #seal(): void {
+    const [head] = this.#batches;
+    if (head === undefined) return;
+    const bodies: Buffer[] = [];
+    let bytes = 0;
+    let records = 0;
+    for (let batch = this.#batches[0]; batch !== undefined; batch = this.#batches[0]) {
+      const fits = bytes + batch.body.length <= SEGMENT_BYTES && records + batch.records <= SEGMENT_RECORDS;
+      const follows = batch.instanceId === head.instanceId && batch.first === head.first + records;
+      if (bodies.length > 0 && !(fits && follows)) break;
+      bodies.push(batch.body);
+      bytes += batch.body.length;
+      records += batch.records;
+      this.#batches.shift();
     }
-    this.#queuedBytes -= rawBytes;
+    this.#batchBytes -= bytes;
     const { fn, version, caps } = this.#options;
     const { instanceId, first } = head;
     const prev = this.#chain?.instanceId === instanceId ? this.#chain.digest : null;
     const fields: SegmentHeaderFields = { fn, version, instanceId, prev, caps: caps() };
     try {
-      const last = first + lines.length - 1;
+      const last = first + records - 1;
       const key = segmentKey({ fn, instanceId, first, last });
-      const bytes = encodeLines(fields, first, lines);
-      return { key, instanceId, last, bytes, rawBytes, records: lines.length, unanswered: false };
+      const segment = encodeLines(fields, first, records, bodies);
+      this.#chain = { instanceId, digest: segmentDigest(segment) };
+      this.#segments.push({ key, instanceId, last, bytes: segment, records, unanswered: false });
+      this.#segmentBytes += segment.length;
     } catch (error) {
       log('records could not be encoded', error);
-      this.#options.onLost('ship-failed', lines.length, 'could not be encoded');
-      return this.#next();
+      this.#options.onLost('ship-failed', records, 'could not be encoded');
     }
   }
-
-  #loadStore(): Promise<SegmentStore> {
-    this.#store ??= this.#options.store().catch((error: unknown) => {
-      this.#store = undefined;
-      throw error;
-    });
-    return this.#store;
-  }
-}
-
-/** Settles like the promise, or rejects as soon as the signal is given. */
-function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }

@@ -44,6 +44,8 @@ export class UnobservedSockets {
 
   /** To be shown every observation of the ring. */
   learn(o: Observation): void {
+    // Nearly all are about files.
+    if (o.kind === 'file-open' || o.kind === 'file-close') return;
     const pid = Number.parseInt(o.proc ?? '0', 10);
     if (o.kind === 'socket-connect' || o.kind === 'socket-accept') {
       remember(this.#descriptors, `${pid} ${o.fd}`);

@@ -4,8 +4,9 @@ import { type AddressInfo, createConnection } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { BodyMeter } from '../capture/body.ts';
 import { MAX_HEADER_BYTES, pairs, passedHeaders, relayHead } from '../capture/forward.ts';
+import { CALL_ID } from '../capture/handover/gateway.ts';
 import { log } from '../capture/log.ts';
-import type { Outcome } from '../capture/runtime-proxy.ts';
+import type { Outcome } from '../capture/runtime-calls.ts';
 import type { BodyDigest } from '../record/types.ts';
 
 /** A request from outside, before the function has it. */
@@ -39,7 +40,6 @@ export interface FrontDoorOptions {
 /** Bodies up to this size are read before the function gets the request, so that its beginning can name their digest. */
 const HELD_BYTES = 64 * 1024;
 const ID_HEADERS = ['x-call-id', 'x-request-id'] as const;
-const ID = /^[\x21-\x7e]{1,128}$/;
 
 /** Stands before a function that serves HTTP: one request in is one request of the record. Bodies are streamed through. */
 export class FrontDoor {
@@ -179,7 +179,7 @@ export class FrontDoor {
 
 function arrivalOf(client: IncomingMessage, body: BodyDigest): Arrival {
   const named = ID_HEADERS.map((name) => client.headers[name]).find(
-    (id): id is string => typeof id === 'string' && ID.test(id),
+    (id): id is string => typeof id === 'string' && CALL_ID.test(id),
   );
   const forwarded = client.headers['x-forwarded-for'];
   return {

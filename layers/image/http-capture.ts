@@ -1,16 +1,16 @@
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Attribution } from '../capture/attribution.ts';
 import { probePlatform } from '../capture/capabilities.ts';
 import { nowMicros } from '../capture/clock.ts';
 import { beginnings } from '../capture/excerpt.ts';
 import { prepareDir, writeShared } from '../capture/instance-dir.ts';
 import { log } from '../capture/log.ts';
-import { type Front, startFront } from '../capture/network/front.ts';
+import { type Front, startFront, stopFront } from '../capture/network/front.ts';
+import { javaToolOptions, javaTruststore, mayBeJava } from '../capture/network/truststore.ts';
 import { type EventSource, Recorder } from '../capture/recorder.ts';
 import { Redactor } from '../capture/redact.ts';
 import { Ring } from '../capture/ring.ts';
-import { loadS3Store } from '../capture/s3-client.ts';
+import { s3Store } from '../capture/s3-store.ts';
 import { steeredEndpoints } from '../capture/settings.ts';
 import { Shipper } from '../capture/shipper.ts';
 import { SteeredConnections } from '../capture/steered.ts';
@@ -25,8 +25,6 @@ import type { HttpSettings } from './settings.ts';
 const DRAIN_MS = 8;
 /** How long after its answer a request is still taken to be the one at work, in ms. */
 const AFTER_MS = 100;
-/** How long the network proxy may take to close, in ms. */
-const FRONT_MS = 500;
 
 export interface HttpCaptureOptions {
   readonly settings: HttpSettings;
@@ -39,8 +37,9 @@ export interface HttpCaptureOptions {
 class Sources implements EventSource {
   ring: Ring | undefined;
   strace: StraceSource | undefined;
-  drain(): Observation[] {
-    return [...(this.ring?.drain() ?? []), ...(this.strace?.drain() ?? [])];
+  read(take: (observation: Observation) => void, briefly: boolean): void {
+    this.ring?.read(take, briefly);
+    this.strace?.drain().forEach(take);
   }
 }
 
@@ -70,10 +69,7 @@ export class HttpCapture implements DoorListener {
     this.#options = options;
     const { fn, version, bucket } = options.settings;
     this.shipper = new Shipper({
-      store: async () => {
-        if (bucket === undefined) throw new Error('ALASTOR_BUCKET is not set: nothing can be stored');
-        return bucket.startsWith('file:') ? directoryStore(bucket) : loadS3Store(bucket);
-      },
+      store: bucket?.startsWith('file:') ? directoryStore(bucket) : s3Store(bucket),
       fn,
       version,
       caps: () => this.#caps,
@@ -187,8 +183,8 @@ export class HttpCapture implements DoorListener {
   async stop(reason: string, withinMs: number): Promise<void> {
     for (const req of [...this.#afterwards.keys()]) this.#done(req);
     clearInterval(this.#ticker);
-    // Closed first: only then it tells what the connections that were still open have carried.
-    await Promise.race([this.#front?.stop(), sleep(FRONT_MS)]);
+    // First: only then it tells what the connections that were still open have carried.
+    await stopFront(this.#front);
     this.recorder.shutdown(reason);
     await this.shipper.flush(withinMs);
   }
@@ -215,8 +211,11 @@ export class HttpCapture implements DoorListener {
       log: (line) => log(line),
     });
     this.#front = front;
-    writeShared(dir, 'ca.pem', await front.caPem());
+    const pem = await front.caPem();
+    writeShared(dir, 'ca.pem', pem);
     const ca = join(dir, 'ca.pem');
+    const java = mayBeJava(env);
+    if (java) writeShared(dir, 'ca.jks', javaTruststore(pem));
     this.#injected = {
       ...this.#injected,
       ALASTOR_PROXY_PORT: String(front.port),
@@ -226,6 +225,7 @@ export class HttpCapture implements DoorListener {
       REQUESTS_CA_BUNDLE: ca,
       AWS_CA_BUNDLE: ca,
       CURL_CA_BUNDLE: ca,
+      ...(java ? { JAVA_TOOL_OPTIONS: javaToolOptions(join(dir, 'ca.jks'), env.JAVA_TOOL_OPTIONS) } : {}),
     };
   }
 }

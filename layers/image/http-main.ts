@@ -44,7 +44,6 @@ const door = new FrontDoor({
 const watch = setInterval(() => {
   if (capture.strace?.gone === true && current.running && stopping === undefined) replaceTraced();
 }, WATCH_MS);
-void capture.shipper.warm();
 // Who asks the port whether the function is ready gets the function's answer.
 if (await current.listening(inner)) {
   await door.listen(settings.port).catch((error: unknown) => log(`cannot listen on port ${settings.port}`, error));

@@ -118,7 +118,7 @@ export interface WarningObservation {
   readonly detail: string;
 }
 
-/** Request boundaries, seen by the Runtime API proxy. */
+/** Request boundaries, seen on the runtime's connection to the Runtime API or by the proxy before it. */
 export interface RequestBeginObservation {
   readonly kind: 'request-begin';
   readonly deadlineMs: number;
@@ -177,7 +177,10 @@ export interface ProcessExitObservation {
   readonly child?: number;
 }
 
-/** Files. Totals per descriptor are written at close; a write never closed shows through its `file-open`. */
+/**
+ * Files. Totals per descriptor are told at close; a write never closed shows through its `file-open`. Where open and close are
+ * near each other, the open tells both: `openFor` is the time between them in µs, `read` and `written` are the totals.
+ */
 export interface FileOpenObservation {
   readonly kind: 'file-open';
   readonly path: string;
@@ -185,6 +188,9 @@ export interface FileOpenObservation {
   readonly created: boolean;
   readonly truncated: boolean;
   readonly fd: number;
+  readonly openFor?: number;
+  readonly read?: number;
+  readonly written?: number;
 }
 export interface FileCloseObservation {
   readonly kind: 'file-close';
@@ -270,7 +276,11 @@ export interface ExchangeObservation {
   readonly keys: readonly JoinKey[];
   readonly resources: readonly ResourceRef[];
 }
-/** A connection that was passed through unread: not HTTP, or TLS whose client or server would not have accepted our certificate. */
+/**
+ * A connection that was passed through unread: not HTTP, or TLS whose client or server would not have accepted our certificate.
+ * `unreadable`: a part of one that a tap could not understand, because bytes of it are missing, could mean several things or
+ * are TLS of a kind that it cannot look into; `from`, `sent` and `received` count from there on.
+ */
 export interface TunnelObservation {
   readonly kind: 'tunnel';
   readonly from: number;
@@ -278,7 +288,8 @@ export interface TunnelObservation {
   readonly peer: Peer;
   /** TLS server name, when the client sent one. */
   readonly sni?: string;
-  readonly why: 'not-http' | 'client-rejects-ca' | 'server-untrusted' | 'proxy-not-ready' | 'excluded';
+  /** `excluded`: what the proxy cannot stand in for: TLS that names no server, h2c, requests to a forward proxy. */
+  readonly why: 'not-http' | 'client-rejects-ca' | 'server-untrusted' | 'proxy-not-ready' | 'excluded' | 'unreadable';
   readonly sent: number;
   readonly received: number;
 }
@@ -322,7 +333,10 @@ export type AuditRecord = Observation & {
 /** What the probe found at init: what can be seen here, and by what. */
 export interface Capabilities {
   readonly shim: boolean;
+  /** A proxy stands before the Runtime API, at least for runtimes that cannot be tapped. */
   readonly runtimeProxy: boolean;
+  /** The shim leads the runtime past that proxy and tells what it says to the Runtime API. */
+  readonly runtimeTap?: boolean;
   readonly networkProxy: boolean;
   readonly ptrace: boolean;
   readonly seccomp: boolean;

@@ -18,6 +18,7 @@ static struct variable {
     size_t name_length;
 } variables[] = {
     {"ALASTOR_RING", 1, 0, 0},        {"ALASTOR_PROXY_PORT", 1, 0, 0}, {"ALASTOR_STEER", 1, 0, 0},  {"NODE_EXTRA_CA_CERTS", 0, 0, 0},
+    {"ALASTOR_TEE", 1, 0, 0},         {"ALASTOR_RUNTIME_API", 1, 0, 0}, {"ALASTOR_RUNTIME_PORT", 1, 0, 0},
     {"SSL_CERT_FILE", 0, 0, 0},       {"REQUESTS_CA_BUNDLE", 0, 0, 0}, {"AWS_CA_BUNDLE", 0, 0, 0},  {"CURL_CA_BUNDLE", 0, 0, 0},
 };
 #define VARIABLES (sizeof variables / sizeof *variables)
@@ -79,6 +80,21 @@ const char *inject_value(const char *name) {
         if (variables[i].line && is_named(variables[i].line, name, text_length(name, 64)))
             return variables[i].line + variables[i].name_length + 1;
     return NULL;
+}
+
+void inject_set(const char *name, const char *value, size_t length) {
+    for (size_t i = 0; i < VARIABLES; i++) {
+        size_t n = variables[i].name_length;
+        if (text_length(name, 64) != n || !same_bytes(name, variables[i].name, n) || pool_used + n + 1 + length + 1 > sizeof pool)
+            continue;
+        char *line = pool + pool_used;
+        __builtin_memcpy(line, name, n);
+        line[n] = '=';
+        __builtin_memcpy(line + n + 1, value, length);
+        line[n + 1 + length] = 0;
+        pool_used += n + 1 + length + 1;
+        variables[i].line = line;
+    }
 }
 
 const char *inject_ring_path(void) { return inject_value("ALASTOR_RING"); }

@@ -9,6 +9,8 @@ int inject_remember(char **env);
 const char *inject_ring_path(void);
 /* The value remembered for `name`, or NULL. */
 const char *inject_value(const char *name);
+/* Another value for a variable of ours; programs started from here on get it. */
+void inject_set(const char *name, const char *value, size_t length);
 
 /* What adding our variables to an environment takes. */
 struct injection {

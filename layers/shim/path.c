@@ -2,6 +2,8 @@
 #include "path.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <time.h>
 
 #include "self.h"
 #include "sys.h"
@@ -12,6 +14,52 @@ uint32_t path_of_descriptor(int fd, char *out, uint32_t room) {
     print_number(link + 14, (uint64_t)fd);
     long length = RAW4(SYS_readlinkat, AT_FDCWD, link, out, room);
     return length > 0 ? (uint32_t)length : 0;
+}
+
+#define FOLDER_MOST 512
+/* Programs that the shim does not see may rename too: a name is not believed for longer, in ns. */
+#define FOLDER_NS 10000000
+
+/*
+ * The folder whose name was asked for last. Programs that go through a tree name its entries below a descriptor, thousands of
+ * them below the same one, and /proc takes longer to tell its name than the kernel to remove a file. The name holds as long as
+ * the descriptor is the same folder and nothing was renamed. Who finds it in use (a thread, a signal) asks the kernel.
+ */
+static struct {
+    uint32_t busy, length;
+    int fd;
+    dev_t device;
+    ino_t inode;
+    uint64_t moved, until;
+    char name[FOLDER_MOST];
+} folder;
+
+static uint64_t nanoseconds(void) {
+    struct timespec now;
+    return clock_gettime(CLOCK_MONOTONIC, &now) ? 0 : (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static uint32_t path_of_folder(int fd, char *out, uint32_t room) {
+    struct stat info;
+    if (!ring_is_mapped()) return path_of_descriptor(fd, out, room);
+    uint64_t moved = ring_moved(), now = nanoseconds();
+    if (RAW2(SYS_fstat, fd, &info) != 0 || __atomic_exchange_n(&folder.busy, 1, __ATOMIC_ACQUIRE)) return path_of_descriptor(fd, out, room);
+    uint32_t length = 0;
+    if (folder.fd == fd && folder.device == info.st_dev && folder.inode == info.st_ino && folder.moved == moved && now < folder.until) {
+        length = folder.length;
+        __builtin_memcpy(out, folder.name, length);
+    } else {
+        length = path_of_descriptor(fd, out, room);
+        folder.length = length < FOLDER_MOST ? length : 0;
+        __builtin_memcpy(folder.name, out, folder.length);
+        folder.fd = fd;
+        folder.device = info.st_dev;
+        folder.inode = info.st_ino;
+        folder.moved = moved;
+        folder.until = folder.length ? now + FOLDER_NS : 0;
+    }
+    __atomic_store_n(&folder.busy, 0, __ATOMIC_RELEASE);
+    return length;
 }
 
 int path_exists(int dirfd, const char *path) { return RAW3(SYS_faccessat, dirfd, path, 0) == 0; }
@@ -27,7 +75,7 @@ unsigned path_pieces(int dirfd, const char *path, char *room, struct piece piece
         long got = RAW2(SYS_getcwd, room, TEXT_MAX);
         if (got > 1) directory = (uint32_t)got - 1; /* counts the closing NUL */
     } else if (dirfd >= 0) {
-        directory = path_of_descriptor(dirfd, room, TEXT_MAX);
+        directory = path_of_folder(dirfd, room, TEXT_MAX);
     }
     if (!directory) room[directory++] = '?'; /* unreachable or too deep: say that it is not known rather than guess */
     if (!length) {
@@ -62,6 +110,7 @@ static SLOW void change_relative(int op, uint64_t mode, int dirfd, const char *p
 
 void emit_change(int op, uint64_t mode, int dirfd, const char *path, int to_dirfd, const char *to) {
     if (!ring_is_mapped() || !path) return;
+    if (op == OP_RENAME) ring_move();
     if (path[0] != '/' || (to && to[0] != '/')) {
         change_relative(op, mode, dirfd, path, to_dirfd, to);
         return;

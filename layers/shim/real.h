@@ -64,7 +64,7 @@ int renameat2(int, const char *, int, const char *, unsigned);
     X(execve) X(execvpe) X(fexecve) X(execveat) X(posix_spawn) X(posix_spawn_file_actions_addopen)                               \
     X(posix_spawn_file_actions_init) X(posix_spawn_file_actions_destroy) X(posix_spawnp) X(system) X(popen) X(pclose)                    \
     X(_exit) X(quick_exit) X(wait) X(wait3) X(wait4) X(waitpid) X(waitid) X(clone) X(_Fork)                                    \
-    X(daemon) X(putc) X(putchar) X(getc) X(getchar) X(fputc) X(fgetc) X(__overflow) X(__uflow) X(__underflow) X(perror)         \
+    X(daemon) X(dlclose) X(putc) X(putchar) X(getc) X(getchar) X(fputc) X(fgetc) X(__overflow) X(__uflow) X(__underflow) X(perror)         \
     X(on_exit) X(pthread_atfork) X(__register_atfork) X(dlopen) X(syscall)
 
 pid_t _Fork(void);

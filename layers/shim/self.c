@@ -4,13 +4,16 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
+#include "claim.h"
 #include "inject.h"
+#include "place.h"
 #include "process.h"
 #include "real.h"
 #include "ring.h"
 #include "steer.h"
 #include "sys.h"
 #include "table.h"
+#include "wire.h"
 
 #ifndef MADV_WIPEONFORK
 #define MADV_WIPEONFORK 18
@@ -100,6 +103,7 @@ void self_forked(void) {
     own.start = 0;
     read_stat(0, &ignored, &own.start);
     table_forget_totals();
+    wire_forked();
     if (ring_is_mapped()) report_start(parent, parent_start, HOW_FORK);
 }
 
@@ -151,7 +155,9 @@ void shim_begin(void) {
     real_resolve();
     char **env = environ ? environ : start_environment;
     if (env && inject_remember(env) == 0 && ring_map(inject_ring_path()) == 0) {
-        steer_begin(inject_value("ALASTOR_PROXY_PORT"), inject_value("ALASTOR_STEER"));
+        steer_begin(inject_value("ALASTOR_PROXY_PORT"));
+        places_begin(inject_value("ALASTOR_STEER"));
+        claim_begin(env);
         begin_identity();
         exit_begin();
         /* musl has the public name, glibc before 2.34 only the private one as a shared symbol. */

@@ -3,10 +3,13 @@
 #include <errno.h>
 #include <netinet/in.h>
 
+#include "claim.h"
 #include "socket.h"
 #include "steer.h"
 #include "sys.h"
 #include "tap.h"
+#include "transfer.h"
+#include "wire.h"
 
 struct address address_of(const void *name, size_t length) {
     struct address a = {0, 0, NULL, 0};
@@ -103,22 +106,42 @@ HOOK int socketpair(int domain, int type, int protocol, int fds[2]) {
     return result;
 }
 
+static int is_peer(const struct entry *e, const void *name, size_t length) {
+    return e->kind == ENTRY_SOCKET && e->name_length == length && length <= NAME_MOST && same_bytes(e->name, name, length);
+}
+/* A second call asks how the first one is getting on. */
+static int is_asking(int error) { return error == EALREADY || error == EISCONN || error == EBADF || error == ENOTSOCK; }
+
+static int connect_seen(int fd, const struct sockaddr *asked, socklen_t length, const struct address *a, const void *caller) {
+    int type = socket_type(fd), tcp = type == SOCK_STREAM && a->family != FAMILY_UNIX, result;
+    struct entry *e = entry_of(fd);
+    struct sockaddr_in past;
+    const struct sockaddr *peer = tcp && claim_past_proxy(asked, length, &past) ? (const struct sockaddr *)&past : asked;
+    if (e && e->wire && is_peer(e, peer, length)) return real.connect(fd, peer, length);
+    int tapped = tcp && tap_claims();
+    enum claim claim = tcp ? claim_of(fd, peer, length, tapped, caller) : CLAIM_NONE;
+    uint32_t wire = claim ? wire_reserve() : 0;
+    if (!wire) peer = asked; /* what cannot be teed stays with the proxy */
+    if (tcp && !tapped && !wire && steer(fd, peer, length, &result)) return result;
+    result = real.connect(fd, peer, length);
+    int error = result == 0 || errno == EINPROGRESS ? 0 : errno;
+    if (error && wire) wire_cancel(wire);
+    if (is_asking(error)) return result;
+    unsigned port = a->family == FAMILY_UNIX ? 0 : local_port(fd);
+    if (!error) table_set_socket(fd, peer, length, type == SOCK_DGRAM ? ENTRY_DATAGRAM | ENTRY_TOLD : 0);
+    socket_report_connect(fd, peer, length, type, port, wire ? CONNECT_TEED : tapped ? CONNECT_TAPPED : 0, error);
+    if (wire && !error) {
+        wire_opened(wire, peer, length, port, claim == CLAIM_RUNTIME);
+        __atomic_store_n(&e->wire, wire, __ATOMIC_RELEASE);
+    }
+    return result;
+}
 HOOK int connect(int fd, const struct sockaddr *peer, socklen_t length) {
     shim_ready();
     struct address a = {0, 0, NULL, 0};
     if (ring_is_mapped()) a = address_of(peer, length);
     if (!a.family) return real.connect(fd, peer, length);
-    int type = socket_type(fd), tcp = type == SOCK_STREAM && a.family != FAMILY_UNIX, tapped = tcp && tap_claims(), result;
-    if (tcp && !tapped && steer(fd, peer, length, &result)) return result;
-    result = real.connect(fd, peer, length);
-    int error = result == 0 ? 0 : errno;
-    /* A second call asks how the first one is getting on. */
-    if (error == EALREADY || error == EISCONN || error == EBADF || error == ENOTSOCK) return result;
-    if (error == EINPROGRESS) error = 0;
-    if (!error) table_set_socket(fd, peer, length, type == SOCK_DGRAM ? ENTRY_DATAGRAM | ENTRY_TOLD : 0);
-    socket_report_connect(fd, peer, length, type, a.family == FAMILY_UNIX ? 0 : local_port(fd),
-                          tapped ? CONNECT_TAPPED : 0, error);
-    return result;
+    return connect_seen(fd, peer, length, &a, __builtin_return_address(0));
 }
 
 HOOK int bind(int fd, const struct sockaddr *name, socklen_t length) {
@@ -163,9 +186,6 @@ HOOK int getpeername(int fd, struct sockaddr *name, socklen_t *length) {
     return result;
 }
 
-static int is_peer(const struct entry *e, const void *name, size_t length) {
-    return e->kind == ENTRY_SOCKET && e->name_length == length && length <= NAME_MOST && same_bytes(e->name, name, length);
-}
 /* A datagram from somebody: from here on the totals are theirs. Streams give no name here. */
 void socket_heard(int fd, const void *name, size_t length) {
     struct entry *e = entry_of(fd);
@@ -189,17 +209,17 @@ static void towards(int fd, const void *name, size_t length) {
 }
 HOOK ssize_t sendto(int fd, const void *from, size_t size, int flags, const struct sockaddr *to, socklen_t length) {
     shim_ready();
+    moves_out(fd, from, size);
     ssize_t sent = real.sendto(fd, from, size, flags, to, length);
     if (sent >= 0 && to) towards(fd, to, length);
-    count_sent(fd, sent);
-    return sent;
+    return moved_out(fd, from, size, sent);
 }
 HOOK ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
     shim_ready();
+    moves_out_of(fd, message->msg_iov, message->msg_iovlen);
     ssize_t sent = real.sendmsg(fd, message, flags);
     if (sent >= 0 && message->msg_name) towards(fd, message->msg_name, message->msg_namelen);
-    count_sent(fd, sent);
-    return sent;
+    return moved_out_of(fd, message->msg_iov, message->msg_iovlen, sent);
 }
 HOOK int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags) {
     shim_ready();
@@ -207,7 +227,7 @@ HOOK int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags) {
     for (int i = 0; i < sent; i++) {
         const struct msghdr *head = &messages[i].msg_hdr;
         if (head->msg_name) towards(fd, head->msg_name, head->msg_namelen);
-        count_sent(fd, messages[i].msg_len);
+        moved_out_of(fd, head->msg_iov, head->msg_iovlen, messages[i].msg_len);
     }
     return sent;
 }

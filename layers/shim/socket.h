@@ -28,7 +28,7 @@ void socket_report(int fd, const struct entry *e, uint64_t received, uint64_t se
 void socket_report_unknown(int fd, uint64_t received, uint64_t sent);
 /* A datagram came in; `name`: from whom, as the kernel filled it in. */
 void socket_heard(int fd, const void *name, size_t length);
-enum connect_how { CONNECT_STEERED = 1, CONNECT_TAPPED = 2 };
+enum connect_how { CONNECT_STEERED = 1, CONNECT_TAPPED = 2, CONNECT_TEED = 4 };
 void socket_report_connect(int fd, const void *peer, size_t length, int type, unsigned port, int how, int error);
 
 #endif

@@ -11,6 +11,7 @@
 #include "self.h"
 #include "sys.h"
 #include "table.h"
+#include "transfer.h"
 
 #undef fread_unlocked
 #undef fwrite_unlocked
@@ -88,11 +89,11 @@ HOOK int fclose(FILE *stream) {
 }
 
 static size_t took(FILE *stream, size_t size, size_t items) {
-    if (items) count_received(fileno(stream), (long)(size * items));
+    if (items) moved_in_unseen(fileno(stream), (ssize_t)(size * items));
     return items;
 }
 static size_t gave(FILE *stream, size_t size, size_t items) {
-    if (items) count_sent(fileno(stream), (long)(size * items));
+    if (items) moved_out_unseen(fileno(stream), (ssize_t)(size * items));
     return items;
 }
 HOOK size_t fread(void *to, size_t size, size_t items, FILE *stream) {
@@ -211,6 +212,7 @@ static void by_character(FILE *stream, uint8_t flag) {
     if (!e || e->flags & flag) return;
     e->flags |= flag;
     table_touch(fd);
+    if (UNLIKELY(e->wire)) wire_unseen(e->wire, flag == ENTRY_GOT ? RECEIVED : SENT, 1);
 }
 #define PUTS(name, parameters, stream, call)                                                                                   \
     HOOK int name parameters {                                                                                                 \

@@ -4,8 +4,9 @@
 
 #include <sys/socket.h>
 
-/* `port`: where the proxy listens on 127.0.0.1; NULL: never steer. `list`: "addr:port,[addr]:port" to steer although local. */
-void steer_begin(const char *port, const char *list);
+/* `port`: where the proxy listens on 127.0.0.1; NULL: never steer. */
+void steer_begin(const char *port);
+int steer_can(void);
 /*
  * 1: the connection was dealt with and `result` is what connect() shall answer. 0: connect as if there were no proxy.
  * Takes nothing from the application when the proxy is gone: then the real peer is connected to instead.

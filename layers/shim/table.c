@@ -8,6 +8,7 @@
 #include "path.h"
 #include "socket.h"
 #include "sys.h"
+#include "wire.h"
 
 struct entry table[TABLE_SIZE];
 uint32_t table_top;
@@ -36,7 +37,13 @@ void table_begin(void) {
     table_touch(2);
 }
 
+static void let_go(struct entry *e) {
+    uint32_t tag = __atomic_exchange_n(&e->wire, 0, __ATOMIC_RELAXED);
+    if (UNLIKELY(tag)) wire_drop(tag);
+}
+
 static void clear(struct entry *e) {
+    let_go(e);
     e->kind = ENTRY_UNKNOWN;
     e->flags = 0;
     e->name_length = 0;
@@ -74,6 +81,7 @@ void table_set_socket(int fd, const void *peer, size_t length, int flags) {
     if (!e) return;
     if (e->kind == ENTRY_UNKNOWN || e->kind == ENTRY_SOCKET) {
         e->flags = 0;
+        let_go(e);
     } else {
         clear(e);
     }
@@ -95,6 +103,9 @@ void table_copy(int from, int to) {
         target->received = target->sent = 0;
         target->flags = source->flags & (uint8_t)~(ENTRY_OFFSET | ENTRY_GOT | ENTRY_PUT);
         __builtin_memcpy(target->name, source->name, source->name_length);
+        let_go(target);
+        target->wire = source->wire;
+        if (UNLIKELY(target->wire)) wire_hold(target->wire);
         /* What the shell redirects to 0, 1 or 2 is likely to be used through stdio. */
         if (to < 3) {
             target->flags |= ENTRY_OFFSET;
@@ -168,6 +179,7 @@ void table_report_all(void) {
     if (borrowed() || !ring_is_mapped()) return;
     uint32_t top = __atomic_load_n(&table_top, __ATOMIC_RELAXED);
     for (uint32_t fd = 0; fd < top; fd++) report((int)fd, &table[fd]);
+    wire_end();
 }
 
 void table_forget_totals(void) {

@@ -33,6 +33,7 @@ enum entry_flag {
 struct entry {
     uint8_t kind, flags;
     uint16_t name_length; /* 0: longer than there is room; the kernel is asked */
+    uint32_t wire;        /* tag of the connection that is teed (wire.h); 0: none */
     uint64_t received, sent; /* read and written */
     uint64_t base;           /* file offset when it was opened or inherited */
     char name[NAME_MOST];
@@ -48,21 +49,24 @@ static inline struct entry *entry_of(int fd) {
 void table_touch(int fd);
 /* What a child of vfork writes (the reason why exec failed, through a pipe) is reported at once: it has no table. */
 void table_borrowed_sent(int fd, long bytes);
-static inline void count_received(int fd, long bytes) {
+/* Both answer the tag of the connection if it is teed. */
+static inline uint32_t count_received(int fd, long bytes) {
     struct entry *e;
-    if (bytes <= 0 || !(e = entry_of(fd))) return;
+    if (bytes <= 0 || !(e = entry_of(fd))) return 0;
     if ((uint32_t)fd >= table_top) table_touch(fd);
     __atomic_fetch_add(&e->received, (uint64_t)bytes, __ATOMIC_RELAXED);
+    return e->wire;
 }
-static inline void count_sent(int fd, long bytes) {
+static inline uint32_t count_sent(int fd, long bytes) {
     struct entry *e;
-    if (bytes <= 0) return;
+    if (bytes <= 0) return 0;
     if (!(e = entry_of(fd))) {
         if (borrowed()) table_borrowed_sent(fd, bytes);
-        return;
+        return 0;
     }
     if ((uint32_t)fd >= table_top) table_touch(fd);
     __atomic_fetch_add(&e->sent, (uint64_t)bytes, __ATOMIC_RELAXED);
+    return e->wire;
 }
 
 /* Looks at the descriptors a new program starts with. */

@@ -1,4 +1,4 @@
-/* Reading and writing: only sums are kept, so these hooks cost an addition. */
+/* Reading and writing: for most descriptors only sums are kept, so these hooks cost an addition. */
 #include "real.h"
 
 #include "self.h"
@@ -6,80 +6,99 @@
 #include "sys.h"
 #include "table.h"
 #include "tap.h"
+#include "transfer.h"
 
-static ssize_t in(int fd, ssize_t bytes) {
-    count_received(fd, bytes);
+/* Looked at without being taken (MSG_PEEK), or handed back by the kernel (MSG_ERRQUEUE): that is not what moves. */
+static ssize_t heard(int fd, const struct iovec *to, size_t count, int flags, ssize_t bytes) {
+    if (flags & (MSG_PEEK | MSG_ERRQUEUE)) return bytes;
+    if (!(flags & (MSG_TRUNC | MSG_OOB))) return moved_in_to(fd, to, count, bytes);
+    moved_in_unseen(fd, bytes); /* dropped unread (tcp(7)), or from beside the stream */
     return bytes;
 }
-static ssize_t out(int fd, ssize_t bytes) {
-    count_sent(fd, bytes);
-    return bytes;
+static ssize_t heard_in(int fd, const void *to, size_t size, int flags, ssize_t bytes) {
+    struct iovec part = {(void *)to, size};
+    return heard(fd, &part, 1, flags, bytes);
 }
+
+void moved_nothing(int fd, const struct iovec *to, size_t count) {
+    const struct entry *e = entry_of(fd);
+    size_t asked = 0;
+    if (LIKELY(!e || !e->wire)) return;
+    for (size_t i = 0; i < count; i++) asked |= to[i].iov_len;
+    if (asked) wire_ended(e->wire, 0);
+}
+
+/* By the names that the parameters have in all of them; `bytes` is the call itself. */
+#define IN(bytes) moved_in(fd, to, size, bytes)
+#define IN_PARTS(bytes) moved_in_to(fd, to, (size_t)count, bytes)
+#define OUT(bytes) (moves_out(fd, from, size), moved_out(fd, from, size, bytes))
+#define OUT_PARTS(bytes) (moves_out_of(fd, from, (size_t)count), moved_out_of(fd, from, (size_t)count, bytes))
+#define HEARD(bytes) heard_in(fd, to, size, flags, bytes)
 #define TRANSFER(name, direction, parameters, call)                                                                            \
     HOOK ssize_t name parameters {                                                                                             \
         shim_ready();                                                                                                          \
-        return direction(fd, real.call);                                                                                       \
+        return direction(real.call);                                                                                           \
     }
-TRANSFER(read, in, (int fd, void *to, size_t size), read(fd, to, size))
-TRANSFER(pread, in, (int fd, void *to, size_t size, off_t at), pread(fd, to, size, at))
-TRANSFER(pread64, in, (int fd, void *to, size_t size, off64_t at), pread(fd, to, size, at))
-TRANSFER(readv, in, (int fd, const struct iovec *to, int count), readv(fd, to, count))
-TRANSFER(preadv, in, (int fd, const struct iovec *to, int count, off_t at), preadv(fd, to, count, at))
-TRANSFER(preadv64, in, (int fd, const struct iovec *to, int count, off64_t at), preadv(fd, to, count, at))
-TRANSFER(preadv2, in, (int fd, const struct iovec *to, int count, off_t at, int flags), preadv2(fd, to, count, at, flags))
-TRANSFER(preadv64v2, in, (int fd, const struct iovec *to, int count, off64_t at, int flags), preadv2(fd, to, count, at, flags))
-TRANSFER(__read_chk, in, (int fd, void *to, size_t size, size_t room), __read_chk(fd, to, size, room))
-TRANSFER(__pread_chk, in, (int fd, void *to, size_t size, off64_t at, size_t room), __pread_chk(fd, to, size, at, room))
-TRANSFER(__pread64_chk, in, (int fd, void *to, size_t size, off64_t at, size_t room), __pread_chk(fd, to, size, at, room))
-TRANSFER(pwrite, out, (int fd, const void *from, size_t size, off_t at), pwrite(fd, from, size, at))
-TRANSFER(pwrite64, out, (int fd, const void *from, size_t size, off64_t at), pwrite(fd, from, size, at))
-TRANSFER(writev, out, (int fd, const struct iovec *from, int count), writev(fd, from, count))
-TRANSFER(pwritev, out, (int fd, const struct iovec *from, int count, off_t at), pwritev(fd, from, count, at))
-TRANSFER(pwritev64, out, (int fd, const struct iovec *from, int count, off64_t at), pwritev(fd, from, count, at))
-TRANSFER(pwritev2, out, (int fd, const struct iovec *from, int count, off_t at, int flags), pwritev2(fd, from, count, at, flags))
-TRANSFER(pwritev64v2, out, (int fd, const struct iovec *from, int count, off64_t at, int flags),
+TRANSFER(read, IN, (int fd, void *to, size_t size), read(fd, to, size))
+TRANSFER(pread, IN, (int fd, void *to, size_t size, off_t at), pread(fd, to, size, at))
+TRANSFER(pread64, IN, (int fd, void *to, size_t size, off64_t at), pread(fd, to, size, at))
+TRANSFER(readv, IN_PARTS, (int fd, const struct iovec *to, int count), readv(fd, to, count))
+TRANSFER(preadv, IN_PARTS, (int fd, const struct iovec *to, int count, off_t at), preadv(fd, to, count, at))
+TRANSFER(preadv64, IN_PARTS, (int fd, const struct iovec *to, int count, off64_t at), preadv(fd, to, count, at))
+TRANSFER(preadv2, IN_PARTS, (int fd, const struct iovec *to, int count, off_t at, int flags), preadv2(fd, to, count, at, flags))
+TRANSFER(preadv64v2, IN_PARTS, (int fd, const struct iovec *to, int count, off64_t at, int flags), preadv2(fd, to, count, at, flags))
+TRANSFER(__read_chk, IN, (int fd, void *to, size_t size, size_t room), __read_chk(fd, to, size, room))
+TRANSFER(__pread_chk, IN, (int fd, void *to, size_t size, off64_t at, size_t room), __pread_chk(fd, to, size, at, room))
+TRANSFER(__pread64_chk, IN, (int fd, void *to, size_t size, off64_t at, size_t room), __pread_chk(fd, to, size, at, room))
+TRANSFER(pwrite, OUT, (int fd, const void *from, size_t size, off_t at), pwrite(fd, from, size, at))
+TRANSFER(pwrite64, OUT, (int fd, const void *from, size_t size, off64_t at), pwrite(fd, from, size, at))
+TRANSFER(writev, OUT_PARTS, (int fd, const struct iovec *from, int count), writev(fd, from, count))
+TRANSFER(pwritev, OUT_PARTS, (int fd, const struct iovec *from, int count, off_t at), pwritev(fd, from, count, at))
+TRANSFER(pwritev64, OUT_PARTS, (int fd, const struct iovec *from, int count, off64_t at), pwritev(fd, from, count, at))
+TRANSFER(pwritev2, OUT_PARTS, (int fd, const struct iovec *from, int count, off_t at, int flags), pwritev2(fd, from, count, at, flags))
+TRANSFER(pwritev64v2, OUT_PARTS, (int fd, const struct iovec *from, int count, off64_t at, int flags),
          pwritev2(fd, from, count, at, flags))
-TRANSFER(send, out, (int fd, const void *from, size_t size, int flags), send(fd, from, size, flags))
-TRANSFER(recv, in, (int fd, void *to, size_t size, int flags), recv(fd, to, size, flags))
-TRANSFER(__recv_chk, in, (int fd, void *to, size_t size, size_t room, int flags), __recv_chk(fd, to, size, room, flags))
+TRANSFER(send, OUT, (int fd, const void *from, size_t size, int flags), send(fd, from, size, flags))
+TRANSFER(recv, HEARD, (int fd, void *to, size_t size, int flags), recv(fd, to, size, flags))
+TRANSFER(__recv_chk, HEARD, (int fd, void *to, size_t size, size_t room, int flags), __recv_chk(fd, to, size, room, flags))
 HOOK ssize_t recvmsg(int fd, struct msghdr *message, int flags) {
     shim_ready();
     ssize_t got = real.recvmsg(fd, message, flags);
     if (got >= 0 && !(flags & MSG_ERRQUEUE)) socket_heard(fd, message->msg_name, message->msg_namelen);
-    return in(fd, got);
+    return heard(fd, message->msg_iov, message->msg_iovlen, flags, got);
 }
 
 HOOK ssize_t write(int fd, const void *from, size_t size) {
     shim_ready();
     if (UNLIKELY(fd == TAP_DESCRIPTOR)) return tap_write(from, size);
-    return out(fd, real.write(fd, from, size));
+    return OUT(real.write(fd, from, size));
 }
 
 HOOK ssize_t recvfrom(int fd, void *to, size_t size, int flags, struct sockaddr *from, socklen_t *length) {
     shim_ready();
     ssize_t got = real.recvfrom(fd, to, size, flags, from, length);
     if (got >= 0 && from && length) socket_heard(fd, from, *length);
-    return in(fd, got);
+    return heard_in(fd, to, size, flags, got);
 }
 HOOK ssize_t __recvfrom_chk(int fd, void *to, size_t size, size_t room, int flags, struct sockaddr *from, socklen_t *length) {
     shim_ready();
     ssize_t got = real.__recvfrom_chk(fd, to, size, room, flags, from, length);
     if (got >= 0 && from && length) socket_heard(fd, from, *length);
-    return in(fd, got);
+    return heard_in(fd, to, size, flags, got);
 }
 HOOK int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *limit) {
     shim_ready();
     int got = real.recvmmsg(fd, messages, count, flags, limit);
     for (int i = 0; i < got; i++) {
         socket_heard(fd, messages[i].msg_hdr.msg_name, messages[i].msg_hdr.msg_namelen);
-        count_received(fd, messages[i].msg_len);
+        heard(fd, messages[i].msg_hdr.msg_iov, messages[i].msg_hdr.msg_iovlen, flags, messages[i].msg_len);
     }
     return got;
 }
 
 static ssize_t between(int to, int from, ssize_t bytes) {
-    count_received(from, bytes);
-    count_sent(to, bytes);
+    moved_in_unseen(from, bytes);
+    moved_out_unseen(to, bytes);
     return bytes;
 }
 HOOK ssize_t sendfile(int to, int from, off_t *at, size_t size) {

@@ -13,6 +13,9 @@ export const SMALL_BODY = 64 * 1024;
 /** Bodies of AWS calls up to this size are handed over too, for the identifiers in them. */
 export const LOOKED_AT = 1 << 20;
 
+/** With ALASTOR_BODIES=redacted, so much of any other body: what the recorder looks at (LOOKED_AT in layers/capture/excerpt.ts), and one byte that says there is more. */
+export const BEGINNING = 8192 + 1;
+
 export type TapHeaders = Record<string, string | string[] | undefined>;
 
 export interface TapBody {
@@ -21,7 +24,7 @@ export interface TapBody {
   readonly complete: boolean;
   /** Made by the tap when the body is larger than {@link SMALL_BODY}. */
   readonly sha256?: string;
-  /** How many bytes of it follow the head: all or none. */
+  /** How many bytes of it follow the head: all, none or the beginning. */
   readonly kept: number;
 }
 

@@ -47,7 +47,7 @@ function attach(stack: Stack, { layer, environment, ships }: Variant): void {
   const layerVersion = new LayerVersion(stack, 'Layer', { code: Code.fromAsset(layer) });
   const functions = stack.node.findAll().filter((node) => node instanceof LambdaFunction && node.functionName !== undefined);
   for (const fn of functions as LambdaFunction[]) {
-    // The runtime of the one Python function has no Node for the recorder, and the workflow measured does not call it.
+    // The one Python function stores new cards; the purchases measured are paid with stored ones, so nothing ever calls it.
     if (fn.runtime !== Runtime.NODEJS_24_X) continue;
     fn.addLayers(layerVersion);
     for (const [name, value] of Object.entries(environment)) fn.addEnvironment(name, value);

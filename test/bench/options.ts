@@ -12,8 +12,8 @@ Usage: npm run bench -- [options]        (npm run -s bench -- --json for JSON al
   --json              print one JSON object instead of the report
   --help              print this
 
-Variants: untraced; shim + Runtime API proxy; full (the default); strace --seccomp-bpf; the paper's design (strace -f, mitmproxy,
-ss). Ctrl-C ends it early: the complete rounds are reported. mitmproxy is brought from PyPI into .alastor/; without it the last one is left out.
+Variants: untraced; shim + Runtime API proxy; shim + Runtime API tap; full (the default); strace --seccomp-bpf; the paper's design
+(strace -f, mitmproxy, ss). Ctrl-C ends it early: the complete rounds are reported. mitmproxy is brought from PyPI into .alastor/; without it the last one is left out.
 `;
 
 export interface BenchOptions {

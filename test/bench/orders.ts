@@ -15,6 +15,8 @@ export interface Batch {
   /** Of the largest recorder, or of what stands in its place, KiB. */
   readonly rssKb: number;
   readonly pssKb: number;
+  /** In the /tmp of all instances, KiB. */
+  readonly tmpKb: number;
 }
 
 /** Ms. */

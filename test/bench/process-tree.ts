@@ -1,6 +1,6 @@
 /** CPU time and memory of the instances that this process runs, read from /proc. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { descendants } from '../../cdk/local/lambda/freezer.ts';
 
 const TICK_MS = 1000 / Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
@@ -35,6 +35,23 @@ export function memoryKb(pids: readonly number[], text: string): { rss: number; 
       const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(rollup)?.[1] ?? 0);
       return { rss: field('Rss'), pss: field('Pss') };
     });
+}
+
+/** Disk that the /tmp of the instances takes, KiB; `roots`: pids of one process of each. */
+export function tmpKb(roots: readonly number[]): number {
+  return roots.reduce((sum, pid) => sum + diskKb(`/proc/${pid}/root/tmp`), 0);
+}
+
+/** What a file, or a directory with all below it, takes on its disk, KiB. 0 when it is not there. */
+export function diskKb(path: string): number {
+  try {
+    const stat = lstatSync(path);
+    const below = stat.isDirectory() ? readdirSync(path) : [];
+    // Blocks of 512 bytes, whatever the file system's own (stat(2)).
+    return below.reduce((sum, name) => sum + diskKb(`${path}/${name}`), stat.blocks / 2);
+  } catch {
+    return 0; // it was removed meanwhile
+  }
 }
 
 function parentOf(pid: number): number {

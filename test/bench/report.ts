@@ -24,6 +24,8 @@ export interface Row {
   /** Of the recorder, MB (2^20 bytes). */
   readonly rssMb: number;
   readonly pssMb: number;
+  /** On the disk of all instances at the end, MB (2^20 bytes). */
+  readonly tmpMb: number;
 }
 
 export interface Table {
@@ -100,6 +102,7 @@ function rowsOf({ batches }: Series): Row[] {
       }),
       rssMb: Math.max(...list.map(({ rssKb }) => rssKb)) / 1024,
       pssMb: Math.max(...list.map(({ pssKb }) => pssKb)) / 1024,
+      tmpMb: Math.max(...list.map(({ tmpKb }) => tmpKb)) / 1024,
     };
   });
 }
@@ -135,14 +138,16 @@ export function report({ tables, cold, layers, rounds, date }: Summary): string 
       'raw KB',
       'stored KB',
       'KB per fn',
+      'PUTs',
       'lost',
       'RSS MB',
       'PSS MB',
+      '/tmp MB',
     ];
     parts.push(
       table([
         head,
-        ...rows.map(({ variant, p50, p95, ratio, cpuMs, cpuRatio, evidence, rssMb, pssMb }) => [
+        ...rows.map(({ variant, p50, p95, ratio, cpuMs, cpuRatio, evidence, rssMb, pssMb, tmpMb }) => [
           titles.get(variant) ?? variant,
           p50.toFixed(1),
           p95.toFixed(1),
@@ -150,15 +155,17 @@ export function report({ tables, cold, layers, rounds, date }: Summary): string 
           cpuMs.toFixed(1),
           spreadText(cpuRatio),
           ...(evidence === undefined
-            ? ['', '', '', '']
+            ? ['', '', '', '', '']
             : [
                 kb(evidence.raw),
                 kb(evidence.compressed),
                 evidence.functions === 0 ? '' : kb(evidence.compressed / evidence.functions),
+                evidence.puts === 0 ? '' : evidence.puts.toFixed(1),
                 String(evidence.lost),
               ]),
           rssMb === 0 ? '' : rssMb.toFixed(0),
           pssMb === 0 ? '' : pssMb.toFixed(0),
+          tmpMb.toFixed(1),
         ]),
       ]),
     );
@@ -181,9 +188,11 @@ export function report({ tables, cold, layers, rounds, date }: Summary): string 
       ]),
     );
   }
-  parts.push('\nLayers\n');
-  const sizes = layers.map(({ name, zippedMb, buildMs }) => [name, zippedMb.toFixed(2), (buildMs / 1000).toFixed(1)]);
-  parts.push(table([['', 'zipped MB', 'build s'], ...sizes]));
+  parts.push('\nWhat is deployed besides the function\n');
+  const sizes = layers.map(({ title, packedMb, unpackedMb, buildMs }) => {
+    return [title, packedMb.toFixed(2), unpackedMb.toFixed(2), (buildMs / 1000).toFixed(1)];
+  });
+  parts.push(table([['', 'packed MB', 'unpacked MB', 'build s'], ...sizes]));
   return parts.join('');
 }
 

@@ -39,7 +39,13 @@ export const VARIANTS: readonly Variant[] = [
     ...alastor,
     name: 'shim',
     title: 'shim + Runtime API proxy',
-    environment: { ...wrapper('/opt/alastor/wrapper'), ALASTOR_NETWORK: 'sockets' },
+    environment: { ...wrapper('/opt/alastor/wrapper'), ALASTOR_NETWORK: 'sockets', ALASTOR_REQUESTS: 'proxy' },
+  },
+  {
+    ...alastor,
+    name: 'shim-tap',
+    title: 'shim + Runtime API tap',
+    environment: { ...wrapper('/opt/alastor/wrapper'), ALASTOR_NETWORK: 'sockets', ALASTOR_REQUESTS: 'tap' },
   },
   { ...alastor, name: 'full', title: 'full default', environment: wrapper('/opt/alastor/wrapper') },
   {

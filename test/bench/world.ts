@@ -9,7 +9,7 @@ import { coldStart } from './cold.ts';
 import { EvidenceBucket, EvidenceFiles } from './evidence.ts';
 import type { Answer, Batch, Order, WorldOptions } from './orders.ts';
 import { startPartner } from './partner.ts';
-import { cpuMs, firstOfEach, memoryKb, sandboxed } from './process-tree.ts';
+import { cpuMs, firstOfEach, memoryKb, sandboxed, tmpKb } from './process-tree.ts';
 import { VARIANTS } from './variants.ts';
 import { ORDER, WORKS, type Work } from './works.ts';
 
@@ -74,13 +74,14 @@ async function batch(work: Work, requests: number): Promise<Batch> {
   await engine.idle();
   const pids = sandboxed();
   const used = cpuMs(pids) - before;
-  const memory = memoryKb(pids, variant.name === 'paper' ? 'mitmdump' : 'recorder.mjs');
+  const memory = memoryKb(pids, variant.name === 'paper' ? 'mitmdump' : 'recorder.cjs');
   return {
     latencies,
     cpuMs: used / requests,
     evidence: await evidence(),
     rssKb: Math.max(0, ...memory.map(({ rss }) => rss)),
     pssKb: Math.max(0, ...memory.map(({ pss }) => pss)),
+    tmpKb: tmpKb(firstOfEach(pids)),
   };
 }
 

@@ -97,6 +97,19 @@ describe('audit', () => {
     ]);
   });
 
+  it('gives Node 20, which is too old for the recorder, that layer too, and newer ones the other', () => {
+    const { stack, alastor } = setUp();
+    const layers = [Runtime.NODEJS_20_X, Runtime.NODEJS_22_X].map((runtime) => {
+      const fn = inlineFunction(stack, runtime.name.replace('.', ''), { runtime });
+      alastor.audit(fn);
+      return fn;
+    });
+    expect(layers.map((fn) => propertiesOf(fn).Layers)).toEqual([
+      [{ Ref: expect.stringMatching(/^AlastorLayerWithNode/) }],
+      [{ Ref: expect.stringMatching(/^AlastorLayer(?!WithNode)/) }],
+    ]);
+  });
+
   it('audits a function once, however often it is asked to', () => {
     const { stack, alastor } = setUp();
     const fn = inlineFunction(stack, 'Purchase');

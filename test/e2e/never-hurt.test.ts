@@ -6,7 +6,10 @@ import { type Audited, audited } from './never-hurt/audited.ts';
 const MARKER = '/var/task/marker';
 /** Events of the function's own file that arrived: one for opening it, one more at its end if it was read. */
 const arrived = (one: Audited): number =>
-  one.records().filter((r) => (r.kind === 'file-open' || r.kind === 'file-close') && r.path === MARKER).length;
+  one.records().reduce((sum, r) => {
+    if ((r.kind !== 'file-open' && r.kind !== 'file-close') || r.path !== MARKER) return sum;
+    return sum + (r.kind === 'file-open' && r.openFor !== undefined ? 2 : 1);
+  }, 0);
 const statuses = (one: Audited): readonly string[] => one.of('request-end').map(({ status }) => status);
 const expectWhole = (one: Audited): void => {
   expect(one.of('gap')).toEqual([]);
@@ -66,32 +69,42 @@ describe('the function answers as ever, and nothing is missing afterwards, when 
 });
 
 describe('a flood of events', () => {
-  const TIMES = 400_000;
+  /** Of four threads in two processes: on two processors a million a second and more, several seconds long. */
+  const FLOOD = { do: 'flood', times: 1_250_000, processes: 2, threads: 2 };
+  const TIMES = 5_000_000;
+  const counted = (one: Audited): number => {
+    const seen = arrived(one) + one.lost();
+    console.log(`of ${TIMES} events ${seen - one.lost()} were recorded and ${one.lost()} counted as lost`);
+    return seen;
+  };
 
-  it('is recorded or counted to the last one, in bounded memory and on a bounded disk', { timeout: 120_000 }, async () => {
-    const one = await audited();
-    const { disk } = await one.request({ do: 'flood', times: TIMES });
+  it('is recorded or counted to the last one, in bounded memory and on a bounded disk', { timeout: 240_000 }, async () => {
+    const one = await audited({}, { timeoutMs: 120_000 });
+    const { disk, said } = await one.request(FLOOD);
     const peak = one.recorderPeakMb();
+    console.log(`${said} events a second; the recorder took at most ${Math.round(peak)} MB`);
     await one.request();
-    expect(arrived(one) + one.lost()).toBeGreaterThanOrEqual(TIMES);
+    const seen = counted(one);
+    expect(seen).toBeGreaterThanOrEqual(TIMES);
     // Nothing is counted twice either: the rest is what the processes did besides.
-    expect(arrived(one) + one.lost()).toBeLessThan(TIMES + 100);
+    expect(seen).toBeLessThan(TIMES + 100);
     expect(chainProblems(one.bucket)).toEqual([]);
     expect(disk).toBeLessThan(10 * 1024 * 1024);
-    expect(peak).toBeLessThan(350);
+    expect(peak).toBeLessThan(200);
   });
 
-  it('is counted also while nothing can be shipped', { timeout: 120_000 }, async () => {
-    const one = await audited();
+  it('is counted also while nothing can be shipped', { timeout: 240_000 }, async () => {
+    const one = await audited({}, { timeoutMs: 120_000 });
     one.bucket.mood = () => 503;
-    await one.request({ do: 'flood', times: TIMES });
-    expect(one.recorderPeakMb()).toBeLessThan(350);
+    await one.request(FLOOD);
+    expect(one.recorderPeakMb()).toBeLessThan(200);
     one.bucket.mood = () => 'ok';
     await one.request();
-    await one.request();
-    expect(arrived(one) + one.lost()).toBeGreaterThanOrEqual(TIMES);
-    expect(arrived(one) + one.lost()).toBeLessThan(TIMES + 100);
-    expect(one.of('gap').map(({ why }) => why)).toContain('ship-failed');
+    await one.end();
+    const seen = counted(one);
+    expect(seen).toBeGreaterThanOrEqual(TIMES);
+    expect(seen).toBeLessThan(TIMES + 100);
+    expect(one.lost()).toBeGreaterThan(0);
   });
 });
 
@@ -257,13 +270,16 @@ describe('shipping', () => {
   it.each([
     ['by interval', 'interval:900000', 0],
     ['by size', 'size:4194304', 0],
-    ['by a small size', 'size:4096', 2],
+    ['by a small size', 'size:6000', 2],
   ])('%s: waits, and leaves at the latest when the instance ends', async (_how, ship, atLeast) => {
     const one = await puts(ship);
-    expect(statuses(one).length).toBeLessThan(8);
+    let asked = 8;
+    // A segment may be full just at the end of a request: then nothing waits, and the next one tells.
+    for (; statuses(one).length === asked && asked < 11; asked++) await one.request({ do: 'open', times: 1 });
+    expect(statuses(one).length).toBeLessThan(asked);
     expect(one.bucket.objects.size).toBeGreaterThanOrEqual(atLeast);
     await one.end();
-    expect(statuses(one)).toEqual(Array(8).fill('ok'));
+    expect(statuses(one)).toEqual(Array(asked).fill('ok'));
     expectWhole(one);
   });
 

@@ -32,15 +32,14 @@ it('builds what the platform expects under /opt, the same bytes from the same so
     'alastor/libalastor.so',
     'alastor/network.mjs',
     'alastor/probe',
-    'alastor/recorder.mjs',
-    'alastor/s3.mjs',
+    'alastor/recorder.cjs',
     'alastor/standby',
     'alastor/tap.cjs',
     'alastor/wrapper',
     'extensions/alastor',
   ]);
   for (const program of ['extensions/alastor', 'alastor/wrapper', 'alastor/probe']) expect(files[program]).toMatch(/^755/);
-  expect(readFileSync(join(one, 'alastor/recorder.mjs'), 'utf8')).not.toContain(process.cwd());
+  expect(readFileSync(join(one, 'alastor/recorder.cjs'), 'utf8')).not.toContain(process.cwd());
 });
 
 it('does nothing when nothing has changed, and everything when the build is not of these sources', async () => {

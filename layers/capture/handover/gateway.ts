@@ -17,6 +17,19 @@ export function readGatewayAnswer(reader: ExchangeReader, found: Findings): void
   if (functionUrl || !/\.execute-api\.[a-z0-9-]+\.amazonaws\.com/.test(host)) found.exact('url', requestId);
   const root = traceRoot(reader.sent('x-amzn-trace-id'));
   found.inferred('trace', root);
+  found.inferred('call', namedCall(reader));
+}
+
+/** A request of an HTTP container as its headers name it; anything else is no id. */
+export const CALL_ID = /^[\x21-\x7e]{1,128}$/;
+
+/**
+ * The id that the front door of an HTTP container will take (layers/image/front-door.ts). A gateway of OpenFaaS makes an
+ * X-Call-Id where there is none, which wins there, and tells it in its answer.
+ */
+function namedCall(reader: ExchangeReader): string | undefined {
+  const named = [reader.sent('x-call-id'), reader.got('x-call-id'), reader.sent('x-request-id')];
+  return named.find((id) => id !== undefined && CALL_ID.test(id));
 }
 
 /** `Root=1-…;Parent=…;Sampled=1` → `1-…`. */

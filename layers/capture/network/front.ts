@@ -1,11 +1,13 @@
-import net from 'node:net';
+import type net from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Observation, Peer, ProcessId, TunnelObservation } from '../../record/types.ts';
 import { nowMicros } from '../clock.ts';
-import { createAuthority } from './authority.ts';
+import { type HeldPort, holdPort } from '../held-port.ts';
+import { type Authority, createAuthority } from './authority.ts';
 import { type ClientHello, readClientHello } from './client-hello.ts';
 import { awaitReadable, firstToSpeak, readOpening } from './first-bytes.ts';
 import type { Interceptor, InterceptorModule } from './interception.ts';
-import { trustedRoots } from './roots.ts';
+import { addedRoots, trustedRoots } from './roots.ts';
 import type { Opening } from './sniff.ts';
 import { type Connection, dial, reset, tunnel } from './tunnel.ts';
 
@@ -16,6 +18,8 @@ export interface FrontOptions {
   lookup(localPort: number, waitMs: number): Promise<{ proc?: ProcessId; peer: Peer; t: number } | undefined>;
   observe(observation: Observation): void;
   log(line: string): void;
+  /** Made already; default: made now. */
+  readonly door?: FrontDoor;
   /** Where SSL_CERT_FILE and NODE_EXTRA_CA_CERTS are looked up; default process.env. */
   readonly env?: NodeJS.ProcessEnv;
   /**
@@ -25,6 +29,27 @@ export interface FrontOptions {
   readonly loadAfter?: Promise<unknown>;
   /** Load the interceptor only when a connection needs it, which then waits for it: where taps see most of the traffic. */
   readonly loadWhenNeeded?: boolean;
+}
+
+/** What the application's processes must find when they start: a port, and whom to trust. The rest of the front may follow. */
+export interface FrontDoor {
+  readonly held: HeldPort;
+  readonly authority: Authority;
+  /** PEM, one certificate each: who may be an upstream server. */
+  readonly roots: readonly string[];
+  /** PEM bundle: every root the application trusts already, and ours. */
+  readonly caPem: string;
+  /** PEM bundle for programs that add it to the roots they have. */
+  readonly addedPem: string;
+}
+
+/** @throws the system's error when no port can be had */
+export async function openFrontDoor(env: NodeJS.ProcessEnv, log: (line: string) => void): Promise<FrontDoor> {
+  const opening = holdPort();
+  const authority = createAuthority();
+  const roots = trustedRoots(env, log);
+  const bundle = (certificates: readonly string[]): string => `${[...certificates, authority.cert.trim()].join('\n')}\n`;
+  return { held: await opening, authority, roots, caPem: bundle(roots), addedPem: bundle(addedRoots(env, log)) };
 }
 
 export interface Front {
@@ -37,10 +62,13 @@ export interface Front {
   stop(): Promise<void>;
 }
 
+/** How long the front may take to close, in ms: what ends an instance waits for it. */
+const STOP_MS = 500;
 const LOOKUP_WAIT_MS = 500;
 /** A client of HTTP or TLS speaks at once; if nobody has after this time, the server is the one to begin. */
 const SILENCE_MS = 40;
-const READY_WAIT_MS = 3000;
+/** How long a connection waits for the interceptor: so many turns of a timer, since time in which loading itself blocks is progress. */
+const READY_WAIT = { turns: 30, everyMs: 100 } as const;
 const MAX_REMEMBERED = 1000;
 
 /** Ports whose TLS carries something else than HTTP, for clients that do not say (no ALPN). */
@@ -57,7 +85,8 @@ const HTTP_ALPN = new Set(['http/1.1', 'http/1.0', 'h2']);
 const LOCAL = /^(127\.0\.0\.1|::1|::ffff:127\.0\.0\.1|169\.254\.\d+\.\d+|(::ffff:)?0\.0\.0\.0|::)$/i;
 
 /** In the source tree the interceptor is a neighbour; in the layer it is a bundle of its own beside the recorder's. */
-const interceptorUrl = new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './network.mjs', import.meta.url).href;
+const interceptorUrl = (): string =>
+  new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './network.mjs', import.meta.url).href;
 
 /** A set that forgets its oldest member instead of growing without bound. */
 class Memory {
@@ -79,13 +108,13 @@ const place = ({ peer, sni }: Pick<Connection, 'peer' | 'sni'>): string => `${sn
  * whether it is read (HTTP, through mockttp) or passed on unread. It carries nothing that no shim has announced.
  */
 export async function startFront(options: FrontOptions): Promise<Front> {
-  const authority = createAuthority();
-  const roots = trustedRoots(options.env ?? process.env, options.log);
+  const door = options.door ?? (await openFrontDoor(options.env ?? process.env, options.log));
+  const { held, authority, roots } = door;
   const rejectsCa = new Memory();
   const notHttp = new Memory();
   const serverFirst = new Memory();
   const sockets = new Set<net.Socket>();
-  const steerExtra = new Set(options.steerExtra);
+  const steerExtra = new Set(options.steerExtra.map((place) => place.replace(/\/http$/, '')));
 
   let stopped = false;
   let started = false;
@@ -95,7 +124,7 @@ export async function startFront(options: FrontOptions): Promise<Front> {
     await new Promise((resolve) => setImmediate(resolve));
     if (stopped) throw new Error('the network proxy was stopped before it was loaded');
     started = true;
-    const { startInterceptor } = (await import(interceptorUrl)) as InterceptorModule;
+    const { startInterceptor } = (await import(interceptorUrl())) as InterceptorModule;
     return startInterceptor({
       authority,
       roots,
@@ -134,9 +163,12 @@ export async function startFront(options: FrontOptions): Promise<Front> {
     const loading = begin();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<undefined>((resolve) => {
-      timer = setTimeout(resolve, READY_WAIT_MS, undefined);
+      let turns = 0;
+      timer = setInterval(() => {
+        if (++turns === READY_WAIT.turns) resolve(undefined);
+      }, READY_WAIT.everyMs);
     });
-    return Promise.race([loading.catch(() => undefined), late]).finally(() => clearTimeout(timer));
+    return Promise.race([loading.catch(() => undefined), late]).finally(() => clearInterval(timer));
   };
 
   const carry = (connection: Connection, why: TunnelObservation['why'], upstream?: net.Socket): void => {
@@ -169,6 +201,8 @@ export async function startFront(options: FrontOptions): Promise<Front> {
     if (read === 'more' || read === undefined || notHttp.has(place(named))) return pass('not-http', named);
     if (hello.alpn.length === 0 ? NOT_HTTP_PORTS.has(named.peer.port) : !offersHttp) return pass('not-http', named);
     if (rejectsCa.has(place(named))) return pass('client-rejects-ca', named);
+    // Who goes to an address names no server (RFC 6066, 3), and expects a certificate for that address: mockttp makes none.
+    if (hello.sni === undefined) return pass('excluded', named);
     const proxy = await interceptor();
     if (proxy === undefined) return pass('proxy-not-ready', named);
     const verdict = await proxy.verdict(named.peer, named.sni, hello.alpn);
@@ -213,28 +247,21 @@ export async function startFront(options: FrontOptions): Promise<Front> {
     return !LOCAL.test(peer.addr) || steerExtra.has(`${peer.addr}:${peer.port}`);
   };
 
-  const server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: false }, (socket) => {
+  held.serve((socket) => {
     track(socket);
-    // Whoever takes the socket over listens for itself; between two owners an error must not end the extension.
-    socket.on('error', () => {});
     handle(socket).catch((error) => {
       options.log(`network: connection given up: ${error instanceof Error ? error.message : error}`);
       reset(socket);
     });
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => resolve());
-  });
-  const { port } = server.address() as net.AddressInfo;
   if (options.loadWhenNeeded !== true) begin();
 
   return {
-    port,
-    caPem: async () => `${[...roots, authority.cert.trim()].join('\n')}\n`,
+    port: held.port,
+    caPem: async () => door.caPem,
     ready: ready.promise,
     async stop() {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      const closed = held.close();
       for (const socket of sockets) socket.destroy();
       stopped = true;
       const proxy = started ? await loading?.catch(() => undefined) : undefined;
@@ -242,4 +269,11 @@ export async function startFront(options: FrontOptions): Promise<Front> {
       await closed;
     },
   };
+}
+
+/** Stops a front, if there is one, and does not wait for it longer than the end of an instance can. Never rejects. */
+export async function stopFront(front: Front | undefined): Promise<void> {
+  const over = new AbortController();
+  await Promise.race([front?.stop(), sleep(STOP_MS, undefined, { signal: over.signal })]).catch(() => {});
+  over.abort();
 }

@@ -1,9 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
-import tls from 'node:tls';
 
 const SYSTEM_BUNDLES = ['/etc/pki/tls/certs/ca-bundle.crt', '/etc/ssl/certs/ca-certificates.crt'];
 const EXTRA_BUNDLE_VARIABLES = ['SSL_CERT_FILE', 'NODE_EXTRA_CA_CERTS'];
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
+
+/** Loading TLS takes a while and is only needed where the system has no bundle. */
+const builtIn = (): string => process.getBuiltinModule('node:tls').rootCertificates.join('\n');
 
 const readIfThere = (path: string, log: (line: string) => void): string => {
   try {
@@ -20,11 +22,18 @@ const readIfThere = (path: string, log: (line: string) => void): string => {
  */
 export function trustedRoots(env: NodeJS.ProcessEnv, log: (line: string) => void): string[] {
   const system = SYSTEM_BUNDLES.find((path) => existsSync(path));
-  const texts = [system === undefined ? tls.rootCertificates.join('\n') : readIfThere(system, log)];
+  const texts = [system === undefined ? builtIn() : readIfThere(system, log)];
   for (const variable of EXTRA_BUNDLE_VARIABLES) {
     const path = env[variable];
     if (path && path !== system) texts.push(readIfThere(path, log));
   }
-  const certificates = texts.join('\n').replaceAll('\r', '').match(CERTIFICATE) ?? [];
-  return [...new Set(certificates)];
+  return certificates(texts.join('\n'));
 }
+
+/** What the function's configuration adds to the roots of its Node, in the same form. */
+export function addedRoots(env: NodeJS.ProcessEnv, log: (line: string) => void): string[] {
+  const path = env.NODE_EXTRA_CA_CERTS;
+  return path ? certificates(readIfThere(path, log)) : [];
+}
+
+const certificates = (text: string): string[] => [...new Set(text.replaceAll('\r', '').match(CERTIFICATE) ?? [])];

@@ -1,4 +1,6 @@
 import { createHash, X509Certificate } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 
 /** What `keytool` and every JVM use by default; it protects nothing, a truststore holds no secrets. */
 export const TRUSTSTORE_PASSWORD = 'changeit';
@@ -7,6 +9,21 @@ const MAGIC = 0xfeedfeed;
 const VERSION = 2;
 const TRUSTED_CERTIFICATE = 2;
 const CERTIFICATES = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
+
+/** Where Lambda's own Java is. */
+const MANAGED = '/var/lang/bin/java';
+const OTHER_RUNTIME = /_(?:nodejs|python|ruby|dotnet)/;
+
+/** Whether the function may be Java's, managed or brought along (custom runtimes, images): Java reads no PEM. */
+export function mayBeJava(env: NodeJS.ProcessEnv): boolean {
+  if (existsSync(MANAGED)) return true;
+  if (OTHER_RUNTIME.test(env.AWS_EXECUTION_ENV ?? '')) return false;
+  return env.JAVA_HOME !== undefined || (env.PATH ?? '').split(':').some((dir) => existsSync(join(dir, 'java')));
+}
+
+/** What makes every JVM take a truststore in place of its own; it reads no other variable. */
+export const javaToolOptions = (truststore: string, before = ''): string =>
+  `${before} -Djavax.net.ssl.trustStore=${truststore} -Djavax.net.ssl.trustStorePassword=${TRUSTSTORE_PASSWORD}`.trimStart();
 
 /**
  * The certificates of a PEM bundle as a Java truststore. JKS, because it needs no encryption to write and every JVM still reads

@@ -2,7 +2,6 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, constants, openSync, readSync, rmSync } from 'node:fs';
 import { StringDecoder } from 'node:string_decoder';
 import type { Observation } from '../../record/types.ts';
-import type { EventSource } from '../recorder.ts';
 import { StraceParser, TRACED } from './parser.ts';
 
 const CHUNK = 64 * 1024;
@@ -11,7 +10,7 @@ const CHUNK = 64 * 1024;
  * What strace says, as a source of events for the recorder. A traced process stands still until strace has written its line,
  * so a drain has everything that happened before it, as with the ring. Reading must keep up: a full pipe stops the tracees.
  */
-export class StraceSource implements EventSource {
+export class StraceSource {
   readonly path: string;
   readonly #fd: number;
   readonly #parser: StraceParser;

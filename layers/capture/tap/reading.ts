@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { BodyDigest, Observation, ProcessId } from '../../record/types.ts';
 import type { TapBody, TapHead, TapHeaders } from '../../tap/message.ts';
+import { BodyBeginning } from '../excerpt.ts';
 import { describeExchange } from '../network/exchanges.ts';
 
 const SHA256 = /^[0-9a-f]{64}$/;
@@ -39,9 +40,11 @@ export function readTapMessage(message: Buffer, proc: ProcessId, id: string): Ob
 
 function readBody({ bytes, complete, sha256 }: TapBody, kept: Buffer): { digest: BodyDigest; body: Buffer | undefined } {
   const body = complete && kept.length === bytes ? kept : undefined;
-  if (!complete) return { digest: { bytes }, body };
-  const sum = sha256 ?? (body && createHash('sha256').update(body).digest('hex'));
-  return { digest: { bytes, ...(sum === undefined ? {} : { sha256: sum }) }, body };
+  const sum = complete ? (sha256 ?? (body && createHash('sha256').update(body).digest('hex'))) : undefined;
+  const beginning = new BodyBeginning();
+  beginning.add(kept);
+  const text = beginning.text();
+  return { digest: { bytes, ...(sum === undefined ? {} : { sha256: sum }), ...(text === undefined ? {} : { text }) }, body };
 }
 
 function parseHead(json: string): TapHead | undefined {

@@ -1,9 +1,11 @@
 import type { Hash } from 'node:crypto';
-import { LOOKED_AT, SMALL_BODY, type TapBody } from '../message.ts';
+import { BEGINNING, LOOKED_AT, SMALL_BODY, type TapBody } from '../message.ts';
 
 /** What all exchanges under way together may hold; beyond it bodies are only summed up. */
 const HELD_MOST = 16 << 20;
 let held = 0;
+/** The recorder may want the beginning of bodies too, whatever their size. */
+const beginnings = process.env.ALASTOR_BODIES === 'redacted';
 
 /** A body as it passes. It copies what it keeps: the chunks belong to the application, which may change them at any time. */
 export class BodyTee {
@@ -30,7 +32,7 @@ export class BodyTee {
     // Without room a small body cannot be summed up later: it is now.
     if (!keep || held + bytes.length > HELD_MOST) {
       if (this.#hash === undefined) this.#startHash().update(bytes);
-      this.#drop();
+      this.#cut(bytes);
       return;
     }
     this.#kept.push(typeof chunk === 'string' ? bytes : Buffer.from(bytes));
@@ -53,6 +55,18 @@ export class BodyTee {
     this.#hash = createHash('sha256');
     for (const piece of this.#kept) this.#hash.update(piece);
     return this.#hash;
+  }
+
+  /** Keeps no more than the beginning, if that is wanted. */
+  #cut(more: Buffer): void {
+    const beginning = beginnings
+      ? Buffer.concat([...this.#kept, more.subarray(0, BEGINNING)]).subarray(0, BEGINNING)
+      : undefined;
+    this.#drop();
+    if (beginning === undefined || held + beginning.length > HELD_MOST) return;
+    this.#kept.push(Buffer.from(beginning));
+    this.#keptBytes = beginning.length;
+    held += beginning.length;
   }
 
   #drop(): void {

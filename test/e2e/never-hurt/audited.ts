@@ -16,12 +16,20 @@ export interface Step {
   readonly [option: string]: unknown;
 }
 
+interface Told {
+  readonly value?: string;
+  readonly disk?: number;
+  /** What the last step had to say. */
+  readonly said?: unknown;
+  readonly error?: string;
+}
+
 /** An audited function in the local engine, and the bucket that its evidence goes to. */
 export interface Audited {
   readonly bucket: Bucket;
   readonly lines: readonly string[];
   /** Carries the steps out in one request; settled when the instance is done with it. `error`: type of the function's error. */
-  request(...steps: readonly Step[]): Promise<{ readonly value?: string; readonly disk?: number; readonly error?: string }>;
+  request(...steps: readonly Step[]): Promise<Told>;
   /** The same with any event. */
   invoke(event: object): Promise<{ readonly payload: string; readonly error: boolean; readonly log: string }>;
   /** Ends the instance as the platform ends idle ones. */
@@ -50,7 +58,7 @@ export async function audited(
   mkdirSync(codeDir);
   copyFileSync(join(HERE, 'function.mjs'), join(codeDir, 'index.mjs'));
   for (const marker of ['marker', 'marker-init']) writeFileSync(join(codeDir, marker), marker);
-  execFileSync('gcc', ['-O2', '-o', join(codeDir, 'flood'), join(HERE, 'flood.c')]);
+  execFileSync('gcc', ['-O2', '-pthread', '-o', join(codeDir, 'flood'), join(HERE, 'flood.c')]);
   await fixture.add(
     'purchase',
     {},
@@ -85,7 +93,7 @@ export async function audited(
     lost: () => one.of('gap').reduce((sum, gap) => sum + gap.lost, 0),
     recorderPeakMb() {
       const inside = service.instances().flatMap(({ pid }) => descendants(pid));
-      const recorder = inside.find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('recorder.mjs'));
+      const recorder = inside.find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('recorder.cjs'));
       const [, kb] = /^VmHWM:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${recorder}/status`, 'latin1')) ?? [];
       return Number(kb) / 1024;
     },

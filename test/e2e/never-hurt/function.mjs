@@ -15,7 +15,7 @@ const DO = {
   'kill-recorder': () => {
     for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
       try {
-        if (readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('recorder.mjs')) process.kill(Number(pid), 'SIGKILL');
+        if (readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('recorder.cjs')) process.kill(Number(pid), 'SIGKILL');
       } catch {}
     }
   },
@@ -30,7 +30,10 @@ const DO = {
     }
     closeSync(file);
   },
-  flood: ({ times }) => void execFileSync('/var/task/flood', [String(times), '/var/task/marker']),
+  flood: ({ times, processes = 1, threads = 1 }) => {
+    const args = [times, '/var/task/marker', processes, threads].map(String);
+    return Number(execFileSync('/var/task/flood', args));
+  },
   exit: () => process.exit(3),
   'kill-self': () => process.kill(process.pid, 'SIGKILL'),
   hang: () => new Promise(() => setInterval(() => {}, 1000)),
@@ -49,10 +52,11 @@ const DO = {
 
 export const handler = async (event) => {
   readFileSync('/var/task/marker');
-  for (const step of event.steps ?? []) await DO[step.do](step);
+  let said;
+  for (const step of event.steps ?? []) said = await DO[step.do](step);
   const shared = readdirSync('/tmp/.alastor', { withFileTypes: true });
   const disk = shared.reduce((sum, { name }) => sum + statSync(`/tmp/.alastor/${name}`).size, 0);
-  return { value: event.value, disk, ...(event.big === undefined ? {} : { big: 'x'.repeat(event.big) }) };
+  return { value: event.value, disk, said, ...(event.big === undefined ? {} : { big: 'x'.repeat(event.big) }) };
 };
 
 export const streaming = globalThis.awslambda?.streamifyResponse(async (event, stream) => {

@@ -197,6 +197,21 @@ describe('containers that speak HTTP to each other', () => {
     );
     expect(replies).toMatchObject([{ from: node(callee, 'c-1'), sure: 'inferred' }]);
   });
+
+  it('do not join a request to the call that it makes itself under the id of its own caller', async () => {
+    const w = world();
+    const middle = w.fn('middle');
+    middle.begin('c-1', { type: 'http' }, guess('call:c-1'));
+    const id = middle.exchange(middle.runtime, { host: 'last', keys: guess('call:c-1') });
+    middle.end();
+    const exchange = `exchange:${middle.id}:c-1:${id}` as NodeId;
+    expect(await w.causes(node(middle, 'c-1'))).toEqual([]);
+    expect(await w.effects(exchange)).toEqual([]);
+    const graph = provenanceOf(w.instances);
+    await graph.find(exchange);
+    const joined = (await graph.causesOf(exchange, Number.MAX_SAFE_INTEGER)).filter(({ arrive }) => arrive !== undefined);
+    expect(joined).toEqual([]);
+  });
 });
 
 describe('a stream of a table', () => {

@@ -20,6 +20,7 @@ export interface Bucket {
   segments(): readonly Segment[];
   /** All records in order of instance and number. */
   records(): readonly AuditRecord[];
+  of<K extends AuditRecord['kind']>(kind: K): Extract<AuditRecord, { kind: K }>[];
   close(): Promise<void>;
 }
 
@@ -58,6 +59,8 @@ export async function startBucket(port = 0): Promise<Bucket> {
         .segments()
         .toSorted((a, b) => (a.header.instanceId === b.header.instanceId ? a.header.first - b.header.first : 0))
         .flatMap((segment) => segment.records),
+    of: <K extends AuditRecord['kind']>(kind: K) =>
+      bucket.records().filter((r): r is Extract<AuditRecord, { kind: K }> => r.kind === kind),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -131,9 +131,12 @@ export class Platform {
       } else if (reqId !== undefined && kind !== undefined) {
         if (kind === 'response' && this.refuseResponses)
           return void answer.writeHead(413).end('{"errorType":"RequestEntityTooLarge"}');
+        const pending = this.#pending.get(reqId);
+        // Whoever answers first has answered.
+        if (!this.#pending.delete(reqId)) return void answer.writeHead(400).end('{"errorType":"InvalidRequestID"}');
         answer.writeHead(202).end('{"status":"OK"}');
         const { headers, trailers } = request;
-        this.#pending.get(reqId)?.resolve({ kind: kind as Answer['kind'], body: pieces.join(''), headers, trailers, pieces });
+        pending?.resolve({ kind: kind as Answer['kind'], body: pieces.join(''), headers, trailers, pieces });
         this.#note(`${kind} ${reqId}`);
       } else if (path.endsWith('/restore/next')) {
         answer.writeHead(200).end();
@@ -152,21 +155,27 @@ export class Platform {
 export class Instance {
   readonly #env: Record<string, string>;
   readonly #layer: string;
+  readonly #node: string;
   readonly children: ChildProcess[] = [];
   stderr = '';
 
-  constructor(layer: string, env: Record<string, string>) {
+  /** @param node runs the runtime; default: the Node of the tests */
+  constructor(layer: string, env: Record<string, string>, node = process.execPath) {
     this.#layer = layer;
     this.#env = env;
+    this.#node = node;
   }
 
   startExtension(env: Record<string, string> = {}): ChildProcess {
     return this.#start(join(this.#layer, 'extensions/alastor'), [], env);
   }
 
-  startRuntime(env: Record<string, string> = {}): ChildProcess {
-    const runtime = join(import.meta.dirname, 'fixtures/runtime.mjs');
-    return this.#start(join(this.#layer, 'alastor/wrapper'), [process.execPath, runtime], env);
+  /** @param command another runtime than the test's own */
+  startRuntime(
+    env: Record<string, string> = {},
+    command: readonly string[] = [this.#node, join(import.meta.dirname, 'fixtures/runtime.mjs')],
+  ): ChildProcess {
+    return this.#start(join(this.#layer, 'alastor/wrapper'), command, env);
   }
 
   /** Ends what is left, by pid. */

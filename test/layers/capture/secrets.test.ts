@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { Batch } from '../../../layers/capture/batch.ts';
 import { BodyMeter } from '../../../layers/capture/body.ts';
 import { beginnings } from '../../../layers/capture/excerpt.ts';
 import { formsOf, secretValues } from '../../../layers/capture/known-secrets.ts';
-import { type Batch, Recorder } from '../../../layers/capture/recorder.ts';
+import { Recorder } from '../../../layers/capture/recorder.ts';
 import { Redactor, type RedactorOptions } from '../../../layers/capture/redact.ts';
 import type { Observation } from '../../../layers/record/types.ts';
 import { ALL_KINDS, observation } from '../record/arbitrary.ts';
@@ -15,7 +16,11 @@ afterEach(() => {
 /** What a recorder with these options would ship. */
 function shipped(options: RedactorOptions, observations: readonly Observation[]): string {
   const lines: string[] = [];
-  const sink = { backlogBytes: 0, failing: false, enqueue: (batch: Batch) => void lines.push(...batch.lines) };
+  const sink = {
+    backlogBytes: 0,
+    failing: false,
+    enqueue: ({ body }: Batch) => void lines.push(...body.toString().trimEnd().split('\n')),
+  };
   const recorder = new Recorder({ sink, redactor: new Redactor(options) });
   for (const o of observations) recorder.observe(o);
   recorder.cut();
@@ -171,6 +176,10 @@ describe('a secret that nobody told of', () => {
       fc.property(random, (secret) => void expect(shipped({}, [place(secret)])).not.toContain(secret)),
       { numRuns: 40 },
     );
+  });
+
+  it('takes no working directory of a shell for a password', () => {
+    expect(secretValues({ PWD: '/srv/function', OLDPWD: '/app/data', DB_PWD: 'abcdef1' })).toEqual(['abcdef1']);
   });
 
   it('stands alone in the path of a URL: no name was ever made like that', () => {

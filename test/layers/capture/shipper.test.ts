@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Batch, Recorder } from '../../../layers/capture/recorder.ts';
+import type { Batch } from '../../../layers/capture/batch.ts';
+import { Recorder } from '../../../layers/capture/recorder.ts';
 import { Redactor } from '../../../layers/capture/redact.ts';
-import { loadS3Store } from '../../../layers/capture/s3-client.ts';
+import { s3Store } from '../../../layers/capture/s3-store.ts';
 import { type SegmentStore, Shipper } from '../../../layers/capture/shipper.ts';
 import { segmentKey } from '../../../layers/record/key.ts';
 import { type Bucket, chainProblems, startBucket } from './bucket.ts';
@@ -18,9 +20,9 @@ beforeEach(async () => {
   vi.stubEnv('AWS_REGION', 'eu-central-1');
   vi.stubEnv('AWS_ACCESS_KEY_ID', 'AKIDEXAMPLE');
   vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'secret');
-  store = await loadS3Store(bucket.name);
+  store = s3Store(bucket.name);
   shipper = new Shipper({
-    store: async () => store,
+    store,
     fn: 'purchase',
     version: '$LATEST',
     caps: () => CAPS,
@@ -138,6 +140,25 @@ describe('when the bucket fails', () => {
     expect(shipper.budgetMs).toBe(before);
   });
 
+  it('keeps a bounded backlog, counts the rest, and stores what it kept when the bucket is back', async () => {
+    bucket.mood = () => 503;
+    const made = 10_000;
+    for (let i = 0; i < made; i++) note(randomBytes(1000).toString('hex'));
+    recorder.cut();
+    await shipper.flush(100);
+    expect(shipper.backlogBytes).toBeLessThan(10 * 1024 * 1024);
+    bucket.mood = () => 'ok';
+    recorder.cut();
+    expect(await shipper.flush(20_000)).toBe(true);
+    const kept = bucket.records().filter((r) => r.kind === 'unobserved').length;
+    const lost = bucket.records().reduce((sum, r) => sum + (r.kind === 'gap' ? r.lost : 0), 0);
+    expect(lost).toBeGreaterThan(0);
+    expect(kept + lost).toBe(made);
+    // What waits is compressed: more of it than its raw form would allow.
+    expect(kept * 2000).toBeGreaterThan(8 * 1024 * 1024);
+    expect(chainProblems(bucket)).toEqual([]);
+  });
+
   it('does not insist on what is refused', async () => {
     bucket.mood = () => 403;
     note('a');
@@ -148,7 +169,7 @@ describe('when the bucket fails', () => {
 });
 
 it('drops records that could not be encoded rather than stopping', async () => {
-  const batch: Batch = { instanceId: 'not an id', first: 0, lines: ['{}'], bytes: 3 };
+  const batch: Batch = { instanceId: 'not an id', first: 0, records: 1, body: Buffer.from('{}\n') };
   shipper.enqueue(batch);
   note('a');
   recorder.cut();

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ownProcess } from '../../../layers/capture/runtime-process.ts';
 
 let dir: string;
 let home: string;
@@ -14,7 +15,7 @@ beforeEach(() => {
   mkdirSync(home, { recursive: true });
   mkdirSync(shared);
   copyFileSync(join(import.meta.dirname, '../../../layers/wrapper'), join(home, 'wrapper'));
-  for (const name of ['ring', 'ca.pem']) writeFileSync(join(shared, name), 'x');
+  for (const name of ['ring', 'ca.pem', 'ca-added.pem']) writeFileSync(join(shared, name), 'x');
   // Not a library: the loader says so on stderr and goes on, which is all that is needed here.
   writeFileSync(join(home, 'libalastor.so'), '');
   writeFileSync(
@@ -46,13 +47,24 @@ describe('the wrapper', () => {
       ALASTOR_RING: join(shared, 'ring'),
       ALASTOR_PROXY_PORT: '4002',
       ALASTOR_STEER: '127.0.0.1:4566,::1:80',
-      NODE_EXTRA_CA_CERTS: ca,
+      NODE_EXTRA_CA_CERTS: join(shared, 'ca-added.pem'),
       SSL_CERT_FILE: ca,
       REQUESTS_CA_BUNDLE: ca,
       AWS_CA_BUNDLE: ca,
       CURL_CA_BUNDLE: ca,
       ...(process.env.PWD === undefined ? {} : { PWD: expect.any(String) }),
     });
+  });
+
+  it('tells the shim where the Runtime API really is, when it is to look on', () => {
+    writeFileSync(join(shared, 'ports'), 'ALASTOR_RUNTIME_PORT=4001\nALASTOR_TEE=runtime\n');
+    // Programs without the shim go to the proxy all the same.
+    const tapped = { ALASTOR_TEE: 'runtime', AWS_LAMBDA_RUNTIME_API: '127.0.0.1:4001', ALASTOR_RUNTIME_PORT: '4001' };
+    expect(run().env).toMatchObject({ ...tapped, ALASTOR_RUNTIME_API: '127.0.0.1:9001' });
+    const behind = { ALASTOR_UPSTREAM_RUNTIME_API: '127.0.0.1:9009' };
+    expect(run(behind).env).toMatchObject({ ...tapped, ALASTOR_RUNTIME_API: '127.0.0.1:9009' });
+    rmSync(join(home, 'libalastor.so'));
+    expect(Object.keys(run().env)).not.toContain('ALASTOR_RUNTIME_API');
   });
 
   it('loads the tap into Node before what the application loads, where there is one', () => {
@@ -79,6 +91,17 @@ describe('the wrapper', () => {
   it('leaves the pid of the runtime for the recorder', () => {
     const { pid } = run();
     expect(execFileSync('cat', [join(shared, 'runtime.pid')], { encoding: 'utf8' }).trim()).toBe(String(pid));
+  });
+
+  it('says whether it would be seen', () => {
+    const told = () => execFileSync('cat', [join(shared, 'runtime.pid')], { encoding: 'utf8' }).trim();
+    writeFileSync(join(shared, 'ports'), `ALASTOR_RECORDER=${ownProcess()}\n`);
+    const { pid } = run();
+    expect(told()).toBe(`${pid} seen`);
+    // Somebody else has our pid there.
+    writeFileSync(join(shared, 'ports'), `ALASTOR_RECORDER=${process.pid}@987654321\n`);
+    run();
+    expect(told()).not.toContain('seen');
   });
 
   it('goes on to a wrapper that was there before', () => {

@@ -111,6 +111,20 @@ describe('API Gateway and function URLs', () => {
   });
 });
 
+describe('containers that serve HTTP', () => {
+  const keys = (requestHeaders: Record<string, string>, responseHeaders = {}) =>
+    plain({ requestHeaders, responseHeaders }).keys;
+  it('joins by the id that their front door will take: the sent one, or what the gateway says it has made', () => {
+    expect(keys({ 'x-call-id': A, 'x-request-id': B })).toEqual([{ key: `call:${A}`, sure: 'inferred' }]);
+    expect(keys({ 'x-request-id': B }, { 'x-call-id': A })).toEqual([{ key: `call:${A}`, sure: 'inferred' }]);
+    expect(keys({ 'x-request-id': B })).toEqual([{ key: `call:${B}`, sure: 'inferred' }]);
+  });
+  it('takes nothing for an id that the front door would not', () => {
+    expect(keys({ 'x-call-id': 'two words' })).toEqual([]);
+    expect(keys({ 'x-call-id': 'x'.repeat(129) }, { 'x-request-id': B })).toEqual([]);
+  });
+});
+
 describe('SQS', () => {
   const QueueUrl = 'http://127.0.0.1:4566/123456789012/orders';
   it('joins a message sent over JSON 1.0, at an endpoint override', () => {

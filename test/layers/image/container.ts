@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { decodeSegment } from '../../../layers/record/codec.ts';
-import type { AuditRecord } from '../../../layers/record/types.ts';
+import type { AuditRecord, Segment } from '../../../layers/record/types.ts';
 
 export interface Reply {
   readonly status: number;
@@ -29,6 +29,11 @@ export class Container {
   get child(): ChildProcess {
     if (this.#child === undefined) throw new Error('not started');
     return this.#child;
+  }
+
+  /** The process that platforms send signals to. */
+  get pid(): number {
+    return this.child.pid ?? 0;
   }
 
   async start(command: readonly string[], env: NodeJS.ProcessEnv = {}, entrypoint = join(this.#image, 'alastor/entrypoint')) {
@@ -79,16 +84,21 @@ export class Container {
     const { child } = this;
     if (child.exitCode === null && child.signalCode === null) {
       const exited = new Promise((resolve) => child.once('exit', resolve));
-      child.kill(signal);
+      process.kill(this.pid, signal);
       await exited;
     }
     return child.exitCode ?? child.signalCode;
   }
 
-  records(): readonly AuditRecord[] {
+  /** What it has stored, in order. */
+  segments(): { readonly key: string; readonly segment: Segment }[] {
     const root = join(this.dir, 'evidence');
     const keys = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((key) => key.endsWith('.zst'));
-    return keys.sort().flatMap((key) => decodeSegment(readFileSync(join(root, key)), key).records);
+    return keys.sort().map((key) => ({ key, segment: decodeSegment(readFileSync(join(root, key)), key) }));
+  }
+
+  records(): readonly AuditRecord[] {
+    return this.segments().flatMap(({ segment }) => segment.records);
   }
 
   of<K extends AuditRecord['kind']>(kind: K): Extract<AuditRecord, { kind: K }>[] {

@@ -1,13 +1,20 @@
-import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFailed } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFailed, onTestFinished } from 'vitest';
+import { buildShards } from '../../../functions/graph/build.ts';
+import { requestId, requestPartition } from '../../../functions/graph/ids.ts';
+import { Provenance } from '../../../functions/graph/provenance.ts';
 import { buildLayer } from '../../../layers/build.ts';
+import { memorySource } from '../../functions/memory-source.ts';
+import { World } from '../network/harness.ts';
 import { Container, pause } from './container.ts';
 
 const fixtures = join(import.meta.dirname, 'fixtures');
 const server = [process.execPath, join(fixtures, 'server.mjs')];
+const java = spawnSync('javac', ['-version']).error === undefined;
+if (!java) console.warn('javac is not installed (Debian: default-jdk-headless): a JVM in a container is not tested');
 let image: string;
 let container: Container;
 
@@ -87,6 +94,35 @@ describe('a function that serves HTTP', () => {
     expect(container.of('exchange')).toMatchObject([{ req: 'fetching', host: '127.0.0.9', status: 200 }]);
   });
 
+  it('that calls another one is joined with it by the id that both have seen, and not with itself', async () => {
+    const other = new Container(image);
+    onTestFinished(() => other.remove());
+    await other.start(server, { ALASTOR_FUNCTION: 'stock' });
+    await container.start(server);
+    const target = encodeURIComponent(`http://127.0.0.9:${other.port}/echo`);
+    await container.get(`/pass?path=${target}`, { 'X-Call-Id': 'order-1' });
+    await Promise.all([container.stop(), other.stop()]);
+    const key = { key: 'call:order-1', sure: 'inferred' };
+    expect(container.of('exchange')).toMatchObject([{ req: 'order-1', keys: [key] }]);
+    expect(other.of('request-begin').find(({ req }) => req === 'order-1')).toMatchObject({ keys: [key] });
+
+    const built = [container, other].flatMap((one) => one.segments().map(({ segment, key }) => buildShards(segment, key)));
+    const graph = new Provenance(memorySource(built));
+    const of = (one: Container) => one.segments()[0]!.segment.header.instanceId;
+    const [caller, callee] = [container, other].map((one) => requestId(of(one), requestPartition('order-1')));
+    const causes = await graph.causesOf(callee!, Number.MAX_SAFE_INTEGER);
+    const [invoke] = causes.filter(({ op, sure }) => op === 'invoke' && sure === 'inferred');
+    expect(invoke?.from).toMatch(/^exchange:/);
+    // What it answered came back to that exchange, and nothing else did.
+    const replies = (await graph.causesOf(invoke!.from, Number.MAX_SAFE_INTEGER)).filter(({ from }) =>
+      from.startsWith('request:'),
+    );
+    expect(replies).toMatchObject([{ from: callee, op: 'reply', sure: 'inferred' }]);
+    // Who passes an id on has it on both sides, and has not called itself.
+    const own = (await graph.causesOf(caller!, Number.MAX_SAFE_INTEGER)).filter(({ from }) => from.startsWith('exchange:'));
+    expect(own).toEqual([]);
+  });
+
   it('passes its exit status on, with the evidence up to that moment', async () => {
     await container.start(server);
     await container.get('/crash', { 'X-Call-Id': 'last' }).catch(() => undefined);
@@ -114,6 +150,22 @@ describe('a function that serves HTTP', () => {
     await container.stop();
     const writer = (name: string) => container.of('file-open').find(({ path, mode }) => path === at(name) && mode === 'w')?.req;
     expect(['A', 'A.child', 'B', 'B.child'].map(writer)).toEqual(['A', 'A', 'B', 'B']);
+  });
+
+  it.skipIf(!java)('sees what a JVM says over TLS', async () => {
+    const world = new World();
+    onTestFinished(() => world.stop());
+    const port = await world.https('127.0.0.32', 'shop.example', (_request, answer) => answer.end('bought'));
+    writeFileSync(at('internet.pem'), world.internetCa.cert);
+    writeFileSync(at('hosts'), '127.0.0.32 shop.example\n');
+    const program = ['java', '-XX:TieredStopAtLevel=1', `-Djdk.net.hosts.file=${at('hosts')}`, join(fixtures, 'Server.java')];
+    await container.start(program, { NODE_EXTRA_CA_CERTS: at('internet.pem') });
+    const url = `https://shop.example:${port}/buy`;
+    expect((await container.get(`/?${url}`, { 'X-Call-Id': 'A' })).body).toBe('bought');
+    await container.stop();
+    expect(container.of('exchange')).toMatchObject([
+      { req: 'A', scheme: 'https', host: 'shop.example', path: '/buy', status: 200 },
+    ]);
   });
 
   it('starts as it is where there is nothing to record with', async () => {

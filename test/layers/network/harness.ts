@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import http2 from 'node:http2';
 import https from 'node:https';
@@ -47,7 +48,7 @@ export class World {
   }
 
   async stop(): Promise<void> {
-    await this.front.stop();
+    await this.front?.stop();
     for (const close of this.closing) await close();
     rmSync(this.folder, { recursive: true });
   }
@@ -66,6 +67,17 @@ export class World {
     return { key, cert };
   }
 
+  /** A certificate for an address, which mockttp does not make. */
+  leafOfAddress(addr: string): { key: string; cert: string } {
+    const at = (name: string) => join(this.folder, `${addr}.${name}`);
+    for (const [name, text] of Object.entries({ 'ca.key': this.internetCa.key, 'ca.pem': this.internetCa.cert }))
+      writeFileSync(at(name), text);
+    const san = ['-subj', `/CN=${addr}`, '-addext', `subjectAltName=IP:${addr}`];
+    const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', ...san];
+    execFileSync('openssl', [...request, '-CA', at('ca.pem'), '-CAkey', at('ca.key'), '-keyout', at('key'), '-out', at('pem')]);
+    return { key: readFileSync(at('key'), 'utf8'), cert: readFileSync(at('pem'), 'utf8') };
+  }
+
   async listen<S extends net.Server>(server: S, addr: string): Promise<number> {
     await new Promise<void>((resolve) => server.listen(0, addr, () => resolve()));
     this.servers.push(server);
@@ -82,7 +94,7 @@ export class World {
     return this.listen(http.createServer(handler), addr);
   }
   async https(addr: string, host: string, handler: http.RequestListener, options: https.ServerOptions = {}): Promise<number> {
-    return this.listen(https.createServer({ ...(await this.leaf(host)), ...options }, handler), addr);
+    return this.listen(https.createServer({ ...(host === '' ? {} : await this.leaf(host)), ...options }, handler), addr);
   }
   async http2(addr: string, host: string, handler: (q: http2.Http2ServerRequest, r: http2.Http2ServerResponse) => void) {
     return this.listen(http2.createSecureServer({ ...(await this.leaf(host)), allowHTTP1: true }, handler), addr);

@@ -136,6 +136,16 @@ describe('what the network proxy passes on unread', () => {
     expect(tunnel).toMatchObject({ why: 'client-rejects-ca', proc: '71@1' });
   });
 
+  it('leaves TLS alone that names no server: a certificate for an address is none that it could make', async () => {
+    const own = world.leafOfAddress('127.82.0.12');
+    const port = await world.https('127.82.0.12', '', (_, r) => r.end('by address'), own);
+    const agent = await world.agent('127.82.0.12', port);
+    const answer = await request({ agent, host: '127.82.0.12', port, path: '/' });
+    expect(answer.body.toString()).toBe('by address');
+    agent.destroy();
+    expect(await world.tunnel((t) => t.peer.addr === '127.82.0.12')).toMatchObject({ why: 'excluded' });
+  });
+
   it('leaves TLS alone that announces another protocol than HTTP', async () => {
     const server = tls.createServer({ ...(await world.leaf('mqtt.example')), ALPNProtocols: ['mqtt'] }, (s) => s.pipe(s));
     const port = await world.listen(server, '127.82.0.7');

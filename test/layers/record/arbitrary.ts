@@ -44,6 +44,7 @@ const trigger = fc.record(
 export const capabilities: fc.Arbitrary<Capabilities> = fc.record({
   shim: fc.boolean(),
   runtimeProxy: fc.boolean(),
+  runtimeTap: fc.boolean(),
   networkProxy: fc.boolean(),
   ptrace: fc.boolean(),
   seccomp: fc.boolean(),

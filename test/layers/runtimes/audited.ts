@@ -1,42 +1,29 @@
-import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { onTestFailed, onTestFinished } from 'vitest';
+import type { LambdaOptions } from '../../../cdk/local/lambda/index.ts';
 import { buildLayer } from '../../../layers/build.ts';
-import type { AuditRecord } from '../../../layers/record/types.ts';
 import { type Fixture, startService } from '../../cdk/local/lambda/service.fixture.ts';
 import { type Bucket, startBucket } from '../capture/bucket.ts';
-
-/** Where scripts/runtime-clients puts AWS's own runtime clients. */
-const CLIENTS = resolve(import.meta.dirname, '../../../build/runtime-clients');
-
-/** The folder with a runtime client, or undefined, with a line that says how to get it. */
-export function runtimeClient(language: 'node' | 'python'): string | undefined {
-  const folder = `${CLIENTS}/${language === 'node' ? 'node/node_modules/aws-lambda-ric' : 'python'}`;
-  if (existsSync(folder)) return folder;
-  console.warn(`the ${language} runtime client is not installed (scripts/runtime-clients brings it): its tests are skipped`);
-  return undefined;
-}
 
 export interface Audited extends Fixture {
   readonly bucket: Bucket;
   readonly auditLayer: string;
   /** Environment that the construct sets. */
   readonly environment: Readonly<Record<string, string>>;
-  of<K extends AuditRecord['kind']>(kind: K): Extract<AuditRecord, { kind: K }>[];
+  readonly of: Bucket['of'];
 }
 
 /** The engine's Lambda service with a bucket for evidence and the built layer. */
-export async function startAudited(): Promise<Audited> {
+export async function startAudited(options: Partial<LambdaOptions> = {}): Promise<Audited> {
   const bucket = await startBucket();
   onTestFinished(() => bucket.close());
   const layer = await buildLayer({ withNode: true });
-  const fixture = startService({ endpoint: bucket.url });
+  const fixture = startService({ endpoint: bucket.url, ...options });
+  onTestFailed(() => console.error(fixture.lines.join('\n')));
   return {
     ...fixture,
     bucket,
     auditLayer: layer,
     environment: { ALASTOR_BUCKET: bucket.name },
-    of: <K extends AuditRecord['kind']>(kind: K) =>
-      bucket.records().filter((r): r is Extract<AuditRecord, { kind: K }> => r.kind === kind),
+    of: (kind) => bucket.of(kind),
   };
 }

@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { buildLayer } from '../../../layers/build.ts';
 import type { AuditRecord } from '../../../layers/record/types.ts';
 import { startBucket } from '../capture/bucket.ts';
+import { instanceEnvironment, workplace } from '../capture/setup.ts';
 
 const fixtures = join(import.meta.dirname, 'fixtures');
 
@@ -64,16 +64,8 @@ async function twoAtOnce(dir: string, runtime: readonly string[]): Promise<reado
   const bucket = await startBucket();
   const platform = await startPlatform();
   const env = {
-    PATH: `${dirname(process.execPath)}:/usr/bin:/bin`,
-    ALASTOR_DIR: join(dir, 'shared'),
-    ALASTOR_BUCKET: bucket.name,
-    AWS_ENDPOINT_URL: bucket.url,
-    AWS_REGION: 'eu-central-1',
-    AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
-    AWS_SECRET_ACCESS_KEY: 'secret',
-    AWS_LAMBDA_FUNCTION_NAME: 'purchase',
+    ...instanceEnvironment(bucket, dir, platform.address),
     AWS_LAMBDA_INITIALIZATION_TYPE: 'lambda-managed-instances',
-    AWS_LAMBDA_RUNTIME_API: platform.address,
   };
   const extension = spawn(join(layer, 'extensions/alastor'), { env, stdio: 'ignore' });
   await platform.extensionWaits();
@@ -93,11 +85,6 @@ async function twoAtOnce(dir: string, runtime: readonly string[]): Promise<reado
   return bucket.records();
 }
 
-function workplace(): string {
-  const dir = mkdtempSync('/tmp/alastor-managed-');
-  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
 const writers = (records: readonly AuditRecord[], dir: string, names: readonly string[]) =>
   names.map((name) => records.find((r) => r.kind === 'file-open' && r.mode === 'w' && r.path === join(dir, name))?.req);
 

@@ -1,13 +1,12 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import net from 'node:net';
-import { dirname, join } from 'node:path';
-import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFailed, onTestFinished } from 'vitest';
-import { buildLayer } from '../../../layers/build.ts';
-import type { AuditRecord } from '../../../layers/record/types.ts';
-import { type Bucket, startBucket } from '../capture/bucket.ts';
-import { exited, Instance, Platform } from '../capture/platform.ts';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import type { Bucket } from '../capture/bucket.ts';
+import { exited } from '../capture/platform.ts';
+import { Setup } from '../capture/setup.ts';
 
 const installed = (...programs: string[]) => programs.every((program) => spawnSync(program, ['--version']).error === undefined);
 const redis = installed('redis-server', 'redis-cli');
@@ -15,51 +14,23 @@ const postgresRoot = '/usr/lib/postgresql';
 const postgres = existsSync(postgresRoot)
   ? join(postgresRoot, readdirSync(postgresRoot).sort().at(-1) ?? '', 'bin')
   : undefined;
+const mariadb = installed('mariadbd', 'mariadb');
+if (!mariadb) console.warn('mariadbd is not installed (scripts/runtime-clients brings it): the MySQL protocol is not tested');
 if (!redis) console.warn('redis-server is not installed: the Redis protocol is not tested');
 if (postgres === undefined) console.warn('postgresql is not installed: the PostgreSQL protocol is not tested');
 
-let layer: string;
-let bucket: Bucket;
-let platform: Platform;
-let instance: Instance;
+let setup: Setup;
 let dir: string;
-
-beforeAll(async () => {
-  layer = await buildLayer();
-});
 beforeEach(async () => {
-  bucket = await startBucket();
-  platform = new Platform();
-  await platform.start();
-  dir = mkdtempSync('/tmp/alastor-wires-');
-  instance = new Instance(layer, {
-    PATH: `${dirname(process.execPath)}:/usr/bin:/bin`,
-    ALASTOR_DIR: join(dir, 'shared'),
-    ALASTOR_BUCKET: bucket.name,
-    AWS_ENDPOINT_URL: bucket.url,
-    AWS_REGION: 'eu-central-1',
-    AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
-    AWS_SECRET_ACCESS_KEY: 'secret',
-    AWS_LAMBDA_FUNCTION_NAME: 'purchase',
-    AWS_LAMBDA_RUNTIME_API: platform.address,
-  });
-  onTestFailed(() => console.error(instance.stderr));
+  setup = await Setup.start();
+  ({ dir } = setup);
 });
-afterEach(async () => {
-  await instance.stop();
-  await platform.close();
-  await bucket.close();
-  rmSync(dir, { recursive: true, force: true });
-});
-
-const of = <K extends AuditRecord['kind']>(kind: K) =>
-  bucket.records().filter((r): r is Extract<AuditRecord, { kind: K }> => r.kind === kind);
+const of: Bucket['of'] = (kind) => setup.bucket.of(kind);
 
 /** Lets an audited function run programs, one per request (`r0`, `r1`, …), and ends it. */
 async function audited(...commands: readonly (readonly string[])[]): Promise<void> {
-  instance.startExtension();
-  await platform.extensionWaits();
-  instance.startRuntime();
+  const { platform } = setup;
+  await setup.boot();
   for (const [i, argv] of commands.entries()) {
     const answer = await platform.invoke({ do: 'exec', argv }, { reqId: `r${i}` });
     expect(answer.kind).toBe('response');
@@ -67,8 +38,7 @@ async function audited(...commands: readonly (readonly string[])[]): Promise<voi
   // The other end of a connection may take its time to close; what it carried is told then.
   await platform.invoke({ do: 'sleep', ms: 300 }, { reqId: 'later' });
   await platform.idle();
-  await platform.shutdown();
-  await exited(instance.children[0]!);
+  await setup.shutDown();
 }
 
 /** The process that a program of this name ran in. */
@@ -98,6 +68,20 @@ function started(child: ChildProcess): void {
     child.kill('SIGTERM');
     await exited(child);
   });
+}
+
+/** A directory for a server's data, and a way to run the server: these refuse to run as root. */
+function asServer(user: string, group = user) {
+  const data = join(dir, 'data');
+  mkdirSync(data);
+  const root = process.getuid?.() === 0;
+  if (root) execFileSync('chown', ['-R', user, dir]);
+  const become = root ? ['setpriv', `--reuid=${user}`, `--regid=${group}`, '--clear-groups'] : [];
+  const run = (...command: readonly string[]) => {
+    const [program = '', ...args] = [...become, ...command];
+    return spawn(program, args, { stdio: 'ignore', cwd: dir });
+  };
+  return { data, run };
 }
 
 async function anyPort(host: string): Promise<number> {
@@ -130,16 +114,9 @@ describe('protocols that are not HTTP pass through, with peer, bytes and process
   it.skipIf(postgres === undefined)('PostgreSQL', async () => {
     const host = '127.0.0.22';
     const port = await anyPort(host);
-    const data = join(dir, 'data');
-    // The server refuses to run as root.
-    const asUser = process.getuid?.() === 0 ? ['setpriv', '--reuid=postgres', '--regid=postgres', '--clear-groups'] : [];
-    execFileSync('mkdir', [data]);
-    if (asUser.length > 0) execFileSync('chown', ['-R', 'postgres', dir]);
-    const run = ([program = '', ...args]: readonly string[]) => spawn(program, args, { stdio: 'ignore', cwd: dir });
-    const init = run([...asUser, `${postgres}/initdb`, '-D', data, '-A', 'trust', '-U', 'shop', '--no-sync']);
-    await exited(init);
-    const options = ['-D', data, '-h', host, '-p', String(port), '-k', '', '-c', 'fsync=off'];
-    started(run([...asUser, `${postgres}/postgres`, ...options]));
+    const { data, run } = asServer('postgres');
+    await exited(run(`${postgres}/initdb`, '-D', data, '-A', 'trust', '-U', 'shop', '--no-sync'));
+    started(run(`${postgres}/postgres`, '-D', data, '-h', host, '-p', String(port), '-k', '', '-c', 'fsync=off'));
     await listening(port, host);
     const url = `postgresql://shop@${host}:${port}/postgres`;
     await audited([`${postgres}/psql`, '-X', url, '-c', "select 'answer' || 42"]);
@@ -147,6 +124,31 @@ describe('protocols that are not HTTP pass through, with peer, bytes and process
     expect(tunnels).toMatchObject([{ req: 'r0', peer: { addr: host, port, proto: 'tcp' }, why: 'not-http' }]);
     expect(tunnels[0]?.proc).toBe(process_(/psql$/));
     expect(tunnels[0]?.received).toBeGreaterThan(100);
+  });
+
+  it.skipIf(!mariadb)('MySQL, in which the server speaks first', async () => {
+    const host = '127.0.0.24';
+    const port = await anyPort(host);
+    const { data, run } = asServer('nobody', 'nogroup');
+    const options = [
+      `--datadir=${data}`,
+      `--bind-address=${host}`,
+      `--port=${port}`,
+      `--socket=${dir}/socket`,
+      '--skip-grant-tables',
+    ];
+    started(run('mariadbd', '--no-defaults', ...options));
+    await listening(port, host);
+    const client = ['mariadb', '--no-defaults', '--protocol=tcp', '-h', host, '-P', String(port), '-u', 'shop'];
+    await audited([...client, '-e', "select concat('answer', 42)"], [...client, '-e', 'select 1']);
+    expect(of('tunnel').map(({ req, peer, why }) => ({ req, peer, why }))).toEqual([
+      { req: 'r0', peer: { addr: host, port, proto: 'tcp' }, why: 'not-http' },
+      { req: 'r1', peer: { addr: host, port, proto: 'tcp' }, why: 'not-http' },
+    ]);
+    const [first, second] = of('tunnel');
+    expect(second?.proc).toBe(process_(/mariadb$/));
+    expect(first?.sent).toBeGreaterThan(second?.sent ?? 0);
+    expect(second?.received).toBeGreaterThan(100);
   });
 
   it('UDP, IPv6 and names: seen by the shim, not led anywhere', async () => {

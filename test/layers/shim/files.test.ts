@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -13,6 +14,36 @@ const changes = (run: Run) =>
     .of('file-change')
     .map((o) => [o.op, o.path, o.to, o.mode?.toString(8)].filter((part) => part !== undefined).join(' '))
     .map((line) => line.replaceAll(`${watched.dir}/`, ''));
+
+it('names what is below a folder as the folder is called at that moment, whoever has renamed it', async () => {
+  const program = `
+    #include <fcntl.h>
+    #include <stdio.h>
+    #include <stdlib.h>
+    #include <sys/stat.h>
+    #include <unistd.h>
+    int main(void) {
+      char name[16];
+      mkdir("f1", 0700); mkdir("other", 0700);
+      close(creat("other/6", 0600));
+      int folder = open("f1", O_RDONLY | O_DIRECTORY);
+      for (int i = 0; i < 6; i++) { sprintf(name, "%d", i); close(openat(folder, name, O_CREAT | O_WRONLY, 0600)); }
+      unlinkat(folder, "0", 0); unlinkat(folder, "1", 0);
+      rename("f1", "f2");
+      unlinkat(folder, "2", 0); unlinkat(folder, "3", 0);
+      system("mv f2 f3");
+      unlinkat(folder, "4", 0); unlinkat(folder, "5", 0);
+      int other = open("other", O_RDONLY | O_DIRECTORY);
+      dup2(other, folder);
+      return unlinkat(folder, "6", 0);
+    }`;
+  execFileSync('gcc', ['-x', 'c', '-', '-o', at('folders')], { input: program, stdio: ['pipe', 'inherit', 'inherit'] });
+  const run = await watched.run(at('folders'), []);
+  expect(run).toMatchObject({ status: 0, stderr: '' });
+  expect(changes(run).filter((change) => change.startsWith('unlink'))).toEqual([
+    ...['unlink f1/0', 'unlink f1/1', 'unlink f2/2', 'unlink f2/3', 'unlink f3/4', 'unlink f3/5', 'unlink other/6'],
+  ]);
+});
 
 describe('files of Node', () => {
   it('reports how a file was opened, and what moved, once, when it is closed', async () => {

@@ -148,4 +148,48 @@ int main(void) {
     expect(run.status).toBe(7);
     expect(run.of('file-open').map((o) => o.path)).toContain(at('libplanted.so'));
   });
+
+  it('a library by dlopen: the path that was given', async () => {
+    await compile('libopened.so', 'int opened(void) { return 1; }', '-shared', '-fPIC');
+    const load = `import ctypes; ctypes.CDLL('${at('libopened.so')}')`;
+    const run = await watched.run('/usr/bin/python3', ['-c', load]);
+    expect(run.of('file-open').find((o) => o.path === at('libopened.so'))).toMatchObject({ mode: 'r' });
+  });
+
+  it('what libc opens for itself: the name that was looked up; neither its files nor its own traffic', async () => {
+    const run = await watched.run('/usr/bin/python3', ['-c', "import socket; socket.getaddrinfo('localhost', 80)"]);
+    expect(run.of('dns')).toContainEqual(expect.objectContaining({ name: 'localhost' }));
+    const fixed = ['/etc/hosts', '/etc/resolv.conf', '/etc/nsswitch.conf', '/etc/services'];
+    expect(run.of('file-open').filter(({ path }) => fixed.includes(path))).toEqual([]);
+    expect(run.of('socket-connect').filter(({ peer }) => peer.port === 53)).toEqual([]);
+  });
+
+  it('the totals of a process that is killed: what it has opened and that it was killed, not its bytes', async () => {
+    const script = "import os, signal; f = open('killed', 'wb', 0); f.write(b'x' * 9); os.kill(os.getpid(), 9)";
+    const run = await watched.run('/bin/sh', ['-c', `/usr/bin/python3 -c "${script}"; true`]);
+    const open = run.of('file-open').find(({ path }) => path === at('killed'));
+    expect(open).toMatchObject({ mode: 'w' });
+    expect(run.of('file-close').filter(({ path }) => path === at('killed'))).toEqual([]);
+    const killed = run.of('process-exit').find(({ signal }) => signal === 9);
+    expect(killed?.child).toBe(Number.parseInt(open?.proc ?? '', 10));
+  });
+
+  it('a static program that is killed: its end, told by its parent', async () => {
+    const program = await compile('suicide', '#include <signal.h>\nint main(void) { return raise(9); }', '-static');
+    const run = await watched.run('/bin/sh', ['-c', `'${program}'; true`]);
+    expect(run.of('process-exit').some(({ signal }) => signal === 9)).toBe(true);
+  });
+
+  it('single characters put into a pipe: that something went through, not how much', async () => {
+    const program = await compile(
+      'putc',
+      '#include <stdio.h>\nint main(void) { for (int i = 0; i < 50; i++) putc(65, stdout); }',
+      '-O0',
+    );
+    const run = await watched.run('/bin/sh', ['-c', `'${program}' | cat > /dev/null`]);
+    const carried = run.of('file-close').filter(({ path }) => path.startsWith('pipe:['));
+    const [reader] = carried.filter(({ read }) => read > 0);
+    expect(reader).toMatchObject({ read: 50 });
+    expect(carried.find(({ path, written }) => path === reader?.path && written > 0)).toMatchObject({ written: 1 });
+  });
 });

@@ -2,21 +2,27 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
+import http2 from 'node:http2';
 import https from 'node:https';
 import type net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import tls from 'node:tls';
 import { getCA } from 'mockttp/dist/util/certificates';
 import { buildLayer } from '../../../layers/build.ts';
 import { createAuthority } from '../../../layers/capture/network/authority.ts';
 import { type Front, startFront } from '../../../layers/capture/network/front.ts';
 import { Ring } from '../../../layers/capture/ring.ts';
 import { SteeredConnections } from '../../../layers/capture/steered.ts';
+import { Conversations } from '../../../layers/capture/wire/conversations.ts';
 import type { Observation } from '../../../layers/record/types.ts';
 
 export type Of<K extends Observation['kind']> = Extract<Observation, { kind: K }>;
-/** `tap`: the tap and, for what it leaves, the network proxy. `direct`: nothing at all; `shim`: the shim alone. */
-export type Source = 'direct' | 'shim' | 'tap' | 'proxy';
+/**
+ * `tap`: Node's tap and, for what it leaves, the network proxy. `tee`: the tee of the shim besides. `direct`: nothing at all;
+ * `shim`: the shim alone.
+ */
+export type Source = 'direct' | 'shim' | 'tap' | 'tee' | 'proxy';
 
 export interface Run {
   readonly status: number | null;
@@ -35,6 +41,8 @@ export class Instance {
   readonly #seen: Observation[] = [];
   readonly #steered = new SteeredConnections();
   readonly #steer: string[] = [];
+  readonly #plain: string[] = [];
+  readonly #conversations = new Conversations();
   #layer = '';
   #ring!: Ring;
   #timer: NodeJS.Timeout | undefined;
@@ -44,6 +52,7 @@ export class Instance {
   async start(): Promise<this> {
     this.#layer = join(await buildLayer(), 'alastor');
     this.#ring = Ring.create(join(this.dir, 'ring'));
+    this.#ring.wire = (event, out) => this.#conversations.take(event, out);
     writeFileSync(join(this.dir, 'internet.pem'), this.#internet.cert);
     this.front = await startFront({
       steerExtra: this.#steer,
@@ -62,6 +71,8 @@ export class Instance {
     for (const observation of this.#ring.drain()) {
       this.#steered.learn(observation);
       this.#seen.push(observation);
+      if (observation.kind === 'process-exit' && observation.proc !== undefined)
+        this.#conversations.gone(observation.child ?? observation.proc, observation.t, this.#seen);
     }
   }
 
@@ -88,30 +99,53 @@ export class Instance {
   async http(addr: string, handler: http.RequestListener, prepare?: (server: http.Server) => void): Promise<string> {
     const server = http.createServer(handler);
     prepare?.(server);
-    return `http://${addr}:${await this.#listen(server, addr)}`;
+    const port = await this.#listen(server, addr);
+    this.#plain.push(`${addr}:${port}/http`);
+    return `http://${addr}:${port}`;
   }
   /** Under the only name that every machine can resolve; as local as an endpoint override, and steered as such. */
   async https(handler: http.RequestListener): Promise<string> {
+    return this.#secure(https.createServer(await this.#certificate(), handler));
+  }
+  /** HTTP/1 or HTTP/2, as the client likes. */
+  async http2(handler: (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => void): Promise<string> {
+    return this.#secure(http2.createSecureServer({ ...(await this.#certificate()), allowHTTP1: true }, handler));
+  }
+  async tls(handler: (socket: tls.TLSSocket) => void): Promise<string> {
+    return this.#secure(tls.createServer(await this.#certificate(), handler));
+  }
+  async #certificate(): Promise<{ key: string; cert: string }> {
     const ca = await getCA({ key: this.#internet.key, cert: this.#internet.cert });
-    const { key, cert } = await ca.generateCertificate('localhost');
-    const port = await this.#listen(https.createServer({ key, cert }, handler), '127.0.0.1');
+    return ca.generateCertificate('localhost');
+  }
+  async #secure(server: net.Server): Promise<string> {
+    const port = await this.#listen(server, '127.0.0.1');
     this.#steer.push(`127.0.0.1:${port}`);
     return `https://localhost:${port}`;
   }
 
   env(source: Source, more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
     const ca = join(this.dir, 'ca.pem');
-    const plain = { PATH: process.env.PATH, NODE_EXTRA_CA_CERTS: ca, SSL_CERT_FILE: ca, CURL_CA_BUNDLE: ca, ...more };
+    const plain = {
+      PATH: process.env.PATH,
+      NODE_EXTRA_CA_CERTS: ca,
+      SSL_CERT_FILE: ca,
+      CURL_CA_BUNDLE: ca,
+      AWS_CA_BUNDLE: ca,
+      ...more,
+    };
     if (source === 'direct') return plain;
-    const options =
-      source === 'tap' ? `--require ${join(this.#layer, 'tap.cjs')} ${more.NODE_OPTIONS ?? ''}` : more.NODE_OPTIONS;
+    const taps = source === 'tap' || source === 'tee';
+    const steer = source === 'tee' ? [...this.#steer, ...this.#plain] : this.#steer;
+    const options = taps ? `--require ${join(this.#layer, 'tap.cjs')} ${more.NODE_OPTIONS ?? ''}` : more.NODE_OPTIONS;
     return {
       ...plain,
       LD_PRELOAD: join(this.#layer, 'libalastor.so'),
       ALASTOR_RING: this.#ring.path,
       ...(source === 'shim' ? {} : { ALASTOR_PROXY_PORT: String(this.front.port) }),
-      ALASTOR_STEER: this.#steer.join(','),
-      ...(source === 'tap' ? { ALASTOR_TAP: '1' } : {}),
+      ALASTOR_STEER: steer.join(','),
+      ...(taps ? { ALASTOR_TAP: '1' } : {}),
+      ...(source === 'tee' ? { ALASTOR_TEE: 'http' } : {}),
       ...(options === undefined ? {} : { NODE_OPTIONS: options }),
     };
   }
@@ -137,6 +171,7 @@ export class Instance {
     // The proxy tells of an exchange that was cut short some time after it.
     await new Promise((resolve) => setTimeout(resolve, source === 'direct' ? 0 : 120));
     this.drain();
+    this.#conversations.end(Date.now() * 1000, this.#seen);
     const seen = [...this.#seen];
     return {
       status: child.exitCode,

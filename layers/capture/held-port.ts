@@ -1,0 +1,44 @@
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+
+/** A port on 127.0.0.1 that is open before there is anybody to serve it: who connects meanwhile waits, and nothing it says is lost. */
+export interface HeldPort {
+  readonly port: number;
+  /** From now on `take` gets the connections: those that wait at once. */
+  serve(take: (socket: Socket) => void): void;
+  /** Accepts nothing more; settled when all connections are closed. */
+  close(): Promise<void>;
+}
+
+/** @throws the system's error when no port can be had */
+export async function holdPort(): Promise<HeldPort> {
+  const waiting: Socket[] = [];
+  let taking = (socket: Socket): void => void waiting.push(socket);
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    // Between two owners an error must not end the extension.
+    socket.on('error', () => {});
+    taking(socket);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.once('listening', resolve);
+    listen(server);
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    serve(take) {
+      taking = take;
+      for (const socket of waiting.splice(0)) if (!socket.destroyed) take(socket);
+    },
+    close: () => new Promise((resolve) => server.close(() => resolve())),
+  };
+}
+
+/**
+ * `listen(0, '127.0.0.1')` looks the address up, compiles a long expression for IPv6 and loads the cluster module: 8 ms of CPU
+ * while the runtime waits to be started. Below all that lies a method that Node keeps for old programs; where it is gone, the long way.
+ */
+function listen(server: Server): void {
+  const { _listen2: directly } = server as { _listen2?: unknown };
+  if (typeof directly === 'function') directly.call(server, '127.0.0.1', 0, 4, 511, undefined, 0);
+  else server.listen(0, '127.0.0.1');
+}
