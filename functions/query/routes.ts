@@ -1,4 +1,5 @@
 import type { Store } from '../store/connect.ts';
+import { baseline, deviations } from './baseline.ts';
 import { changes, gaps } from './gaps.ts';
 import { instanceGraph, path, requestGraph, requestWorkflow, trace } from './graphs.ts';
 import { instance, poison, requests, stats } from './lists.ts';
@@ -21,6 +22,8 @@ export const routes: readonly (readonly [path: string, route: Route])[] = [
   ['/v1/requests/{reqId}/workflow', requestWorkflow],
   ['/v1/instances/{id}', instance],
   ['/v1/instances/{id}/graph', instanceGraph],
+  ['/v1/instances/{id}/deviations', deviations],
+  ['/v1/baseline', baseline],
   ['/v1/segments/poison', poison],
   ['/v1/gaps', gaps],
   ['/v1/changes', changes],

@@ -1,4 +1,5 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { Baselines } from './baselines.ts';
 import { Gaps } from './gaps.ts';
 import { Lists } from './lists.ts';
 import { type Objects, S3Objects, s3Client } from './objects.ts';
@@ -15,6 +16,7 @@ export interface Store {
   readonly objects: Objects;
   readonly witnesses: Witnesses;
   readonly gaps: Gaps;
+  readonly baselines: Baselines;
 }
 
 /** The store that the environment names, with the usual AWS configuration (region, credentials, AWS_ENDPOINT_URL). */
@@ -40,6 +42,7 @@ export function openStore(shards: Table, links: Table, objects: Objects, retenti
   return {
     writer: new DynamoWriter({ shards, links, objects, retentionDays }),
     ...{ source, lists, objects, witnesses },
+    baselines: new Baselines(links),
     gaps: new Gaps(source, lists, witnesses),
   };
 }

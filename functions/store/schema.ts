@@ -21,6 +21,8 @@
  *   ~sums                          2026-03-01                  sums of these counts
  *   ~functions                     2026-03-01#<function>       functions seen that day
  *   ~poison                        <segment key>               segments set aside, with the reason
+ *   ~baseline#<fn>#<version>        set#<hash>                  things that cold starts of the version showed, each set once
+ *   ~baseline#<fn>#<version>        instance#<instance>#<first> which set this instance showed
  *   ~witness#2026-03-01T10#<fn>#3  <req>#<witness>             an invocation as a witness outside the instance has it
  *   ~witnesses                     2026-03-01T10#<fn>          which of these lists exist
  *   join:lambda:<request id>       ~witness#cloudtrail         what CloudTrail says of the call, which may lie hours before
