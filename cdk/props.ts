@@ -37,6 +37,13 @@ export interface AlastorProps {
   readonly witness?: boolean;
 
   /**
+   * Looks once an hour, and when CloudTrail tells of a change, at how the functions of the account are configured: so functions
+   * that are not audited show, and requests that nothing configured explains (docs/witnesses.md).
+   * @default false
+   */
+  readonly inventory?: boolean;
+
+  /**
    * How all functions are audited. A call of `audit` may say otherwise for its functions, and a function's own `ALASTOR_*`
    * variables for itself. docs/capture.md has all settings.
    * @default those of layers/settings.ts

@@ -12,6 +12,7 @@ import type { NotificationOptions } from './services/s3/notifications.ts';
 import { S3Service } from './services/s3/service.ts';
 import { SnsService } from './services/sns/service.ts';
 import { SqsService } from './services/sqs/service.ts';
+import { Topology } from './services/topology.ts';
 import type { Services } from './services.ts';
 import { EventSources } from './sources/event-sources.ts';
 
@@ -72,6 +73,7 @@ export function createAccount(env: Environment, options: AccountOptions): Accoun
     logs,
     apis: new ApiGatewayService(env, functions),
     sources,
+    topology: new Topology(env),
     layers: new Map(),
     drafts: new Map(),
   };

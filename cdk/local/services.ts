@@ -8,6 +8,7 @@ import type { LogsService } from './services/logs/service.ts';
 import type { S3Service } from './services/s3/service.ts';
 import type { SnsService } from './services/sns/service.ts';
 import type { SqsService } from './services/sqs/service.ts';
+import type { Topology } from './services/topology.ts';
 import type { EventSources } from './sources/event-sources.ts';
 
 /** All services of the account, for the resource types to create things in. */
@@ -23,6 +24,7 @@ export interface Services {
   readonly logs: LogsService;
   readonly apis: ApiGatewayService;
   readonly sources: EventSources;
+  readonly topology: Topology;
   /** Directories of layer versions by their ARN. */
   readonly layers: Map<string, string>;
   /** Parts of APIs that several resources of a template share while it is created. */

@@ -11,7 +11,7 @@ const SECOND = 1_000_000;
 const GRACE = 600;
 /** Pages that `/v1/stats` looks through. */
 const STATS_PAGES = 3;
-const KINDS = ['silenced', 'records', 'chain', 'gap'] as const satisfies readonly GapKind[];
+const KINDS = ['silenced', 'unexplained', 'unaudited', 'records', 'chain', 'gap'] as const satisfies readonly GapKind[];
 
 const now = () => Date.now() * 1000;
 
@@ -51,6 +51,13 @@ export const changes: Route = async ({ query, store }) => {
   };
 };
 
+/** Functions of the account as the inventory last saw them. */
+export const functions: Route = async ({ query, store }) => {
+  read(z.object({}), query);
+  const found = await store.inventory.functions(now());
+  return { functions: [...found.values()], cut: [] };
+};
+
 /** Silenced invocations of the last 24 hours. */
 export async function silencedOfDay(store: Store): Promise<{ readonly count: number; readonly cut: readonly string[] }> {
   const asked = { since: now() - DAY, now: now(), grace: GRACE * SECOND, kinds: new Set<GapKind>(['silenced']), limit: 1000 };
@@ -69,6 +76,6 @@ const writeCursor = ({ list, place }: GapPlace) => Buffer.from(`${list}|${place}
 
 function readCursor(cursor: string): GapPlace {
   const [list, place] = Buffer.from(cursor, 'base64url').toString().split('|', 2);
-  if (list && place !== undefined && /^\d{4}-\d\d-\d\dT\d\d#[aw]#/.test(list)) return { list, place };
+  if (list && place !== undefined && /^\d{4}-\d\d-\d\dT\d\d#[awf]#/.test(list)) return { list, place };
   throw new Problem(400, 'Invalid parameter', 'cursor: is not one that an answer gave', 'cursor');
 }

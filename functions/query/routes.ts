@@ -1,6 +1,6 @@
 import type { Store } from '../store/connect.ts';
 import { baseline, deviations } from './baseline.ts';
-import { changes, gaps } from './gaps.ts';
+import { changes, functions, gaps } from './gaps.ts';
 import { instanceGraph, path, requestGraph, requestWorkflow, trace } from './graphs.ts';
 import { instance, poison, requests, stats } from './lists.ts';
 import { Problem } from './problem.ts';
@@ -27,6 +27,7 @@ export const routes: readonly (readonly [path: string, route: Route])[] = [
   ['/v1/segments/poison', poison],
   ['/v1/gaps', gaps],
   ['/v1/changes', changes],
+  ['/v1/functions', functions],
   ['/v1/search', search],
   ['/v1/trace', trace],
   ['/v1/path', path],

@@ -1,6 +1,7 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { Baselines } from './baselines.ts';
 import { Gaps } from './gaps.ts';
+import { Inventory } from './inventory.ts';
 import { Lists } from './lists.ts';
 import { type Objects, S3Objects, s3Client } from './objects.ts';
 import { DynamoSource } from './read.ts';
@@ -16,6 +17,7 @@ export interface Store {
   readonly objects: Objects;
   readonly witnesses: Witnesses;
   readonly gaps: Gaps;
+  readonly inventory: Inventory;
   readonly baselines: Baselines;
 }
 
@@ -38,11 +40,13 @@ export function storeFromEnvironment(env: NodeJS.ProcessEnv = process.env): Stor
 export function openStore(shards: Table, links: Table, objects: Objects, retentionDays = 90): Store {
   const source = new DynamoSource(shards, links, objects);
   const lists = new Lists(shards, links);
+  const inventory = new Inventory(links, retentionDays);
   const witnesses = new Witnesses(links, retentionDays);
   return {
     writer: new DynamoWriter({ shards, links, objects, retentionDays }),
     ...{ source, lists, objects, witnesses },
     baselines: new Baselines(links),
-    gaps: new Gaps(source, lists, witnesses),
+    inventory,
+    gaps: new Gaps(source, lists, witnesses, inventory),
   };
 }

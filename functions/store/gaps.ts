@@ -2,6 +2,7 @@
 import type { InstanceId } from '../../layers/record/types.ts';
 import { joinLink, type NodeId, type Partition } from '../graph/ids.ts';
 import { missing } from './chain.ts';
+import { type ConfiguredFunction, explained, type Inventory, type SeenFunction, takesAnything } from './inventory.ts';
 import type { ListRow, Lists } from './lists.ts';
 import type { DynamoSource } from './read.ts';
 import { hourOf } from './rows.ts';
@@ -12,9 +13,10 @@ import { UNKNOWN_FUNCTION, type Witnessed, type Witnesses } from './witnesses.ts
 
 /**
  * `silenced`: a witness reports an invocation that no instance recorded. `records`: numbers missing between two segments.
+ * `unexplained`: nothing that is configured explains what invoked the function. `unaudited`: a function without the layer.
  * `chain`: a segment does not follow on the one before. `gap`: the instance itself says that something is lost.
  */
-export type GapKind = 'silenced' | 'records' | 'chain' | 'gap';
+export type GapKind = 'silenced' | 'unexplained' | 'unaudited' | 'records' | 'chain' | 'gap';
 
 export interface Gap {
   readonly kind: GapKind;
@@ -27,7 +29,7 @@ export interface Gap {
   /** First and last seq: missing, or of the segment that does not follow. */
   readonly from?: number;
   readonly to?: number;
-  /** Of kind `gap`. */
+  /** Of kind `gap`; `why` also of kind `unexplained`: what the request says invoked it. */
   readonly node?: NodeId;
   readonly why?: string;
   readonly lost?: number;
@@ -67,6 +69,11 @@ const MAX_RECORDED = 20_000;
 /** Claims of a request's id that are looked at; every function has its turn. */
 const MAX_CLAIMS = 50;
 
+interface Looking extends Pick<GapQuery, 'kinds' | 'limit'> {
+  readonly fn?: string;
+  readonly configured: ReadonlyMap<string, ConfiguredFunction>;
+}
+
 interface Unit {
   /** Sorts by hour; within it segments come first. */
   readonly name: string;
@@ -77,8 +84,10 @@ export class Gaps {
   readonly #source: DynamoSource;
   readonly #lists: Lists;
   readonly #witnesses: Witnesses;
+  readonly #inventory: Inventory;
 
-  constructor(source: DynamoSource, lists: Lists, witnesses: Witnesses) {
+  constructor(source: DynamoSource, lists: Lists, witnesses: Witnesses, inventory: Inventory) {
+    this.#inventory = inventory;
     this.#source = source;
     this.#lists = lists;
     this.#witnesses = witnesses;
@@ -105,11 +114,21 @@ export class Gaps {
   async #units({ since, now, grace, fn, kinds, after, limit }: GapQuery): Promise<readonly Unit[]> {
     const [first, last] = [hourOf(since), after?.list.slice(0, 13) ?? '9'];
     const units: Unit[] = [];
-    if (kinds.has('records') || kinds.has('chain') || kinds.has('gap')) {
+    const configured =
+      kinds.has('unexplained') || kinds.has('unaudited')
+        ? await this.#inventory.functions(now)
+        : new Map<string, SeenFunction>();
+    if (kinds.has('unaudited')) {
+      const bare = [...configured.values()].filter((one) => !one.audited && (fn === undefined || one.name === fn));
+      const gaps = bare.map(({ name, seen }): Gap => ({ kind: 'unaudited', at: seen, function: name }));
+      // First of all, whatever the hour.
+      units.push({ name: '9999-12-31T23#f#', read: async () => ({ gaps, looked: gaps.length }) });
+    }
+    if (kinds.has('unexplained') || kinds.has('records') || kinds.has('chain') || kinds.has('gap')) {
       for (const name of await this.#lists.names(first, last)) {
         units.push({
           name: `${name.slice(0, 13)}#a#${name.slice(14)}`,
-          read: (place) => this.#recorded(name, place, { kinds, limit, ...(fn === undefined ? {} : { fn }) }),
+          read: (place) => this.#recorded(name, place, { kinds, limit, configured, ...(fn === undefined ? {} : { fn }) }),
         });
       }
     }
@@ -177,12 +196,14 @@ export class Gaps {
   }
 
   /** Of the segments in one part of an hour's list. */
-  async #recorded(name: string, place: string, { fn, kinds, limit }: Pick<GapQuery, 'fn' | 'kinds' | 'limit'>) {
+  async #recorded(name: string, place: string, { fn, kinds, limit, configured }: Looking) {
     const { rows, next } = await this.#lists.rowsOf(name, place, limit);
     const heads = rows.filter((row) => row.counts !== undefined && (fn === undefined || row.fn === fn));
     const gaps: Gap[] = [];
     let looked = rows.length;
-    const instances = Map.groupBy(heads, ({ instance }) => instance);
+    if (kinds.has('unexplained')) gaps.push(...(await this.#unexplained(rows, fn, configured)));
+    const inside = kinds.has('records') || kinds.has('chain') || kinds.has('gap');
+    const instances = Map.groupBy(inside ? heads : [], ({ instance }) => instance);
     for (const [instance, own] of instances) {
       const seen = await this.#lists.instance(instance);
       looked += seen.items.length;
@@ -197,6 +218,24 @@ export class Gaps {
       }
     }
     return { gaps, looked, ...(next === undefined ? {} : { next }) };
+  }
+
+  /** Requests of functions whose configuration is known, invoked by what it does not have. */
+  async #unexplained(rows: readonly ListRow[], fn: string | undefined, configured: ReadonlyMap<string, ConfiguredFunction>) {
+    const found = await inParallel(rows, 8, async (row): Promise<readonly Gap[]> => {
+      const known = configured.get(row.fn);
+      if (row.trigger === undefined || known === undefined || (fn !== undefined && row.fn !== fn)) return [];
+      const told = explained(known, row.trigger, row.source);
+      if (told === true || (told === undefined && (row.trigger !== 'invoke' || takesAnything(known)))) return [];
+      if (told === undefined) {
+        // A plain invocation is explained by an audited caller.
+        const { links } = await this.#source.linksOf(joinLink(`lambda:${row.partition}`), { limit: MAX_CLAIMS });
+        if (links.some(({ direction }) => direction === 'out')) return [];
+      }
+      const why = `${row.trigger}${row.source === undefined ? '' : ` ${row.source}`}`;
+      return [{ ...gapOf(row), kind: 'unexplained', requestId: row.partition, why }];
+    });
+    return found.flat();
   }
 
   /** What the instance itself recorded as lost, in one of its segments. */

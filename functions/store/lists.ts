@@ -41,6 +41,9 @@ export interface ListRow {
   readonly fn: string;
   /** Empty when no request began in the segment. */
   readonly partition: Partition;
+  /** Absent when no request began. */
+  readonly trigger?: string;
+  readonly source?: string;
   /** Of the segment it is from. */
   readonly first: number;
   readonly last: number;
@@ -135,7 +138,9 @@ export class Lists {
       const [first = 0, last = 0] = range.split('-').map(Number);
       const place = { at: Number(at), instance: instance as InstanceId, partition: partition as Partition, first, last };
       const counts = readCounts(item);
-      return { ...place, fn: text(item, 'fn'), ...(counts === undefined ? {} : { counts }) };
+      const trigger = item.trigger?.S === undefined ? {} : { trigger: item.trigger.S };
+      const source = item.source?.S === undefined ? {} : { source: item.source.S };
+      return { ...place, ...trigger, ...source, fn: text(item, 'fn'), ...(counts === undefined ? {} : { counts }) };
     });
     return { rows, ...(end === undefined ? {} : { next: end }) };
   }

@@ -27,6 +27,7 @@
  *   ~witnesses                     2026-03-01T10#<fn>          which of these lists exist
  *   join:lambda:<request id>       ~witness#cloudtrail         what CloudTrail says of the call, which may lie hours before
  *   join:apigw:<request id>        ~witness#access-log         what the API's access log says
+ *   ~inventory                     <function>                  how it is configured, as last seen
  *   ~changes                       <time>#<event id>           somebody changed a function
  */
 export const shardsTable = { partitionKey: 'instanceId', sortKey: 'part', ttl: 'expires' } as const;

@@ -20,6 +20,29 @@ function stackWith(witness: boolean): { stack: Stack; alastor: Alastor } {
   return { stack, alastor };
 }
 
+describe('the inventory', () => {
+  it('looks once an hour and on changes, and may read configurations and write the table of links only', () => {
+    const stack = new Stack(bench.app(), 'Audit');
+    new Alastor(stack, 'Alastor', { inventory: true, layerDirectory: bench.layerDirectory });
+    const template = templateOf(stack);
+    template.hasResourceProperties('AWS::Events::Rule', { ScheduleExpression: 'rate(1 hour)' });
+    template.resourceCountIs('AWS::Events::Rule', 2);
+    const policies = template.findResources('AWS::IAM::Policy', {
+      Properties: { PolicyName: Match.stringLikeRegexp('^AlastorInventoryServiceRole') },
+    });
+    const actions = Object.values(policies).flatMap((one) =>
+      (one.Properties.PolicyDocument.Statement as { readonly Action: string | string[] }[]).flatMap(({ Action }) => Action),
+    );
+    expect(actions.sort()).toEqual([
+      'dynamodb:BatchWriteItem',
+      'lambda:GetPolicy',
+      'lambda:ListEventSourceMappings',
+      'lambda:ListFunctionUrlConfigs',
+      'lambda:ListFunctions',
+    ]);
+  });
+});
+
 describe('witnesses', () => {
   it('are not asked unless wanted', () => {
     const template = templateOf(stackWith(false).stack);

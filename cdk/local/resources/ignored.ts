@@ -17,7 +17,6 @@ export const IGNORED_TYPES: readonly IgnoredType[] = [
     reason: NO_AUTHORISATION,
     attributes: (name, env) => ({ Arn: `arn:aws:iam::${env.accountId}:role/${name}`, RoleId: 'AROALOCALENGINE' }),
   },
-  { type: 'AWS::Lambda::Permission', reason: NO_AUTHORISATION },
   { type: 'AWS::S3::BucketPolicy', reason: NO_AUTHORISATION },
   { type: 'AWS::SQS::QueuePolicy', reason: NO_AUTHORISATION },
   { type: 'AWS::SQS::QueueInlinePolicy', reason: NO_AUTHORISATION },

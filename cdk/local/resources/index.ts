@@ -16,6 +16,7 @@ import { eventInvokeConfig } from './lambda-eventinvokeconfig.ts';
 import { eventSourceMapping } from './lambda-eventsourcemapping.ts';
 import { lambdaFunction } from './lambda-function.ts';
 import { layerVersion } from './lambda-layerversion.ts';
+import { permission } from './lambda-permission.ts';
 import { functionUrl } from './lambda-url.ts';
 import { version } from './lambda-version.ts';
 import { logGroup } from './logs-loggroup.ts';
@@ -45,6 +46,7 @@ const TYPES: readonly ResourceType[] = [
   lambdaFunction,
   layerVersion,
   functionUrl,
+  permission,
   version,
   logGroup,
   subscriptionFilter,

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { codeDirectory, inlineDirectory } from '../template/code.ts';
 import { TemplateError } from '../template/problem.ts';
 import { number, object, type Resource, type ResourceType, text } from '../template/resource-type.ts';
@@ -91,6 +92,14 @@ export const lambdaFunction: ResourceType = {
       accountId: env.accountId,
       ...(reserved === undefined ? {} : { reservedConcurrency: Number(reserved) }),
       ...(properties.EphemeralStorage === undefined ? {} : { ephemeralMb: Number(object(properties.EphemeralStorage).Size) }),
+    });
+    services.topology.functions.push({
+      ...{ FunctionName: name, FunctionArn: arn, Runtime: text(resource, 'Runtime'), Handler: text(resource, 'Handler') },
+      ...{ Role: String(properties.Role ?? ''), LastModified: new Date().toISOString().replace('Z', '+0000') },
+      ...{ Layers: ((properties.Layers ?? []) as unknown[]).map((layer) => ({ Arn: String(layer) })), Version: '$LATEST' },
+      Environment: { Variables: Object.fromEntries(variables) },
+      // Assets are named after their content, so their names change just when the code does.
+      CodeSha256: createHash('sha256').update(JSON.stringify(properties.Code)).digest('base64'),
     });
     const { LogGroup: group } = object(properties.LoggingConfig);
     if (typeof group === 'string') services.logs.setGroup(name, group);
