@@ -1,7 +1,10 @@
-import { CfnOutput, Duration } from 'aws-cdk-lib';
+import { ArnFormat, CfnOutput, Duration, Stack } from 'aws-cdk-lib';
 import { HttpApi, HttpMethod } from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpIamAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
+import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
+import { LambdaFunction as FunctionTarget } from 'aws-cdk-lib/aws-events-targets';
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Function as LambdaFunction, type LayerVersion, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
@@ -20,6 +23,7 @@ import { bundledCode } from './bundle.ts';
 import { EvidenceStore } from './evidence.ts';
 import { auditLayer, builtLayers, type LayerVariant, layerArchitecture } from './layer.ts';
 import { type AlastorProps, type AlastorSettings, readProps, readSettings } from './props.ts';
+import { PlatformWitness } from './witness.ts';
 
 const functions = new URL('../functions/', import.meta.url).pathname;
 const stitcherTimeout = Duration.seconds(60);
@@ -41,6 +45,8 @@ export class Alastor extends Construct implements AuditTarget {
   readonly query: LambdaFunction;
   /** Answers questions about the graph. */
   readonly api: HttpApi;
+  /** Takes what the platform says of audited functions; undefined without the prop `witness`. */
+  readonly witness: PlatformWitness | undefined;
   private readonly store: EvidenceStore;
   private readonly layerDirectory: string;
   private readonly auditEnvironment: Readonly<Record<string, string>>;
@@ -57,6 +63,14 @@ export class Alastor extends Construct implements AuditTarget {
     this.stitcher = this.createStitcher(settings);
     this.query = this.createQuery();
     this.api = this.createApi(props);
+    if (props.witness === true) {
+      const hearer = this.createFunction('Witness', 'witness', Duration.seconds(60), {
+        [environment.retentionDays]: String(settings.retentionDays),
+      });
+      this.store.links.grant(hearer, 'dynamodb:UpdateItem', 'dynamodb:BatchWriteItem');
+      this.witness = new PlatformWitness(this, 'Witnesses', hearer);
+    }
+    if (props.inventory === true) this.createInventory(settings);
     this.output('QueryUrl', this.api.apiEndpoint, 'Address of the query API of Alastor');
     this.output('EvidenceBucket', this.bucket.bucketName, 'Bucket with the segments that Alastor recorded');
     this.output('StitcherQueueUrl', this.store.queue.queueUrl, 'Queue that tells the stitcher of segments (alastor restitch)');
@@ -123,6 +137,31 @@ export class Alastor extends Construct implements AuditTarget {
     shards.grantReadData(query);
     links.grantReadData(query);
     return query;
+  }
+
+  private createInventory({ retentionDays }: AlastorSettings): void {
+    const looker = this.createFunction('Inventory', 'inventory', Duration.minutes(5), {
+      [environment.retentionDays]: String(retentionDays),
+    });
+    this.store.links.grant(looker, 'dynamodb:BatchWriteItem');
+    const lists = ['lambda:ListFunctions', 'lambda:ListEventSourceMappings'];
+    // These two lists cannot be limited to resources.
+    looker.addToRolePolicy(new PolicyStatement({ actions: lists, resources: ['*'] }));
+    const functionArns = Stack.of(this).formatArn({
+      ...{ service: 'lambda', resource: 'function', resourceName: '*', arnFormat: ArnFormat.COLON_RESOURCE_NAME },
+    });
+    const reads = ['lambda:GetPolicy', 'lambda:ListFunctionUrlConfigs'];
+    looker.addToRolePolicy(new PolicyStatement({ actions: reads, resources: [functionArns] }));
+    const target = new FunctionTarget(looker);
+    new Rule(this, 'InventorySchedule', { schedule: Schedule.rate(Duration.hours(1)), targets: [target] });
+    new Rule(this, 'InventoryChanges', {
+      eventPattern: {
+        source: ['aws.lambda'],
+        detailType: ['AWS API Call via CloudTrail'],
+        detail: { eventSource: ['lambda.amazonaws.com'], readOnly: [false], managementEvent: [true] },
+      },
+      targets: [target],
+    });
   }
 
   private createApi({ queryAuthorizer = new HttpIamAuthorizer() }: AlastorProps): HttpApi {

@@ -31,6 +31,8 @@ export interface AuditAllOptions extends AuditOptions {
 /** What attaching needs of the construct. */
 export interface AuditTarget {
   readonly bucket: Bucket;
+  /** Hears what the platform says of audited functions. */
+  readonly witness: { hear(fn: LambdaFunction): void } | undefined;
   layer(variant: LayerVariant): LayerVersion;
 }
 
@@ -113,6 +115,7 @@ function attach(target: AuditTarget, fn: LambdaFunction, settings: Readonly<Reco
   fn.addLayers(target.layer(variantFor(fn)));
 
   if (!fn.role) throw new Error(`Alastor cannot let ${fn.node.path} write its segments: it has no role that CDK may change.`);
+  target.witness?.hear(fn);
   // A policy of its own: the function waits for its role's default policy, which therefore cannot name the function.
   new Policy(fn, policyId, {
     roles: [fn.role],

@@ -28,6 +28,22 @@ export interface AlastorProps {
   readonly queryAuthorizer?: IHttpRouteAuthorizer;
 
   /**
+   * Has what the platform says of audited functions compared with their record, so that an invocation whose recorder was stopped
+   * shows (docs/witnesses.md): a subscription filter on the log group of each audited function. Off by default, because a log
+   * group takes two such filters only, and because it must be there when the stack is deployed: a function needs one of its own
+   * in the app (`logGroup`); others are named in a warning.
+   * @default false
+   */
+  readonly witness?: boolean;
+
+  /**
+   * Looks once an hour, and when CloudTrail tells of a change, at how the functions of the account are configured: so functions
+   * that are not audited show, and requests that nothing configured explains (docs/witnesses.md).
+   * @default false
+   */
+  readonly inventory?: boolean;
+
+  /**
    * How all functions are audited. A call of `audit` may say otherwise for its functions, and a function's own `ALASTOR_*`
    * variables for itself. docs/capture.md has all settings.
    * @default those of layers/settings.ts

@@ -7,10 +7,12 @@ import { LambdaService } from './lambda/index.ts';
 import { ApiGatewayService } from './services/apigateway/service.ts';
 import { DynamoDbService } from './services/dynamodb/service.ts';
 import { EventBridgeService } from './services/events/service.ts';
+import { LogsService } from './services/logs/service.ts';
 import type { NotificationOptions } from './services/s3/notifications.ts';
 import { S3Service } from './services/s3/service.ts';
 import { SnsService } from './services/sns/service.ts';
 import { SqsService } from './services/sqs/service.ts';
+import { Topology } from './services/topology.ts';
 import type { Services } from './services.ts';
 import { EventSources } from './sources/event-sources.ts';
 
@@ -37,6 +39,7 @@ export function createAccount(env: Environment, options: AccountOptions): Accoun
     publish: async (event) => events.publish(event),
   };
   const destinations = new Destinations(env, deliver);
+  const logs = new LogsService(env, deliver);
   const functions = functionsOf(
     new LambdaService({
       stateDir: env.stateDir,
@@ -45,7 +48,10 @@ export function createAccount(env: Environment, options: AccountOptions): Accoun
       traceable: options.traceable,
       ...(options.trustedCaPem === undefined ? {} : { trustedCaPem: options.trustedCaPem }),
       log: env.log,
-      onLog: (name, _instance, line) => env.log(`[${name}] ${line}`),
+      onLog: (name, instance, line) => {
+        env.log(`[${name}] ${line}`);
+        logs.line(name, instance, line);
+      },
       onAsyncResult: (outcome) => destinations.report(outcome),
     }),
   );
@@ -64,8 +70,10 @@ export function createAccount(env: Environment, options: AccountOptions): Accoun
     sns,
     dynamodb,
     events,
+    logs,
     apis: new ApiGatewayService(env, functions),
     sources,
+    topology: new Topology(env),
     layers: new Map(),
     drafts: new Map(),
   };
@@ -74,9 +82,9 @@ export function createAccount(env: Environment, options: AccountOptions): Accoun
   };
   return {
     services,
-    workers: [s3, sqs, sns, events, dynamodb, sources, destinations, lambda],
+    workers: [s3, sqs, sns, events, logs, dynamodb, sources, destinations, lambda],
     async stop() {
-      for (const one of [s3, sns, events, destinations]) one.stop();
+      for (const one of [s3, sns, events, logs, destinations]) one.stop();
       const stopped = await Promise.allSettled([sources.stop(), functions.stop(), dynamodb.stop()]);
       for (const one of stopped) if (one.status === 'rejected') env.log(`stopping: ${String(one.reason)}`);
     },

@@ -118,7 +118,7 @@ export class Endpoint {
     const isForm = (exchange.req.headers['content-type'] ?? '').startsWith('application/x-www-form-urlencoded');
     if (service === 's3') return services.s3.handle(exchange);
     if (service === 'lambda' || /^\/20\d\d-\d\d-\d\d\/functions\//.test(exchange.path)) {
-      if (services.functions.handle(exchange.req, exchange.res)) return;
+      if (services.topology.handle(exchange) || services.functions.handle(exchange.req, exchange.res)) return;
       exchange.req.resume();
       throw unknown(`${exchange.req.method} ${exchange.path} of Lambda`);
     }

@@ -4,9 +4,11 @@ import type { Functions } from './functions.ts';
 import type { ApiGatewayService } from './services/apigateway/service.ts';
 import type { DynamoDbService } from './services/dynamodb/service.ts';
 import type { EventBridgeService } from './services/events/service.ts';
+import type { LogsService } from './services/logs/service.ts';
 import type { S3Service } from './services/s3/service.ts';
 import type { SnsService } from './services/sns/service.ts';
 import type { SqsService } from './services/sqs/service.ts';
+import type { Topology } from './services/topology.ts';
 import type { EventSources } from './sources/event-sources.ts';
 
 /** All services of the account, for the resource types to create things in. */
@@ -19,8 +21,10 @@ export interface Services {
   readonly sns: SnsService;
   readonly dynamodb: DynamoDbService;
   readonly events: EventBridgeService;
+  readonly logs: LogsService;
   readonly apis: ApiGatewayService;
   readonly sources: EventSources;
+  readonly topology: Topology;
   /** Directories of layer versions by their ARN. */
   readonly layers: Map<string, string>;
   /** Parts of APIs that several resources of a template share while it is created. */

@@ -1,4 +1,5 @@
 import type { AuditRecord, InstanceId, ProcessId, Segment } from '../../layers/record/types.ts';
+import { initItems } from './baseline.ts';
 import { Draft } from './draft.ts';
 import { INIT, linkKey, type NodeId, type Partition, partitionOf } from './ids.ts';
 import { observeExchange } from './observe-exchange.ts';
@@ -45,6 +46,7 @@ export function buildShards(segment: Segment, key: string): Built {
     shards: draft.shards(header.first, header.last, cut),
     links,
     requests: draft.requests,
+    baseline: initItems(records),
     segment: {
       ...{ instance: header.instanceId, fn: header.fn, version: header.version, segment: key },
       ...{ first: header.first, last: header.last, prev: header.prev, linksCut: cut },

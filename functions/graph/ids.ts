@@ -98,6 +98,7 @@ export const processId = (instance: InstanceId, partition: Partition, proc: Proc
   id('process', `${owner(instance)}:${partition}:${clean(proc, 64)}`);
 export const fileId = (instance: InstanceId, path: string) => id('file', `${owner(instance)}:${clean(path)}`);
 export const treeId = (instance: InstanceId, root: string) => id('image-tree', `${owner(instance)}:${clean(root)}`);
+export const baselineId = (fn: string, version: string) => id('baseline', `${part(fn)}:${part(version)}`);
 export const exchangeId = (instance: InstanceId, partition: Partition, exchange: string) =>
   id('exchange', `${owner(instance)}:${partition}:${clean(exchange, 160)}`);
 export const hostId = (host: string) => id('endpoint', clean(host.toLowerCase(), 255));

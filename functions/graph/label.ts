@@ -20,6 +20,8 @@ function text(node: Node): string {
       return node.path;
     case 'image-tree':
       return node.root;
+    case 'baseline':
+      return `${node.fn} ${node.version}: ${node.items} things that its cold starts have in common`;
     case 'endpoint':
       return node.host ?? `${node.addr ?? '?'}:${node.port ?? 0}`;
     case 'exchange':

@@ -71,6 +71,15 @@ export interface ImageTreeNode extends NodeBase {
   readonly instance: InstanceId;
   readonly root: string;
 }
+/** The read-only trees of a function version, as far as its cold starts read them: one node for all of them. */
+export interface BaselineNode extends NodeBase {
+  readonly kind: 'baseline';
+  readonly fn: string;
+  readonly version: string;
+  /** How many things at least two cold starts showed. */
+  readonly items: number;
+  readonly roots: readonly string[];
+}
 export interface EndpointNode extends NodeBase {
   readonly kind: 'endpoint';
   readonly host?: string;
@@ -128,6 +137,7 @@ export type Node =
   | ProcessNode
   | FileNode
   | ImageTreeNode
+  | BaselineNode
   | EndpointNode
   | ExchangeNode
   | ResourceNode

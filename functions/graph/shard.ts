@@ -84,6 +84,8 @@ export interface Built {
   readonly shards: readonly Shard[];
   readonly links: readonly Link[];
   readonly requests: readonly RequestEntry[];
+  /** What its records of init show, for the baseline of the version. */
+  readonly baseline: readonly string[];
   readonly segment: SegmentEntry;
 }
 

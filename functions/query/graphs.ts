@@ -8,6 +8,7 @@ import { story } from '../graph/story.ts';
 import { walk } from '../graph/walk.ts';
 import { workflow } from '../graph/workflow.ts';
 import type { Store } from '../store/connect.ts';
+import { collapsed } from './baseline.ts';
 import { limit, node, read, time } from './parameters.ts';
 import { presentGraph, presentNode } from './present.ts';
 import { Problem } from './problem.ts';
@@ -38,7 +39,7 @@ async function requestsOf(
 }
 
 export const requestGraph: Route = async ({ path, query, store }) => {
-  const asked = read(graphQuery, query);
+  const asked = read(graphQuery.extend({ baseline: z.enum(['collapsed', 'expanded']).default('collapsed') }), query);
   const provenance = new Provenance(store.source);
   const graph = new Graph();
   const start = await requestsOf(path.reqId ?? '', asked.instance, store);
@@ -47,7 +48,14 @@ export const requestGraph: Route = async ({ path, query, store }) => {
     const local = place && (await provenance.local(place.instance, place.partition, id));
     if (local !== undefined) graph.addGraph(local);
   }
-  return presentGraph(graph, asked.limit, [...start.cut, ...cutLines(provenance.cuts)]);
+  const witnesses = [];
+  for (const node of [...graph.nodes.values()]) {
+    if (node.kind !== 'request') continue;
+    for (const { witness, facts } of await store.witnesses.ofRequest(node.fn, node.partition, node.begin ?? node.first))
+      witnesses.push({ node: node.id, witness, ...facts });
+  }
+  const shown = asked.baseline === 'collapsed' ? await collapsed(graph, store) : graph;
+  return { ...presentGraph(shown, asked.limit, [...start.cut, ...cutLines(provenance.cuts)]), witnesses };
 };
 
 export const instanceGraph: Route = async ({ path, query, store }) => {

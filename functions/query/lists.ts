@@ -5,13 +5,15 @@ import { missing } from '../store/chain.ts';
 import type { ListPlace } from '../store/lists.ts';
 import { number } from '../store/rows.ts';
 import { inParallel } from '../store/table.ts';
+import { silencedOfDay } from './gaps.ts';
 import { limit, read, time } from './parameters.ts';
 import { Problem } from './problem.ts';
 import type { Route } from './routes.ts';
 
 export const stats: Route = async ({ query, store }) => {
   read(z.object({}), query);
-  return await store.lists.stats();
+  const [counts, silenced] = await Promise.all([store.lists.stats(), silencedOfDay(store)]);
+  return { ...counts, silenced: silenced.count, cut: [...counts.cut, ...silenced.cut] };
 };
 
 const DAY = 86_400_000_000;

@@ -1,4 +1,6 @@
 import type { Store } from '../store/connect.ts';
+import { baseline, deviations } from './baseline.ts';
+import { changes, functions, gaps } from './gaps.ts';
 import { instanceGraph, path, requestGraph, requestWorkflow, trace } from './graphs.ts';
 import { instance, poison, requests, stats } from './lists.ts';
 import { Problem } from './problem.ts';
@@ -20,7 +22,12 @@ export const routes: readonly (readonly [path: string, route: Route])[] = [
   ['/v1/requests/{reqId}/workflow', requestWorkflow],
   ['/v1/instances/{id}', instance],
   ['/v1/instances/{id}/graph', instanceGraph],
+  ['/v1/instances/{id}/deviations', deviations],
+  ['/v1/baseline', baseline],
   ['/v1/segments/poison', poison],
+  ['/v1/gaps', gaps],
+  ['/v1/changes', changes],
+  ['/v1/functions', functions],
   ['/v1/search', search],
   ['/v1/trace', trace],
   ['/v1/path', path],

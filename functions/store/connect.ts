@@ -1,9 +1,13 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { Baselines } from './baselines.ts';
+import { Gaps } from './gaps.ts';
+import { Inventory } from './inventory.ts';
 import { Lists } from './lists.ts';
 import { type Objects, S3Objects, s3Client } from './objects.ts';
 import { DynamoSource } from './read.ts';
 import { environment } from './schema.ts';
 import { Table } from './table.ts';
+import { Witnesses } from './witnesses.ts';
 import { DynamoWriter } from './write.ts';
 
 export interface Store {
@@ -11,6 +15,10 @@ export interface Store {
   readonly source: DynamoSource;
   readonly lists: Lists;
   readonly objects: Objects;
+  readonly witnesses: Witnesses;
+  readonly gaps: Gaps;
+  readonly inventory: Inventory;
+  readonly baselines: Baselines;
 }
 
 /** The store that the environment names, with the usual AWS configuration (region, credentials, AWS_ENDPOINT_URL). */
@@ -30,10 +38,15 @@ export function storeFromEnvironment(env: NodeJS.ProcessEnv = process.env): Stor
 }
 
 export function openStore(shards: Table, links: Table, objects: Objects, retentionDays = 90): Store {
+  const source = new DynamoSource(shards, links, objects);
+  const lists = new Lists(shards, links);
+  const inventory = new Inventory(links, retentionDays);
+  const witnesses = new Witnesses(links, retentionDays);
   return {
     writer: new DynamoWriter({ shards, links, objects, retentionDays }),
-    source: new DynamoSource(shards, links, objects),
-    lists: new Lists(shards, links),
-    objects,
+    ...{ source, lists, objects, witnesses },
+    baselines: new Baselines(links),
+    inventory,
+    gaps: new Gaps(source, lists, witnesses, inventory),
   };
 }

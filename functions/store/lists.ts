@@ -3,6 +3,7 @@ import type { Partition } from '../graph/ids.ts';
 import type { RequestEntry } from '../graph/shard.ts';
 import { hourOf, type Listed, number, pad, readRequest, readSegment, S, type SeenSegment, text } from './rows.ts';
 import { readStats, type Stats } from './stats.ts';
+import { type Counts, readCounts } from './sums.ts';
 import { type Item, inParallel, type Table } from './table.ts';
 import type { Poison } from './write.ts';
 
@@ -31,6 +32,23 @@ export interface RequestPage {
 export interface RequestOutcome {
   readonly end?: number;
   readonly status?: string;
+}
+
+/** A row of an hour's list. */
+export interface ListRow {
+  readonly at: number;
+  readonly instance: InstanceId;
+  readonly fn: string;
+  /** Empty when no request began in the segment. */
+  readonly partition: Partition;
+  /** Absent when no request began. */
+  readonly trigger?: string;
+  readonly source?: string;
+  /** Of the segment it is from. */
+  readonly first: number;
+  readonly last: number;
+  /** Only on the one row of each segment that has them. */
+  readonly counts?: Counts;
 }
 
 /** Lists over the store: requests, instances, segments, and sums over them. */
@@ -106,6 +124,30 @@ export class Lists {
     const last = items.at(-1);
     const wanted = items.filter((item) => before === undefined || text(item, 'place') < before);
     return { items: wanted, ...(cut && last !== undefined ? { end: text(last, 'place') } : {}) };
+  }
+
+  /** Rows of one hour's list from newest to oldest: every request that began, and one row for each segment. */
+  async rowsOf(
+    name: string,
+    before: string,
+    limit: number,
+  ): Promise<{ readonly rows: readonly ListRow[]; readonly next?: string }> {
+    const { items, end } = await this.#requestsOf(name, 0, before === '' ? undefined : before, limit + 1);
+    const rows = items.map((item): ListRow => {
+      const [at = '', instance = '', partition = '', range = ''] = text(item, 'place').split('#');
+      const [first = 0, last = 0] = range.split('-').map(Number);
+      const place = { at: Number(at), instance: instance as InstanceId, partition: partition as Partition, first, last };
+      const counts = readCounts(item);
+      const trigger = item.trigger?.S === undefined ? {} : { trigger: item.trigger.S };
+      const source = item.source?.S === undefined ? {} : { source: item.source.S };
+      return { ...place, ...trigger, ...source, fn: text(item, 'fn'), ...(counts === undefined ? {} : { counts }) };
+    });
+    return { rows, ...(end === undefined ? {} : { next: end }) };
+  }
+
+  /** Names of the lists of a range of hours, newest first: `2026-03-01T10#3`. */
+  async names(first: string, last: string): Promise<readonly string[]> {
+    return await this.#lists(first, last);
   }
 
   /** End and status of a request, which may have been shipped in a later segment than its begin. */

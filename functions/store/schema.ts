@@ -21,6 +21,14 @@
  *   ~sums                          2026-03-01                  sums of these counts
  *   ~functions                     2026-03-01#<function>       functions seen that day
  *   ~poison                        <segment key>               segments set aside, with the reason
+ *   ~baseline#<fn>#<version>        set#<hash>                  things that cold starts of the version showed, each set once
+ *   ~baseline#<fn>#<version>        instance#<instance>#<first> which set this instance showed
+ *   ~witness#2026-03-01T10#<fn>#3  <req>#<witness>             an invocation as a witness outside the instance has it
+ *   ~witnesses                     2026-03-01T10#<fn>          which of these lists exist
+ *   join:lambda:<request id>       ~witness#cloudtrail         what CloudTrail says of the call, which may lie hours before
+ *   join:apigw:<request id>        ~witness#access-log         what the API's access log says
+ *   ~inventory                     <function>                  how it is configured, as last seen
+ *   ~changes                       <time>#<event id>           somebody changed a function
  */
 export const shardsTable = { partitionKey: 'instanceId', sortKey: 'part', ttl: 'expires' } as const;
 export const linksTable = { partitionKey: 'key', sortKey: 'place', ttl: 'expires' } as const;

@@ -88,6 +88,22 @@ export class Table {
     await this.#patiently(async () => (await this.#client.send(command)) !== undefined);
   }
 
+  /**
+   * Sets attributes of an item, which need not exist yet; those in `once` only where it has none. Others stay as they are.
+   * @throws StoreError
+   */
+  async merge(key: Item, set: Item, once: Item): Promise<void> {
+    const names = [...Object.keys(set), ...Object.keys(once)];
+    const parts = names.map((_, i) => (i < Object.keys(set).length ? `#${i} = :${i}` : `#${i} = if_not_exists(#${i}, :${i})`));
+    const values = [...Object.values(set), ...Object.values(once)];
+    const command = new UpdateItemCommand({
+      ...{ TableName: this.name, Key: key, UpdateExpression: `SET ${parts.join(', ')}` },
+      ExpressionAttributeNames: Object.fromEntries(names.map((name, i) => [`#${i}`, name])),
+      ExpressionAttributeValues: Object.fromEntries(values.map((value, i) => [`:${i}`, value])),
+    });
+    await this.#patiently(async () => (await this.#client.send(command)).$metadata);
+  }
+
   /** Until `act` gives something, a bounded number of times. */
   async #patiently<T>(act: () => Promise<T | undefined>): Promise<T> {
     for (let attempt = 0; attempt < TRIES; attempt++) {

@@ -1,5 +1,6 @@
 import { isRequest } from '../graph/ids.ts';
 import type { Built, Shard } from '../graph/shard.ts';
+import { baselineItems } from './baselines.ts';
 import { encodeShard } from './encode.ts';
 import type { Objects } from './objects.ts';
 import {
@@ -98,12 +99,18 @@ export class DynamoWriter implements GraphWriter {
       return requestItem(entry, hour, segment, expires);
     });
     const others = listed.slice(1).filter(({ place: at }) => at?.S !== listed[0]?.place?.S);
+    const members: Item[] = [];
+    if (built.baseline.length > 0) {
+      const { set, member } = baselineItems(segment, built.baseline);
+      note({ ...set, expires: N(expires) });
+      members.push({ ...member, expires: N(expires) });
+    }
     const hour = listHour(built.requests[0]?.at ?? segment.from, received);
     this.#noteHour(note, hour, built);
     const unseen = [...catalogue].filter(([key]) => !this.#written.has(key));
     // Shards before links: whoever follows a link must find what it leads to.
     await shards.putAll(shardItems);
-    await links.putAll(distinct([...linkItems, ...others, ...unseen.map(([, item]) => item)]));
+    await links.putAll(distinct([...linkItems, ...others, ...members, ...unseen.map(([, item]) => item)]));
     if (this.#written.size > REMEMBERED) this.#written.clear();
     for (const [key] of unseen) this.#written.add(key);
     // The row that counts is written last: it says that all is there.

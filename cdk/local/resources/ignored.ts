@@ -17,18 +17,12 @@ export const IGNORED_TYPES: readonly IgnoredType[] = [
     reason: NO_AUTHORISATION,
     attributes: (name, env) => ({ Arn: `arn:aws:iam::${env.accountId}:role/${name}`, RoleId: 'AROALOCALENGINE' }),
   },
-  { type: 'AWS::Lambda::Permission', reason: NO_AUTHORISATION },
   { type: 'AWS::S3::BucketPolicy', reason: NO_AUTHORISATION },
   { type: 'AWS::SQS::QueuePolicy', reason: NO_AUTHORISATION },
   { type: 'AWS::SQS::QueueInlinePolicy', reason: NO_AUTHORISATION },
   { type: 'AWS::SNS::TopicPolicy', reason: NO_AUTHORISATION },
   { type: 'AWS::Events::EventBusPolicy', reason: NO_AUTHORISATION },
   { type: 'AWS::CDK::Metadata', reason: 'it only counts how CDK is used' },
-  {
-    type: 'AWS::Logs::LogGroup',
-    reason: 'what functions print goes to the log of the engine',
-    attributes: (name, env) => ({ Arn: `arn:aws:logs:${env.region}:${env.accountId}:log-group:${name}:*` }),
-  },
   {
     type: 'Custom::LogRetention',
     reason: 'what functions print goes to the log of the engine',

@@ -16,8 +16,11 @@ import { eventInvokeConfig } from './lambda-eventinvokeconfig.ts';
 import { eventSourceMapping } from './lambda-eventsourcemapping.ts';
 import { lambdaFunction } from './lambda-function.ts';
 import { layerVersion } from './lambda-layerversion.ts';
+import { permission } from './lambda-permission.ts';
 import { functionUrl } from './lambda-url.ts';
 import { version } from './lambda-version.ts';
+import { logGroup } from './logs-loggroup.ts';
+import { subscriptionFilter } from './logs-subscriptionfilter.ts';
 import { bucket } from './s3-bucket.ts';
 import { bucketNotifications } from './s3-bucketnotifications.ts';
 import { subscription } from './sns-subscription.ts';
@@ -43,7 +46,10 @@ const TYPES: readonly ResourceType[] = [
   lambdaFunction,
   layerVersion,
   functionUrl,
+  permission,
   version,
+  logGroup,
+  subscriptionFilter,
   bucket,
   bucketNotifications,
   subscription,

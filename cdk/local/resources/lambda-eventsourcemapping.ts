@@ -98,6 +98,9 @@ export const eventSourceMapping: ResourceType = {
       attributes: { Id: id, EventSourceMappingArn: `arn:aws:lambda:${region}:${accountId}:event-source-mapping:${id}` },
     };
     const { Enabled: enabled = true } = resource.properties;
+    const of = functionName(text(resource, 'FunctionName'));
+    const State = flag(enabled) ? 'Enabled' : 'Disabled';
+    resource.services.topology.mappings.push({ UUID: id, EventSourceArn: arn, functionName: of, State });
     if (!flag(enabled)) return created;
     const service = parseArn(arn)?.service;
     if (service === 'sqs') fromQueue(resource, arn);

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { codeDirectory, inlineDirectory } from '../template/code.ts';
 import { TemplateError } from '../template/problem.ts';
 import { number, object, type Resource, type ResourceType, text } from '../template/resource-type.ts';
@@ -56,7 +57,12 @@ export const lambdaFunction: ResourceType = {
     Description: DESCRIPTION,
     Tags: TAGS,
     TracingConfig: NO_TRACING,
-    LoggingConfig: 'what functions print goes to the log of the engine',
+    LoggingConfig: {
+      LogGroup: true,
+      LogFormat: 'lines of the platform are text',
+      ApplicationLogLevel: 'all lines are kept',
+      SystemLogLevel: 'all lines are kept',
+    },
     VpcConfig: NO_NETWORKS,
     KmsKeyArn: ENCRYPTION,
     CodeSigningConfigArn: 'assets come from the local synthesis',
@@ -87,6 +93,16 @@ export const lambdaFunction: ResourceType = {
       ...(reserved === undefined ? {} : { reservedConcurrency: Number(reserved) }),
       ...(properties.EphemeralStorage === undefined ? {} : { ephemeralMb: Number(object(properties.EphemeralStorage).Size) }),
     });
+    services.topology.functions.push({
+      ...{ FunctionName: name, FunctionArn: arn, Runtime: text(resource, 'Runtime'), Handler: text(resource, 'Handler') },
+      ...{ Role: String(properties.Role ?? ''), LastModified: new Date().toISOString().replace('Z', '+0000') },
+      ...{ Layers: ((properties.Layers ?? []) as unknown[]).map((layer) => ({ Arn: String(layer) })), Version: '$LATEST' },
+      Environment: { Variables: Object.fromEntries(variables) },
+      // Assets are named after their content, so their names change just when the code does.
+      CodeSha256: createHash('sha256').update(JSON.stringify(properties.Code)).digest('base64'),
+    });
+    const { LogGroup: group } = object(properties.LoggingConfig);
+    if (typeof group === 'string') services.logs.setGroup(name, group);
     const { TargetArn: deadLetter } = object(properties.DeadLetterConfig);
     if (typeof deadLetter === 'string') services.destinations.set(name, { deadLetter });
     return { ref: name, attributes: { Arn: arn } };

@@ -14,6 +14,8 @@ export const functionUrl: ResourceType = {
     if (text(resource, 'AuthType') !== 'NONE') env.log(`${resource.logicalId}: signatures are not checked locally`);
     const name = functionName(text(resource, 'TargetFunctionArn'));
     const arn = `arn:aws:lambda:${env.region}:${env.accountId}:function:${name}`;
-    return { ref: arn, attributes: { FunctionUrl: apis.addFunctionUrl(apiId(), arn), FunctionArn: arn } };
+    const FunctionUrl = apis.addFunctionUrl(apiId(), arn);
+    services.topology.urls.push({ functionName: name, FunctionUrl, AuthType: text(resource, 'AuthType') });
+    return { ref: arn, attributes: { FunctionUrl, FunctionArn: arn } };
   },
 };

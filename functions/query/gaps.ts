@@ -1,0 +1,81 @@
+import { z } from 'zod';
+import type { Store } from '../store/connect.ts';
+import type { GapKind, GapPlace } from '../store/gaps.ts';
+import { limit, read, time } from './parameters.ts';
+import { Problem } from './problem.ts';
+import type { Route } from './routes.ts';
+
+const DAY = 86_400_000_000;
+const SECOND = 1_000_000;
+/** A segment is shipped when its request ends, at the latest after 15 minutes; most take seconds to be stitched. */
+const GRACE = 600;
+/** Pages that `/v1/stats` looks through. */
+const STATS_PAGES = 3;
+const KINDS = ['silenced', 'unexplained', 'unaudited', 'records', 'chain', 'gap'] as const satisfies readonly GapKind[];
+
+const now = () => Date.now() * 1000;
+
+/** What is missing from the record, and invocations that only another witness saw. */
+export const gaps: Route = async ({ query, store }) => {
+  const asked = read(
+    z.object({
+      function: z.string().max(200).optional(),
+      kind: z.enum(KINDS).optional(),
+      since: time.optional(),
+      grace: z.coerce.number().int().min(0).max(86_400).default(GRACE),
+      limit: limit(100, 500),
+      cursor: z.string().max(600).optional(),
+    }),
+    query,
+  );
+  const page = await store.gaps.page({
+    ...{ since: asked.since ?? Math.max(0, now() - 7 * DAY), now: now(), grace: asked.grace * SECOND, limit: asked.limit },
+    kinds: new Set(asked.kind === undefined ? KINDS : [asked.kind]),
+    ...(asked.function === undefined ? {} : { fn: asked.function }),
+    ...(asked.cursor === undefined ? {} : { after: readCursor(asked.cursor) }),
+  });
+  return {
+    gaps: page.gaps,
+    ...(page.next === undefined ? {} : { cursor: writeCursor(page.next) }),
+    cut: page.next === undefined ? [] : ['gaps: not all was looked through; ask again with cursor'],
+  };
+};
+
+/** Who changed functions, from where and when, as CloudTrail has it. */
+export const changes: Route = async ({ query, store }) => {
+  const asked = read(z.object({ since: time.optional(), limit: limit(100, 500) }), query);
+  const found = await store.witnesses.changes(asked.since ?? Math.max(0, now() - 7 * DAY), asked.limit);
+  return {
+    changes: found.changes.map(({ at, id, facts }) => ({ at, id, ...facts })),
+    cut: found.cut ? ['changes: older ones; raise limit'] : [],
+  };
+};
+
+/** Functions of the account as the inventory last saw them. */
+export const functions: Route = async ({ query, store }) => {
+  read(z.object({}), query);
+  const found = await store.inventory.functions(now());
+  return { functions: [...found.values()], cut: [] };
+};
+
+/** Silenced invocations of the last 24 hours. */
+export async function silencedOfDay(store: Store): Promise<{ readonly count: number; readonly cut: readonly string[] }> {
+  const asked = { since: now() - DAY, now: now(), grace: GRACE * SECOND, kinds: new Set<GapKind>(['silenced']), limit: 1000 };
+  let count = 0;
+  let after: GapPlace | undefined;
+  for (let page = 0; page < STATS_PAGES; page++) {
+    const { gaps: found, next } = await store.gaps.page({ ...asked, ...(after === undefined ? {} : { after }) });
+    count += found.length;
+    after = next;
+    if (next === undefined) return { count, cut: [] };
+  }
+  return { count, cut: ['silenced: not all of the last 24 hours was looked through; /v1/gaps?kind=silenced does'] };
+}
+
+const writeCursor = ({ list, place }: GapPlace) => Buffer.from(`${list}|${place}`).toString('base64url');
+
+function readCursor(cursor: string): GapPlace {
+  const [list, place] = Buffer.from(cursor, 'base64url').toString().split('|', 2);
+  if (list && place !== undefined && /^\d{4}-\d\d-\d\dT\d\d#[awf]#/.test(list)) return { list, place };
+  throw new Problem(400, 'Invalid parameter', 'cursor: is not one that an answer gave', 'cursor');
+}

@@ -1,0 +1,188 @@
+/** What others than the audited instances say, kept beside the graph: by function and hour, by the id of a service, and changes. */
+import { createHash } from 'node:crypto';
+import { joinLink, type Partition, requestPartition } from '../graph/ids.ts';
+import { hourOf, listHour, N, number, pad, S, text } from './rows.ts';
+import { listSpread } from './schema.ts';
+import { type Item, inParallel, type Table } from './table.ts';
+import type { AccessTestimony, ChangeTestimony, InvocationTestimony, Testimony, Witness } from './testimony.ts';
+
+const SECONDS_A_DAY = 86_400;
+/** Lists of witnessed invocations that are known; the oldest of more are not looked into. One for each function and hour. */
+const MAX_LISTS = 20_000;
+const REMEMBERED = 20_000;
+const MAX_PER_REQUEST = 16;
+/** Function under which invocations stand whose witness knows the API only. */
+export const UNKNOWN_FUNCTION = '~api';
+
+/** An invocation as one witness has it. */
+export interface Witnessed {
+  readonly fn: string;
+  readonly partition: Partition;
+  readonly witness: Witness;
+  /** When it began, as far as the witness knows. */
+  readonly at: number;
+  /** When we first heard of it, by our own clock. */
+  readonly received: number;
+  readonly facts: Readonly<Record<string, string | number>>;
+}
+
+export interface WitnessedChange {
+  readonly at: number;
+  readonly id: string;
+  readonly facts: Readonly<Record<string, string | number>>;
+}
+
+/** A list of witnessed invocations: one function, one hour. */
+export interface WitnessList {
+  readonly hour: string;
+  readonly fn: string;
+}
+
+export class Witnesses {
+  readonly #links: Table;
+  readonly #retentionDays: number;
+  readonly #written = new Set<string>();
+
+  constructor(links: Table, retentionDays: number) {
+    this.#links = links;
+    this.#retentionDays = retentionDays;
+  }
+
+  /**
+   * The same testimony again changes nothing, and the order does not matter. One write for each invocation and witness of a
+   * batch (an event of CloudTrail: two, since it may lie hours before the invocation).
+   * @param received µs, our own clock
+   */
+  async put(testimonies: readonly Testimony[], received: number): Promise<void> {
+    const rows = new Map<string, { readonly key: Item; set: Item }>();
+    const catalogue = new Map<string, Item>();
+    const row = (key: string, place: string, set: Item) => {
+      const name = `${key}\n${place}`;
+      const known = rows.get(name);
+      if (known === undefined) rows.set(name, { key: { key: S(key), place: S(place) }, set });
+      else known.set = { ...known.set, ...set };
+    };
+    for (const said of testimonies) {
+      if (said.what === 'change') row('~changes', `${pad(said.at)}#${requestPartition(said.id)}`, attributes(said));
+      else if (said.what === 'access')
+        row(joinLink(`apigw:${said.apiRequestId}`), `~witness#${said.witness}`, attributes(said));
+      if (said.what === 'change' || said.requestId === undefined) continue;
+      const fn = said.what === 'access' ? UNKNOWN_FUNCTION : said.fn;
+      const began = said.what === 'invocation' ? said.at - Math.trunc((said.durationMs ?? 0) * 1000) : said.at;
+      const hour = listHour(began, received);
+      const partition = requestPartition(said.requestId);
+      row(listKey({ hour, fn }, spreadOf(partition)), `${partition}#${said.witness}`, attributes(said));
+      if (said.witness === 'cloudtrail') row(joinLink(`lambda:${said.requestId}`), '~witness#cloudtrail', attributes(said));
+      const name = `${hour}#${fn}`;
+      if (!this.#written.has(name))
+        catalogue.set(name, { key: S('~witnesses'), place: S(name), expires: this.#expires(received) });
+    }
+    await inParallel([...rows.values()], 16, ({ key, set }) =>
+      this.#links.merge(key, set, { received: N(received), expires: this.#expires(received) }),
+    );
+    await this.#links.putAll([...catalogue.values()]);
+    if (this.#written.size > REMEMBERED) this.#written.clear();
+    for (const name of catalogue.keys()) this.#written.add(name);
+  }
+
+  /** Lists of a range of hours, newest first. */
+  async lists(first: string, last: string): Promise<readonly WitnessList[]> {
+    const { items } = await this.#page('~witnesses', first, `${last}~`, MAX_LISTS, false);
+    return items.map((item) => {
+      const [hour = '', fn = ''] = text(item, 'place').split('#');
+      return { hour, fn };
+    });
+  }
+
+  /** Invocations of one part of a list, in the order of their ids. `next`: go on after it. */
+  async invocations(
+    list: WitnessList,
+    spread: number,
+    after: string,
+    limit: number,
+  ): Promise<{ readonly found: readonly Witnessed[]; readonly next?: string }> {
+    const { items, cut } = await this.#page(listKey(list, spread), after || ' ', '~~', limit + 1, true);
+    const rows = items.filter((item) => text(item, 'place') !== after).slice(0, limit);
+    const last = rows.at(-1);
+    const more = (cut || items.length > limit) && last !== undefined;
+    return { found: rows.map((item) => readInvocation(item, list)), ...(more ? { next: text(last, 'place') } : {}) };
+  }
+
+  /** What is said of one request: by its function's witnesses around the time it began, and by CloudTrail whenever. */
+  async ofRequest(fn: string, partition: Partition, at: number): Promise<readonly Witnessed[]> {
+    const hours = new Set([hourOf(at - 60_000_000), hourOf(at), hourOf(at + 60_000_000)]);
+    const pages = await inParallel([...hours], 3, (hour) =>
+      this.#page(listKey({ hour, fn }, spreadOf(partition)), `${partition}#`, `${partition}#~`, MAX_PER_REQUEST, true),
+    );
+    const own = await this.#page(joinLink(`lambda:${partition}`), '~witness#', '~witness#~', MAX_PER_REQUEST, true);
+    const trail = own.items.filter((item) => item.fn?.S === fn).map((item) => readRow(item, fn, partition, 'cloudtrail'));
+    const listed = pages.flatMap(({ items }) => items.map((item) => readInvocation(item, { hour: hourOf(at), fn })));
+    return [...new Map([...listed, ...trail].map((one) => [one.witness, one])).values()];
+  }
+
+  /** Changes of functions, newest first. */
+  async changes(
+    since: number,
+    limit: number,
+  ): Promise<{ readonly changes: readonly WitnessedChange[]; readonly cut: boolean }> {
+    const { items, cut } = await this.#page('~changes', pad(since), '~', limit, false);
+    const changes = items.map((item) => {
+      const [at, id = ''] = text(item, 'place').split('#');
+      return { at: Number(at), id, facts: facts(item) };
+    });
+    return { changes, cut };
+  }
+
+  async #page(key: string, from: string, to: string, limit: number, forward: boolean) {
+    return await this.#links.query(
+      {
+        KeyConditionExpression: '#k = :k AND place BETWEEN :a AND :b',
+        ExpressionAttributeNames: { '#k': 'key' },
+        ExpressionAttributeValues: { ':k': S(key), ':a': S(from), ':b': S(to) },
+        ScanIndexForward: forward,
+      },
+      limit,
+    );
+  }
+
+  /** A day before what it testifies to, so that a record that has expired is not taken for one that never was. */
+  #expires(received: number) {
+    return N(Math.trunc(received / 1_000_000) + Math.max(1, this.#retentionDays - 1) * SECONDS_A_DAY);
+  }
+}
+
+/** One function may be called more often than one partition takes writes. */
+const listKey = ({ hour, fn }: WitnessList, spread: number) => `~witness#${hour}#${fn}#${spread}`;
+const spreadOf = (partition: Partition) => createHash('sha256').update(partition).digest().readUInt32BE(0) % listSpread;
+
+const NUMBERS = ['start', 'end', 'durationMs'] as const;
+const TEXTS = [
+  ...['fn', 'version', 'status', 'stream', 'caller', 'sourceIp', 'userAgent', 'action', 'by', 'error'],
+  ...['api', 'apiRequestId', 'extendedRequestId', 'requestId', 'method', 'path'],
+] as const;
+
+/** Start and end go to attributes of their own: whichever comes first, the other adds to it. */
+function attributes(said: InvocationTestimony | ChangeTestimony | AccessTestimony): Item {
+  const fields = said as unknown as Readonly<Record<string, unknown>>;
+  const texts = TEXTS.flatMap((name) => (typeof fields[name] === 'string' ? [[name, S(fields[name])] as const] : []));
+  const time = said.what === 'invocation' && said.part === 'end' ? { end: N(said.at) } : { start: N(said.at) };
+  const duration = said.what === 'invocation' && said.durationMs !== undefined ? { durationMs: N(said.durationMs) } : {};
+  return { ...Object.fromEntries(texts), ...time, ...duration };
+}
+
+function facts(item: Item): Readonly<Record<string, string | number>> {
+  const texts = TEXTS.flatMap((name) => (item[name]?.S === undefined ? [] : [[name, item[name].S] as const]));
+  const numbers = NUMBERS.flatMap((name) => (item[name]?.N === undefined ? [] : [[name, number(item, name)] as const]));
+  return Object.fromEntries<string | number>([...texts, ...numbers]);
+}
+
+function readInvocation(item: Item, { fn }: WitnessList): Witnessed {
+  const [partition = '', witness = ''] = text(item, 'place').split('#');
+  return readRow(item, fn, partition as Partition, witness as Witness);
+}
+
+function readRow(item: Item, fn: string, partition: Partition, witness: Witness): Witnessed {
+  const ended = number(item, 'end') - Math.trunc(number(item, 'durationMs') * 1000);
+  const at = item.start === undefined ? ended : number(item, 'start');
+  return { fn, partition, witness, at, received: number(item, 'received'), facts: facts(item) };
+}

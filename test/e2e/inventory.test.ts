@@ -1,0 +1,111 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { InvokeCommand, LambdaClient, ListFunctionsCommand } from '@aws-sdk/client-lambda';
+import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { App, CfnOutput, Stack } from 'aws-cdk-lib';
+import { HttpApi } from 'aws-cdk-lib/aws-apigatewayv2';
+import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
+import { Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
+import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
+import { Queue } from 'aws-cdk-lib/aws-sqs';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Alastor } from '../../cdk/index.ts';
+import { type Engine, startEngine } from '../../cdk/local/engine.ts';
+import type { Gap } from '../../functions/store/gaps.ts';
+import { buildLayer } from '../../layers/build.ts';
+
+/** Calls as an SDK would; the engine checks no signature. */
+const CALLER = `
+const http = require('node:http');
+exports.handler = () => new Promise((resolve, reject) => {
+  const url = new URL('/2015-03-31/functions/worker/invocations', process.env.AWS_ENDPOINT_URL);
+  const Authorization = 'AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/lambda/aws4_request, SignedHeaders=host, Signature=0';
+  http.request(url, { method: 'POST', headers: { Authorization } }, (res) => res.resume().on('end', () => resolve({ statusCode: 200 }))).on('error', reject).end('{}');
+});`;
+const ORDINARY = 'exports.handler = async () => ({ statusCode: 200 });';
+
+const folder = mkdtempSync(join(tmpdir(), 'alastor-inventory-'));
+const log: string[] = [];
+let engine: Engine;
+let lambda: LambdaClient;
+let sqs: SQSClient;
+
+beforeAll(async () => {
+  await buildLayer();
+  const app = new App({ outdir: join(folder, 'cdk.out'), analyticsReporting: false });
+  const stack = new Stack(app, 'Shop');
+  const fn = (functionName: string, code = ORDINARY) =>
+    new LambdaFunction(stack, functionName, {
+      ...{ functionName, runtime: Runtime.NODEJS_24_X, handler: 'index.handler', code: Code.fromInline(code) },
+    });
+  const worker = fn('worker');
+  const caller = fn('caller', CALLER);
+  fn('bare');
+  const queue = new Queue(stack, 'Orders');
+  worker.addEventSource(new SqsEventSource(queue));
+  new CfnOutput(stack, 'QueueUrl', { value: queue.queueUrl });
+  const api = new HttpApi(stack, 'Api');
+  api.addRoutes({ path: '/call', integration: new HttpLambdaIntegration('Call', caller) });
+  new CfnOutput(stack, 'ApiUrl', { value: api.apiEndpoint });
+  new Alastor(stack, 'Alastor', { inventory: true }).audit([worker, caller]);
+  app.synth();
+  engine = await startEngine({ assembly: join(folder, 'cdk.out'), log: (line) => log.push(line) });
+  const { endpoint, region } = engine;
+  const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
+  lambda = new LambdaClient({ endpoint, region, credentials });
+  sqs = new SQSClient({ endpoint, region, credentials });
+}, 120_000);
+
+afterAll(async () => {
+  lambda?.destroy();
+  sqs?.destroy();
+  await engine?.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function invoke(name: string, payload: object = {}): Promise<string> {
+  const answer = await lambda.send(new InvokeCommand({ FunctionName: name, Payload: JSON.stringify(payload) }));
+  if (answer.FunctionError !== undefined)
+    throw new Error(`${name}: ${Buffer.from(answer.Payload ?? []).toString()}\n${log.slice(-20).join('\n')}`);
+  await engine.idle();
+  return answer.$metadata.requestId ?? '';
+}
+
+async function gaps(kind: string): Promise<readonly Gap[]> {
+  const answer = await fetch(`${engine.apiUrl('AlastorQueryUrl')}v1/gaps?kind=${kind}`);
+  const { gaps: found } = (await answer.json()) as { readonly gaps?: readonly Gap[] };
+  if (found === undefined) throw new Error(`${answer.status}\n${log.slice(-30).join('\n')}`);
+  return found;
+}
+
+it('lists functions that are not audited, and requests that nothing configured explains', async () => {
+  const { Functions } = await lambda.send(new ListFunctionsCommand({}));
+  const own = Functions?.find(({ FunctionName }) => /AlastorInventory/.test(FunctionName ?? ''));
+  await invoke(own?.FunctionName ?? '');
+  expect((await gaps('unaudited')).map((one) => one.function)).toEqual(['bare']);
+
+  // By its queue, by the API, by an audited function that the API called: all of that is configured.
+  await sqs.send(new SendMessageCommand({ QueueUrl: engine.outputs.QueueUrl, MessageBody: 'order' }));
+  await engine.idle();
+  expect((await fetch(`${engine.apiUrl('ApiUrl')}call`)).status).toBe(200);
+  await engine.idle();
+  expect(await gaps('unexplained')).toEqual([]);
+
+  // By somebody with credentials, plainly and with an event that only a bucket would send.
+  const plain = await invoke('worker');
+  const forged = await invoke('worker', {
+    Records: [
+      {
+        eventSource: 'aws:s3',
+        eventName: 'ObjectCreated:Put',
+        s3: { bucket: { name: 'photos' }, object: { key: 'k', eTag: 'e' } },
+      },
+    ],
+  });
+  const found = await gaps('unexplained');
+  expect(found.map(({ requestId, why, function: of }) => ({ requestId, why, of }))).toEqual([
+    { requestId: forged, why: 's3 photos', of: 'worker' },
+    { requestId: plain, why: 'invoke', of: 'worker' },
+  ]);
+}, 120_000);

@@ -1,0 +1,85 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
+import { App, Duration, Stack } from 'aws-cdk-lib';
+import { type CfnFunction, Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
+import { LogGroup } from 'aws-cdk-lib/aws-logs';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Alastor } from '../../cdk/index.ts';
+import { type Engine, startEngine } from '../../cdk/local/engine.ts';
+import type { Gap } from '../../functions/store/gaps.ts';
+import { buildLayer } from '../../layers/build.ts';
+
+/** Asked to, it kills the recorder: it may, both run under one user. */
+const VICTIM = `
+const { readdirSync, readFileSync } = require('node:fs');
+exports.handler = async ({ kill }) => {
+  if (!kill) return 'ordinary';
+  for (const pid of readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name) && Number(name) !== process.pid)) {
+    let command = '';
+    try { command = readFileSync('/proc/' + pid + '/cmdline', 'utf8'); } catch {}
+    if (command.includes('/opt/') && Number(pid) > 1) process.kill(Number(pid), 'SIGKILL');
+  }
+  return 'silenced';
+};`;
+
+const folder = mkdtempSync(join(tmpdir(), 'alastor-witness-'));
+const log: string[] = [];
+let engine: Engine;
+let lambda: LambdaClient;
+
+beforeAll(async () => {
+  await buildLayer();
+  const app = new App({ outdir: join(folder, 'cdk.out'), analyticsReporting: false });
+  const stack = new Stack(app, 'Witness');
+  const fn = (name: string) =>
+    new LambdaFunction(stack, name, {
+      ...{ functionName: name, runtime: Runtime.NODEJS_24_X, handler: 'index.handler', code: Code.fromInline(VICTIM) },
+      ...{ timeout: Duration.seconds(10), logGroup: new LogGroup(stack, `${name}Log`) },
+    });
+  const bare = fn('bare');
+  const audited = [fn('quiet'), fn('victim'), bare];
+  new Alastor(stack, 'Alastor', { witness: true }).audit(audited);
+  // As somebody would leave it who deploys the function anew, without the layer.
+  (bare.node.defaultChild as CfnFunction).addPropertyDeletionOverride('Layers');
+  (bare.node.defaultChild as CfnFunction).addPropertyDeletionOverride('Environment.Variables.AWS_LAMBDA_EXEC_WRAPPER');
+  app.synth();
+  engine = await startEngine({ assembly: join(folder, 'cdk.out'), log: (line) => log.push(line) });
+  const { endpoint, region } = engine;
+  const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
+  lambda = new LambdaClient({ endpoint, region, credentials, maxAttempts: 1 });
+}, 120_000);
+
+afterAll(async () => {
+  lambda?.destroy();
+  await engine?.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function invoke(name: string, payload: object = {}): Promise<string> {
+  const answer = await lambda.send(new InvokeCommand({ FunctionName: name, Payload: JSON.stringify(payload) }));
+  await engine.idle();
+  return answer.$metadata.requestId ?? '';
+}
+
+async function gaps(): Promise<readonly Gap[]> {
+  const answer = await fetch(`${engine.apiUrl('AlastorQueryUrl')}v1/gaps?kind=silenced&grace=0`);
+  const { gaps: found } = (await answer.json()) as { readonly gaps?: readonly Gap[] };
+  if (found === undefined) throw new Error(`${answer.status}\n${log.slice(-30).join('\n')}`);
+  return found;
+}
+
+it('lists the invocations that the platform saw and no instance recorded: a killed recorder, a layer taken away', async () => {
+  for (const name of ['quiet', 'quiet', 'victim']) await invoke(name);
+  expect(await gaps()).toEqual([]);
+  const killed = await invoke('victim', { kill: true });
+  const bare = await invoke('bare');
+  const found = [...(await gaps())].sort((a, b) => ((a.function ?? '') < (b.function ?? '') ? -1 : 1));
+  expect(found.map(({ requestId, function: of, instance }) => ({ requestId, of, instance }))).toEqual([
+    { requestId: bare, of: 'bare', instance: 'not recorded' },
+    // Its instance had recorded the request before.
+    { requestId: killed, of: 'victim', instance: 'recorded' },
+  ]);
+  expect(found[1]?.witnesses).toMatchObject([{ witness: 'platform-log', version: '$LATEST' }]);
+}, 120_000);

@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest';
+import { readPolicy } from '../../functions/inventory/account.ts';
+import { type ConfiguredFunction, type ExpectedSource, explained, takesAnything } from '../../functions/store/inventory.ts';
+
+const fn = (...sources: readonly ExpectedSource[]): ConfiguredFunction => ({
+  ...{ name: 'cart', arn: 'arn:aws:lambda:eu-west-1:1:function:cart', layers: [], audited: true, sources },
+});
+const QUEUE: ExpectedSource = { by: 'mapping', who: 'sqs', source: 'arn:aws:sqs:eu-west-1:1:orders' };
+const STREAM: ExpectedSource = {
+  ...{ by: 'mapping', who: 'dynamodb', source: 'arn:aws:dynamodb:eu-west-1:1:table/Carts/stream/2026-01-01T00:00:00.000' },
+};
+const BUCKET: ExpectedSource = { by: 'policy', who: 's3.amazonaws.com', source: 'arn:aws:s3:::photos' };
+const RULE: ExpectedSource = { by: 'policy', who: 'events.amazonaws.com', source: 'arn:aws:events:eu-west-1:1:rule/r' };
+
+describe('a resource policy', () => {
+  it('names services and accounts, with the ARN that it is limited to', () => {
+    const statement = (Principal: unknown, Condition?: object) => ({
+      Effect: 'Allow',
+      Action: 'lambda:InvokeFunction',
+      Principal,
+      Condition,
+    });
+    const policy = JSON.stringify({
+      Statement: [
+        statement(
+          { Service: 's3.amazonaws.com' },
+          { StringEquals: { 'AWS:SourceAccount': '1' }, ArnLike: { 'AWS:SourceArn': 'arn:aws:s3:::photos' } },
+        ),
+        statement({ AWS: ['arn:aws:iam::2:root', '3'] }),
+        statement('*'),
+        { ...statement({ AWS: '4' }), Effect: 'Deny' },
+      ],
+    });
+    expect(readPolicy(policy)).toEqual([
+      BUCKET,
+      { by: 'policy', who: 'arn:aws:iam::2:root' },
+      { by: 'policy', who: '3' },
+      { by: 'policy', who: '*' },
+    ]);
+    expect(readPolicy('{}')).toEqual([]);
+  });
+});
+
+describe('what is configured', () => {
+  it('explains requests of its queues, streams, buckets, rules, APIs and URLs, and no others', () => {
+    const all = fn(QUEUE, STREAM, BUCKET, RULE);
+    expect(explained(all, 'sqs', 'orders')).toBe(true);
+    expect(explained(all, 'sqs', 'elsewhere')).toBe(false);
+    expect(explained(all, 'dynamodb', 'Carts')).toBe(true);
+    expect(explained(all, 's3', 'photos')).toBe(true);
+    expect(explained(all, 's3', 'other')).toBe(false);
+    expect(explained(all, 'eventbridge', 'my.app')).toBe(true);
+    expect(explained(fn(QUEUE), 'eventbridge', 'my.app')).toBe(false);
+    expect(explained(all, 'http', '/cart')).toBe(false);
+    expect(explained(fn({ by: 'url', who: 'NONE', source: 'https://x.lambda-url' }), 'http', '/')).toBe(true);
+    expect(explained(fn({ by: 'policy', who: 'apigateway.amazonaws.com', source: 'a' }), 'http', '/')).toBe(true);
+  });
+
+  it('leaves plain invocations to their caller, unless something may send any payload', () => {
+    expect(explained(fn(QUEUE), 'invoke', undefined)).toBeUndefined();
+    expect(takesAnything(fn(QUEUE, BUCKET))).toBe(false);
+    expect(takesAnything(fn(RULE))).toBe(true);
+  });
+});

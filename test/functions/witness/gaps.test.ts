@@ -1,0 +1,173 @@
+import { gzipSync } from 'node:zlib';
+import type { APIGatewayProxyEventV2 } from 'aws-lambda';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { respond } from '../../../functions/query/handler.ts';
+import { stitch } from '../../../functions/stitcher/stitch.ts';
+import type { Store } from '../../../functions/store/connect.ts';
+import type { Gap } from '../../../functions/store/gaps.ts';
+import type { Testimony } from '../../../functions/store/testimony.ts';
+import { hear } from '../../../functions/witness/handler.ts';
+import { hasJava, LocalDynamo, type MemoryObjects } from '../dynamodb-local.ts';
+import { Clock, Recorded } from '../scenario.ts';
+import { changeEvent, delivery, invokeEvent, reported, started } from './deliveries.ts';
+
+const MINUTE = 60_000_000;
+const streamOf = (n: number) => `2026/11/22/[$LATEST]${String(n).padStart(32, '0')}`;
+
+interface Answer {
+  readonly gaps: readonly Gap[];
+  readonly cursor?: string;
+  readonly silenced: number;
+  readonly changes: readonly object[];
+  readonly segments: readonly { readonly reason: string }[];
+}
+
+describe.skipIf(!hasJava)('gaps', () => {
+  let dynamo: LocalDynamo;
+  let store: Store;
+  let objects: MemoryObjects;
+  const now = Date.now() * 1000;
+
+  beforeAll(async () => {
+    dynamo = await LocalDynamo.start();
+  }, 60_000);
+  afterAll(async () => await dynamo?.stop());
+  beforeEach(async () => {
+    for (const level of ['info', 'warn', 'error'] as const) vi.spyOn(console, level).mockReturnValue();
+    ({ store, objects } = await dynamo.store());
+  });
+
+  const get = async (path: string, query: Record<string, string> = {}): Promise<Answer> => {
+    const rawQueryString = new URLSearchParams(query).toString();
+    const event = { rawPath: path, rawQueryString, requestContext: { http: { method: 'GET' } } } as APIGatewayProxyEventV2;
+    const { statusCode, body } = await respond(event, store);
+    expect({ statusCode, body }).toMatchObject({ statusCode: 200 });
+    return JSON.parse(body ?? '') as Answer;
+  };
+  const silenced = async (more: Record<string, string> = {}) =>
+    (await get('/v1/gaps', { kind: 'silenced', grace: '0', ...more })).gaps;
+  const noS3 = { send: () => Promise.reject(new Error('no S3 here')) } as unknown as Parameters<typeof hear>[2];
+  const stitchAll = async (one: Recorded, cuts: readonly number[] = [], without: readonly number[] = []) => {
+    for (const [i, { key, bytes }] of one.segments(cuts).entries()) {
+      if (without.includes(i)) continue;
+      objects.set(key, bytes, now);
+      await stitch(key, objects, store.writer);
+    }
+    await store.writer.settle();
+  };
+  const served = (fn: string, ...requests: readonly string[]) => {
+    const clock = new Clock();
+    clock.now = now - 30 * MINUTE;
+    const one = new Recorded(fn, clock);
+    for (const id of requests) {
+      one.begin(id);
+      one.end();
+    }
+    return one;
+  };
+
+  it('lists an invocation that the platform reports and no instance recorded, and says whether its instance recorded others', async () => {
+    await stitchAll(served('shop', 'r-1', 'r-2'));
+    const at = now - 29 * MINUTE;
+    const lines = (...ids: readonly string[]) =>
+      ids.flatMap((id) => [
+        { at, message: started(id) },
+        { at: at + 12_500, message: reported(id) },
+      ]);
+    await hear(delivery(lines('r-1', 'r-2', 'r-3'), { stream: streamOf(1) }), store, noS3);
+    await hear(delivery(lines('r-4'), { stream: streamOf(2) }), store, noS3);
+    const found = await silenced();
+    expect(found.map(({ requestId }) => requestId).sort()).toEqual(['r-3', 'r-4']);
+    const [three] = found.filter(({ requestId }) => requestId === 'r-3');
+    expect(three).toMatchObject({ kind: 'silenced', function: 'shop', instance: 'recorded', instanceId: expect.any(String) });
+    expect(three?.witnesses).toMatchObject([{ witness: 'platform-log', version: '$LATEST', durationMs: 12.5, start: at }]);
+    expect(found.find(({ requestId }) => requestId === 'r-4')).toMatchObject({ instance: 'not recorded' });
+    expect(await silenced({ function: 'other' })).toEqual([]);
+    // Not before its segment had time to come; and then no more.
+    expect((await get('/v1/gaps', { kind: 'silenced' })).gaps).toEqual([]);
+    await stitchAll(served('shop', 'r-3', 'r-4'));
+    expect(await silenced()).toEqual([]);
+  });
+
+  it('does not let another function answer for a silenced one', async () => {
+    await stitchAll(served('accomplice', 'r-1'));
+    await hear(delivery([{ at: now - 20 * MINUTE, message: started('r-1') }]), store, noS3);
+    expect(await silenced()).toMatchObject([{ requestId: 'r-1', function: 'shop', instance: 'not recorded' }]);
+  });
+
+  it('keeps what witnesses say in the same rows, whatever the order and however often', async () => {
+    const at = now - 20 * MINUTE;
+    const common = { what: 'invocation', witness: 'platform-log', fn: 'shop', stream: streamOf(1) } as const;
+    const said: Testimony[] = ['a', 'b', 'c'].flatMap((requestId): Testimony[] => [
+      { ...common, requestId, part: 'start', at, version: '3' },
+      { ...common, requestId, part: 'end', at: at + 5000, durationMs: 5, status: 'success' },
+    ]);
+    await store.witnesses.put(said, now);
+    const other = await dynamo.store();
+    for (const one of [...said, ...said].reverse()) await other.store.witnesses.put([one], now);
+    const lists = await store.witnesses.lists('0', '9');
+    expect(lists).toEqual(await other.store.witnesses.lists('0', '9'));
+    for (const spread of [0, 1, 2, 3]) {
+      const read = (from: Store) => from.witnesses.invocations(lists[0]!, spread, '', 100);
+      expect(await read(other.store)).toEqual(await read(store));
+    }
+  });
+
+  it('takes CloudTrail files that S3 announces: who called, who changed what', async () => {
+    const eventTime = new Date(now / 1000 - 1_200_000).toISOString();
+    const records = [
+      invokeEvent('r-9', 'shop', { eventTime }),
+      changeEvent('UpdateFunctionCode20150331v2', 'shop', { eventTime }),
+    ];
+    const file = gzipSync(JSON.stringify({ Records: records }));
+    const s3 = {
+      send: async () => ({ Body: { transformToByteArray: async () => new Uint8Array(file) } }),
+    } as unknown as Parameters<typeof hear>[2];
+    const key =
+      'AWSLogs/123456789012/CloudTrail/us-east-1/2026/11/22/123456789012_CloudTrail_us-east-1_20261122T0515Z_x.json.gz';
+    const event = { Records: [{ s3: { bucket: { name: 'trail' }, object: { key } } }] };
+    await hear(event, store, s3);
+    await hear(event, store, s3);
+    expect(await silenced()).toMatchObject([
+      { requestId: 'r-9', witnesses: [{ witness: 'cloudtrail', sourceIp: '203.0.113.9' }] },
+    ]);
+    const { changes } = await get('/v1/changes');
+    expect(changes).toMatchObject([{ action: 'UpdateFunctionCode', fn: 'shop', by: 'arn:aws:iam::123456789012:user/mallory' }]);
+    expect(changes).toHaveLength(1);
+  });
+
+  it('sets aside what it cannot read, with the reason', async () => {
+    await hear({ awslogs: { data: gzipSync(Buffer.alloc(80 * 1024 * 1024)).toString('base64') } }, store, noS3);
+    await hear({ awslogs: { data: 'AAAA' } }, store, noS3);
+    const { segments } = await get('/v1/segments/poison');
+    expect(segments.map(({ reason }) => /larger than|header/.test(reason))).toEqual([true, true]);
+  });
+
+  it('lists missing segments, broken chains and what instances say they lost, page by page, each once', async () => {
+    const holed = served('holed', 'h-1', 'h-2');
+    const cut = holed.records.findIndex(({ req }) => req === 'h-1');
+    await stitchAll(holed, [cut - 1, holed.records.findIndex(({ req }) => req === 'h-2') - 1], [1]);
+    const lossy = served('lossy', 'l-1');
+    lossy.begin('l-2');
+    lossy.add(undefined, { kind: 'gap', why: 'ring-full', lost: 7 });
+    lossy.end();
+    await stitchAll(lossy);
+    const expected = [
+      { kind: 'records', function: 'holed', from: cut },
+      { kind: 'gap', function: 'lossy', why: 'ring-full', lost: 7, requestId: 'l-2' },
+    ];
+    const all = (await get('/v1/gaps')).gaps;
+    expect(all).toHaveLength(2);
+    expect([...all].sort((a, b) => (a.function! < b.function! ? -1 : 1))).toMatchObject(expected);
+    const paged: Gap[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await get('/v1/gaps', { limit: '1', ...(cursor === undefined ? {} : { cursor }) });
+      paged.push(...page.gaps);
+      cursor = page.cursor;
+    } while (cursor !== undefined);
+    expect(paged).toEqual(all);
+    expect((await get('/v1/gaps', { kind: 'records' })).gaps).toMatchObject([expected[0]]);
+    expect((await get('/v1/gaps', { function: 'lossy' })).gaps).toMatchObject([expected[1]]);
+  });
+});
