@@ -202,7 +202,7 @@ function describe(unit: Unit): Readonly<Record<string, Value | undefined>> {
 
 /** Attributes as OTLP's list; 64-bit numbers are strings there. */
 function pairs(all: Readonly<Record<string, Value | undefined>>): readonly object[] {
-  return Object.entries(all).flatMap(([key, value]) => {
+  return Object.entries(all).flatMap(([key, value]): object[] => {
     if (value === undefined || (typeof value === 'number' && !Number.isSafeInteger(value))) return [];
     if (typeof value === 'string') return [{ key, value: { stringValue: plain(value) } }];
     if (typeof value === 'number') return [{ key, value: { intValue: String(value) } }];

@@ -72,7 +72,7 @@ const named = (id: string): string =>
 type Class = 'Entity' | 'Activity' | 'Agent';
 const CLASSES: Readonly<Record<NodeKind, Class | undefined>> = {
   ...{ request: 'Activity', process: 'Activity', exchange: 'Activity' },
-  ...{ file: 'Entity', 'image-tree': 'Entity', resource: 'Entity', endpoint: 'Entity' },
+  ...{ file: 'Entity', 'image-tree': 'Entity', baseline: 'Entity', resource: 'Entity', endpoint: 'Entity' },
   ...{ function: 'Agent', instance: 'Agent', client: 'Agent', gap: undefined },
 };
 
