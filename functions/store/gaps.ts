@@ -64,6 +64,8 @@ export interface GapPage {
 
 /** Rows read for one page. */
 const MAX_LOOKED_AT = 10_000;
+/** A read counts as so many rows at least, so that a page is bounded also where lists are short or empty. */
+const READ_COST = 25;
 /** Rows of one hour's lists that are read to spare a look-up of each request. */
 const MAX_RECORDED = 20_000;
 /** Claims of a request's id that are looked at; every function has its turn. */
@@ -112,7 +114,7 @@ export class Gaps {
         if (found.length >= query.limit || looked >= MAX_LOOKED_AT) return { gaps: found, next: { list: unit.name, place } };
         const { gaps, looked: more, next } = await unit.read(place);
         found.push(...gaps.filter(({ at }) => at >= query.since));
-        looked += more;
+        looked += Math.max(more, READ_COST);
         place = next;
       }
     }
