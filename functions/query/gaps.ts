@@ -10,7 +10,7 @@ const SECOND = 1_000_000;
 /** A segment is shipped when its request ends, at the latest after 15 minutes; most take seconds to be stitched. */
 const GRACE = 600;
 /** Pages that `/v1/stats` looks through. */
-const STATS_PAGES = 3;
+const STATS_PAGES = 2;
 const KINDS = ['silenced', 'unexplained', 'unaudited', 'records', 'chain', 'gap'] as const satisfies readonly GapKind[];
 
 const now = () => Date.now() * 1000;

@@ -3,6 +3,7 @@ import type { InstanceId } from '../../layers/record/types.ts';
 import { isRequest, joinLink, type NodeId, type Partition, requestId, requestPartition, shardOf } from '../graph/ids.ts';
 import { label } from '../graph/label.ts';
 import { Graph } from '../graph/local.ts';
+import type { Node } from '../graph/model.ts';
 import { type Cut, Provenance } from '../graph/provenance.ts';
 import { story } from '../graph/story.ts';
 import { walk } from '../graph/walk.ts';
@@ -54,8 +55,9 @@ export const requestGraph: Route = async ({ path, query, store }) => {
     for (const { witness, facts } of await store.witnesses.ofRequest(node.fn, node.partition, node.begin ?? node.first))
       witnesses.push({ node: node.id, witness, ...facts });
   }
+  const unexplained = await unexplainedIn(graph.nodes.values(), store);
   const shown = asked.baseline === 'collapsed' ? await collapsed(graph, store) : graph;
-  return { ...presentGraph(shown, asked.limit, [...start.cut, ...cutLines(provenance.cuts)]), witnesses };
+  return { ...presentGraph(shown, asked.limit, [...start.cut, ...cutLines(provenance.cuts)]), witnesses, unexplained };
 };
 
 export const instanceGraph: Route = async ({ path, query, store }) => {
@@ -145,8 +147,25 @@ export const path: Route = async ({ query, store }) => {
   const exactOnly = asked.joins === 'exact';
   const told = await story(provenance, asked.node, { limit: most, inputs, exactOnly, ...(at === undefined ? {} : { at }) });
   const start = provenance.nodes.get(asked.node);
-  return { node: asked.node, label: start === undefined ? asked.node : label(start), ...told, cut: cutLines(told.frontier) };
+  const requests = told.requests.flatMap(({ instanceId, requestId: id }) => {
+    return provenance.nodes.get(requestId(instanceId, id as Partition)) ?? [];
+  });
+  return {
+    ...{ node: asked.node, label: start === undefined ? asked.node : label(start), ...told },
+    unexplained: await unexplainedIn(requests, store),
+    cut: cutLines(told.frontier),
+  };
 };
+
+/** Requests, by node, that nothing configured explains. */
+async function unexplainedIn(nodes: Iterable<Node>, store: Store): Promise<readonly NodeId[]> {
+  const requests = [...nodes].flatMap((node) => {
+    if (node.kind !== 'request' || node.trigger === undefined) return [];
+    const { id, fn, partition, trigger } = node;
+    return [{ id, fn, partition, trigger: trigger.type, ...(trigger.source === undefined ? {} : { source: trigger.source }) }];
+  });
+  return (await store.gaps.unexplained(requests, Date.now() * 1000)).map(({ id }) => id);
+}
 
 async function known(id: NodeId, store: Store): Promise<Provenance> {
   const provenance = new Provenance(store.source);

@@ -35,12 +35,13 @@ export const requests: Route = async ({ query, store }) => {
     ...(asked.cursor === undefined ? {} : { after: readCursor(asked.cursor) }),
   });
   const outcomes = await inParallel(found.entries, 8, ({ instance, partition }) => store.lists.outcome(instance, partition));
+  const unexplained = new Set(await store.gaps.unexplained(found.entries, Date.now() * 1000));
   return {
-    requests: found.entries.map(({ instance, fn, partition, ...entry }, i) => ({
-      ...{ requestId: partition, instanceId: instance, function: fn },
-      ...entry,
-      ...outcomes[i],
-    })),
+    requests: found.entries.map((one, i) => {
+      const { instance, fn, partition, ...entry } = one;
+      const mark = unexplained.has(one) ? { unexplained: true } : {};
+      return { ...{ requestId: partition, instanceId: instance, function: fn }, ...entry, ...mark, ...outcomes[i] };
+    }),
     ...(found.next === undefined ? {} : { cursor: writeCursor(found.next) }),
     cut: found.next === undefined ? [] : ['requests: older ones; ask again with cursor'],
   };

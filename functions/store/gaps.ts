@@ -1,10 +1,10 @@
 /** What is missing from the record, whoever noticed: the instance itself, the numbering of its segments, or another witness. */
 import type { InstanceId } from '../../layers/record/types.ts';
 import { joinLink, type NodeId, type Partition } from '../graph/ids.ts';
+import type { GraphSource } from '../graph/source.ts';
 import { missing } from './chain.ts';
 import { type ConfiguredFunction, explained, type Inventory, type SeenFunction, takesAnything } from './inventory.ts';
 import type { ListRow, Lists } from './lists.ts';
-import type { DynamoSource } from './read.ts';
 import { hourOf } from './rows.ts';
 import { listSpread } from './schema.ts';
 import { inParallel } from './table.ts';
@@ -64,10 +64,20 @@ export interface GapPage {
 
 /** Rows read for one page. */
 const MAX_LOOKED_AT = 10_000;
+/** A read counts as so many rows at least, so that a page is bounded also where lists are short or empty. */
+const READ_COST = 25;
 /** Rows of one hour's lists that are read to spare a look-up of each request. */
 const MAX_RECORDED = 20_000;
 /** Claims of a request's id that are looked at; every function has its turn. */
 const MAX_CLAIMS = 50;
+
+/** What a request says of how it came. */
+export interface Invoked {
+  readonly fn: string;
+  readonly partition: Partition;
+  readonly trigger?: string;
+  readonly source?: string;
+}
 
 interface Looking extends Pick<GapQuery, 'kinds' | 'limit'> {
   readonly fn?: string;
@@ -81,12 +91,12 @@ interface Unit {
 }
 
 export class Gaps {
-  readonly #source: DynamoSource;
+  readonly #source: GraphSource;
   readonly #lists: Lists;
   readonly #witnesses: Witnesses;
   readonly #inventory: Inventory;
 
-  constructor(source: DynamoSource, lists: Lists, witnesses: Witnesses, inventory: Inventory) {
+  constructor(source: GraphSource, lists: Lists, witnesses: Witnesses, inventory: Inventory) {
     this.#inventory = inventory;
     this.#source = source;
     this.#lists = lists;
@@ -104,7 +114,7 @@ export class Gaps {
         if (found.length >= query.limit || looked >= MAX_LOOKED_AT) return { gaps: found, next: { list: unit.name, place } };
         const { gaps, looked: more, next } = await unit.read(place);
         found.push(...gaps.filter(({ at }) => at >= query.since));
-        looked += more;
+        looked += Math.max(more, READ_COST);
         place = next;
       }
     }
@@ -201,7 +211,13 @@ export class Gaps {
     const heads = rows.filter((row) => row.counts !== undefined && (fn === undefined || row.fn === fn));
     const gaps: Gap[] = [];
     let looked = rows.length;
-    if (kinds.has('unexplained')) gaps.push(...(await this.#unexplained(rows, fn, configured)));
+    if (kinds.has('unexplained')) {
+      const own = rows.filter((row) => fn === undefined || row.fn === fn);
+      for (const row of await this.unexplained(own, 0, configured)) {
+        const why = `${row.trigger}${row.source === undefined ? '' : ` ${row.source}`}`;
+        gaps.push({ ...gapOf(row), kind: 'unexplained', requestId: row.partition, why });
+      }
+    }
     const inside = kinds.has('records') || kinds.has('chain') || kinds.has('gap');
     const instances = Map.groupBy(inside ? heads : [], ({ instance }) => instance);
     for (const [instance, own] of instances) {
@@ -220,22 +236,24 @@ export class Gaps {
     return { gaps, looked, ...(next === undefined ? {} : { next }) };
   }
 
-  /** Requests of functions whose configuration is known, invoked by what it does not have. */
-  async #unexplained(rows: readonly ListRow[], fn: string | undefined, configured: ReadonlyMap<string, ConfiguredFunction>) {
-    const found = await inParallel(rows, 8, async (row): Promise<readonly Gap[]> => {
-      const known = configured.get(row.fn);
-      if (row.trigger === undefined || known === undefined || (fn !== undefined && row.fn !== fn)) return [];
-      const told = explained(known, row.trigger, row.source);
-      if (told === true || (told === undefined && (row.trigger !== 'invoke' || takesAnything(known)))) return [];
-      if (told === undefined) {
-        // A plain invocation is explained by an audited caller.
-        const { links } = await this.#source.linksOf(joinLink(`lambda:${row.partition}`), { limit: MAX_CLAIMS });
-        if (links.some(({ direction }) => direction === 'out')) return [];
-      }
-      const why = `${row.trigger}${row.source === undefined ? '' : ` ${row.source}`}`;
-      return [{ ...gapOf(row), kind: 'unexplained', requestId: row.partition, why }];
+  /** Of these requests, those that nothing configured explains. None when the inventory does not know their function. */
+  async unexplained<T extends Invoked>(
+    requests: readonly T[],
+    now: number,
+    functions?: ReadonlyMap<string, ConfiguredFunction>,
+  ): Promise<readonly T[]> {
+    const configured = functions ?? (await this.#inventory.functions(now));
+    const judged = await inParallel(requests, 8, async (one) => {
+      const known = configured.get(one.fn);
+      if (one.trigger === undefined || known === undefined) return false;
+      const told = explained(known, one.trigger, one.source);
+      if (told !== undefined) return !told;
+      if (one.trigger !== 'invoke' || takesAnything(known)) return false;
+      // A plain invocation is explained by an audited caller.
+      const { links } = await this.#source.linksOf(joinLink(`lambda:${one.partition}`), { limit: MAX_CLAIMS });
+      return !links.some(({ direction }) => direction === 'out');
     });
-    return found.flat();
+    return requests.filter((_, i) => judged[i]);
   }
 
   /** What the instance itself recorded as lost, in one of its segments. */

@@ -108,4 +108,10 @@ it('lists functions that are not audited, and requests that nothing configured e
     { requestId: forged, why: 's3 photos', of: 'worker' },
     { requestId: plain, why: 'invoke', of: 'worker' },
   ]);
+  const api = `${engine.apiUrl('AlastorQueryUrl')}v1/requests`;
+  const { requests } = (await (await fetch(api)).json()) as { requests: { requestId: string; unexplained?: boolean }[] };
+  const marked = requests.filter(({ unexplained }) => unexplained === true).map(({ requestId }) => requestId);
+  expect(marked).toEqual([forged, plain]);
+  const graph = (await (await fetch(`${api}/${forged}/graph`)).json()) as { unexplained: readonly string[] };
+  expect(graph.unexplained).toEqual([expect.stringContaining(forged)]);
 }, 120_000);

@@ -3,6 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { buildShards } from '../../../functions/graph/build.ts';
 import { respond } from '../../../functions/query/handler.ts';
 import type { Store } from '../../../functions/store/connect.ts';
+import { Gaps } from '../../../functions/store/gaps.ts';
+import type { Inventory } from '../../../functions/store/inventory.ts';
+import type { Lists } from '../../../functions/store/lists.ts';
+import type { Witnesses } from '../../../functions/store/witnesses.ts';
 import { memorySource } from '../memory-source.ts';
 import { Clock, Recorded } from '../scenario.ts';
 
@@ -25,7 +29,11 @@ function store(): Store {
   third.end();
   const built = [first, second, third].flatMap((one) => one.segments().map(({ segment, key }) => buildShards(segment, key)));
   // These routes read the graph and nothing else.
-  return { source: memorySource(built) } as Pick<Store, 'source'> as Store;
+  const source = memorySource(built);
+  // No inventory has looked yet: nothing is configured as far as it knows.
+  const inventory = { functions: async () => new Map() } as Pick<Inventory, 'functions'> as Inventory;
+  const gaps = new Gaps(source, {} as Lists, {} as Witnesses, inventory);
+  return { source, gaps } as Pick<Store, 'source' | 'gaps'> as Store;
 }
 
 interface Body {
