@@ -1,7 +1,6 @@
 import { dot } from './dot.ts';
 import type { ExportGraph, ExportStory } from './graph.ts';
 import { graphml } from './graphml.ts';
-import { html } from './html.ts';
 import { ocsf } from './ocsf.ts';
 import { otlp } from './otlp.ts';
 import { provJson, provJsonLd } from './prov.ts';
@@ -23,4 +22,3 @@ export const formats: Readonly<Record<string, Format>> = {
   stix: { says: 'STIX 2.1 bundle of the observables', write: (graph) => [stix(graph)] },
   otlp: { says: 'OpenTelemetry spans, OTLP/JSON', write: otlp },
 };
-export { html };

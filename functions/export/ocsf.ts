@@ -20,13 +20,22 @@ const CLASSES = {
 const SEVERITY = { unknown: 0, informational: 1 } as const;
 const OTHER = 99;
 const METHODS = ['CONNECT', 'DELETE', 'GET', 'HEAD', 'OPTIONS', 'POST', 'PUT', 'TRACE'];
-const FILE: Readonly<Partial<Record<Operation, readonly [number, string]>>> = {
-  ...{ read: [2, 'Read'], exec: [14, 'Open'], write: [3, 'Update'], unlink: [4, 'Delete'], rename: [5, 'Rename'] },
-  ...{ chmod: [7, 'Set Security'], link: [OTHER, 'Link'] },
-};
-const NETWORK: Readonly<Partial<Record<Operation, readonly [number, string]>>> = {
-  ...{ connect: [1, 'Open'], send: [6, 'Traffic'], receive: [6, 'Traffic'], lookup: [OTHER, 'DNS lookup'] },
-};
+type Activity = readonly [id: number, name: string];
+const FILE: ReadonlyMap<Operation, Activity> = new Map([
+  ['read', [2, 'Read']],
+  ['exec', [14, 'Open']],
+  ['write', [3, 'Update']],
+  ['unlink', [4, 'Delete']],
+  ['rename', [5, 'Rename']],
+  ['chmod', [7, 'Set Security']],
+  ['link', [OTHER, 'Link']],
+]);
+const NETWORK: ReadonlyMap<Operation, Activity> = new Map([
+  ['connect', [1, 'Open']],
+  ['send', [6, 'Traffic']],
+  ['receive', [6, 'Traffic']],
+  ['lookup', [OTHER, 'DNS lookup']],
+]);
 
 /**
  * OCSF events, one JSON object a line: each process begun and ended, what processes did to files and endpoints, every HTTP
@@ -102,7 +111,7 @@ class Events {
         ...port(node.port),
         ...(node.addr !== undefined && isIP(node.addr) > 0 ? { ip: node.addr } : {}),
       },
-      src_endpoint: { ...this.#endpoint(node.instance) },
+      src_endpoint: this.#endpoint(node.instance),
       traffic: { bytes_out: node.sent, bytes_in: node.received, bytes: node.sent + node.received },
       unmapped: unmapped({
         process: actor,
@@ -145,13 +154,13 @@ class Events {
     const more = unmapped({ evidence: evidenceOf(edge), sure: edge.sure, bytes: edge.bytes });
     const uid = `${edge.from}\n${edge.op}\n${edge.to}\n${edge.sure}`;
     if (object?.kind === 'file') {
-      const [activity, name] = FILE[edge.op] ?? [OTHER, edge.op];
+      const [activity, name] = FILE.get(edge.op) ?? [OTHER, edge.op];
       const event = base('file', activity, name, edge.start, uid, actor.partition);
       const file = { name: plain(posix.basename(object.path)) || '/', path: plain(object.path), type_id: 0 };
       return [{ ...event, ...common, actor: { process }, file, device: this.#device(actor.instance), unmapped: more }];
     }
     if (object?.kind !== 'endpoint') return [];
-    const [activity, name] = NETWORK[edge.op] ?? [OTHER, edge.op];
+    const [activity, name] = NETWORK.get(edge.op) ?? [OTHER, edge.op];
     const peer = {
       ...(object.host === undefined ? {} : { hostname: plain(object.host, 255) }),
       ...(object.addr !== undefined && isIP(object.addr) > 0 ? { ip: object.addr } : {}),
@@ -257,7 +266,7 @@ function base(
   };
 }
 
-function methodOf(method: string): readonly [number, string] {
+function methodOf(method: string): Activity {
   const index = METHODS.indexOf(method.toUpperCase());
   if (index < 0) return [OTHER, method || 'Other'];
   const name = METHODS[index] ?? '';

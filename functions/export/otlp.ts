@@ -74,7 +74,7 @@ class Tree {
     }
     const answered = new Set(edges.filter(({ op }) => op === 'reply').map(({ from, to }) => `${from}\n${to}`));
     const requests = new Map(
-      [...this.units.values()].flatMap((one) => (one.kind === 'request' ? [[placeOf(one), one.id]] : [])),
+      [...this.units.values()].flatMap((one) => (one.kind === 'request' ? [[placeOf(one), one.id] as const] : [])),
     );
     for (const unit of this.units.values()) {
       const candidate = this.#waiting(unit, answered) ?? (unit.kind === 'request' ? undefined : requests.get(placeOf(unit)));

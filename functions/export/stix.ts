@@ -155,7 +155,7 @@ class Observables {
     const port = node.port > 0 && node.port < 65_536 ? { dst_port: node.port } : {};
     const secure = node.scheme === 'https' ? ['tls'] : [];
     const [start, end] = lifeOf(node).map(stamp);
-    const method = plain(node.method, 40) || 'GET';
+    const method = plain(node.method, 40).toLowerCase() || 'get';
     const extensions = { 'http-request-ext': { request_method: method, request_value: plain(node.path) || '/' } };
     const traffic =
       target === undefined
