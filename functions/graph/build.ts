@@ -46,7 +46,7 @@ export function buildShards(segment: Segment, key: string): Built {
     shards: draft.shards(header.first, header.last, cut),
     links,
     requests: draft.requests,
-    baseline: initItems(records),
+    baseline: initItems(segment.records),
     segment: {
       ...{ instance: header.instanceId, fn: header.fn, version: header.version, segment: key },
       ...{ first: header.first, last: header.last, prev: header.prev, linksCut: cut },
