@@ -4,8 +4,8 @@ import type { Edge } from './model.ts';
 import type { Provenance } from './provenance.ts';
 import { follow, type Trace, type Visit, type WalkOptions, walk } from './walk.ts';
 
-/** Beginnings of paths looked at; a dense graph has more paths than anybody can read. */
-const MAX_TRIED = 100_000;
+/** Beginnings of paths made; a dense graph has more paths than anybody can read. */
+const MAX_MADE = 100_000;
 
 export interface Path {
   /** In order: each edge begins at the node where the one before ended. */
@@ -16,8 +16,8 @@ export interface Between {
   readonly paths: readonly Path[];
   /** Nodes not followed; a path through them may be missing. */
   readonly frontier: Trace['frontier'];
-  /** `paths`: there are more than were asked for. `tried`: too many beginnings. `length`: some were longer than allowed. */
-  readonly cut: readonly ('paths' | 'tried' | 'length')[];
+  /** `paths`: there are more than were asked for. `made`: too many beginnings. `length`: some were longer than allowed. */
+  readonly cut: readonly ('paths' | 'made' | 'length')[];
 }
 
 type Scope = Omit<WalkOptions, 'direction' | 'from' | 'at'>;
@@ -72,15 +72,16 @@ function search(
   // One list for each length that a path can come to at best; within one, first come first.
   const lists: Partial[][] = [];
   const cut = new Set<Between['cut'][number]>();
+  let made = 0;
   const put = (partial: Partial) => {
     const total = partial.length + (left.get(partial.node) ?? Number.POSITIVE_INFINITY);
     if (total === Number.POSITIVE_INFINITY) return;
     if (total > longest) cut.add('length');
+    else if (++made > MAX_MADE) cut.add('made');
     else (lists[total] ??= []).push(partial);
   };
   put({ node: from, at, length: 0 });
   const found: Path[] = [];
-  let tried = 0;
   for (let total = 0; total < lists.length; total++) {
     const list = lists[total] ?? [];
     for (let i = 0; i < list.length; i++) {
@@ -91,7 +92,6 @@ function search(
         found.push({ edges: edgesOf(partial) });
         continue;
       }
-      if (++tried > MAX_TRIED) return { paths: found.slice(skip), cut: [...cut, 'tried'] };
       const passed = nodesOf(partial);
       for (const [node, parallel] of group(outOf.get(partial.node) ?? [], (edge) => edge.to)) {
         if (passed.has(node)) continue;

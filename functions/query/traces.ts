@@ -203,7 +203,7 @@ export const paths: Route = async ({ query, store }) => {
 };
 const PATHS_CUT = {
   paths: 'paths: longer ones; ask again with cursor',
-  tried: 'paths: too many ways to try them all; stop at kinds, collapse hubs or ask for exact joins only',
+  made: 'paths: too many ways to try them all; stop at kinds, collapse hubs or ask for exact joins only',
   length: 'paths: longer ones than longest allows',
 } as const;
 
