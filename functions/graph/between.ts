@@ -53,12 +53,12 @@ export async function between(
 const walkOnly = ({ at: _, ...scope }: Scope & { readonly at?: number }): Scope => scope;
 const keyOf = ({ op, from, to, partition }: Edge) => `${op}\n${from}\n${to}\n${partition ?? ''}`;
 
-interface Partial {
+interface Beginning {
   readonly node: NodeId;
   readonly at: number;
   readonly length: number;
   readonly edge?: Edge;
-  readonly before?: Partial;
+  readonly before?: Beginning;
 }
 
 function search(
@@ -70,33 +70,37 @@ function search(
   const outOf = group(edges, ({ from: id }) => id);
   const left = distances(edges, to);
   // One list for each length that a path can come to at best; within one, first come first.
-  const lists: Partial[][] = [];
+  const lists: Beginning[][] = [];
   const cut = new Set<Between['cut'][number]>();
   let made = 0;
-  const put = (partial: Partial) => {
-    const total = partial.length + (left.get(partial.node) ?? Number.POSITIVE_INFINITY);
+  const put = (beginning: Beginning) => {
+    const total = beginning.length + (left.get(beginning.node) ?? Number.POSITIVE_INFINITY);
     if (total === Number.POSITIVE_INFINITY) return;
     if (total > longest) cut.add('length');
     else if (++made > MAX_MADE) cut.add('made');
-    else (lists[total] ??= []).push(partial);
+    else {
+      const list = lists[total] ?? [];
+      lists[total] = list;
+      list.push(beginning);
+    }
   };
   put({ node: from, at, length: 0 });
   const found: Path[] = [];
   for (let total = 0; total < lists.length; total++) {
     const list = lists[total] ?? [];
     for (let i = 0; i < list.length; i++) {
-      const partial = list[i];
-      if (partial === undefined) continue;
-      if (partial.node === to && partial.length > 0) {
+      const beginning = list[i];
+      if (beginning === undefined) continue;
+      if (beginning.node === to && beginning.length > 0) {
         if (found.length >= skip + most) return { paths: found.slice(skip), cut: [...cut, 'paths'] };
-        found.push({ edges: edgesOf(partial) });
+        found.push({ edges: edgesOf(beginning) });
         continue;
       }
-      const passed = nodesOf(partial);
-      for (const [node, parallel] of group(outOf.get(partial.node) ?? [], (edge) => edge.to)) {
+      const passed = nodesOf(beginning);
+      for (const [node, parallel] of group(outOf.get(beginning.node) ?? [], (edge) => edge.to)) {
         if (passed.has(node)) continue;
-        const step = earliest(parallel, partial.at);
-        if (step !== undefined) put({ node, ...step, length: partial.length + 1, before: partial });
+        const step = earliest(parallel, beginning.at);
+        if (step !== undefined) put({ node, ...step, length: beginning.length + 1, before: beginning });
       }
     }
   }
@@ -127,15 +131,15 @@ function distances(edges: readonly Edge[], to: NodeId): ReadonlyMap<NodeId, numb
   return found;
 }
 
-function edgesOf(partial: Partial): readonly Edge[] {
+function edgesOf(beginning: Beginning): readonly Edge[] {
   const edges: Edge[] = [];
-  for (let one: Partial | undefined = partial; one?.edge !== undefined; one = one.before) edges.push(one.edge);
+  for (let one: Beginning | undefined = beginning; one?.edge !== undefined; one = one.before) edges.push(one.edge);
   return edges.reverse();
 }
 
-function nodesOf(partial: Partial): ReadonlySet<NodeId> {
+function nodesOf(beginning: Beginning): ReadonlySet<NodeId> {
   const nodes = new Set<NodeId>();
-  for (let one: Partial | undefined = partial; one !== undefined; one = one.before) nodes.add(one.node);
+  for (let one: Beginning | undefined = beginning; one !== undefined; one = one.before) nodes.add(one.node);
   return nodes;
 }
 

@@ -6,7 +6,6 @@ import type { Node } from './model.ts';
 export const SUBJECTS = ['address', 'host', 'url', 'path', 'process', 'hash', 'resource', 'id'] as const;
 export type Subject = (typeof SUBJECTS)[number];
 
-/** Undefined when the text cannot be such a thing. */
 export type Matcher = (node: Node) => boolean;
 
 /** Subjects that the text can be. */
@@ -14,7 +13,10 @@ export function subjectsOf(q: string): readonly Subject[] {
   return SUBJECTS.filter((subject) => matcher(q, subject) !== undefined);
 }
 
-/** A host is matched with its subdomains, a path with what is below it or as a pattern, the rest as a part of the text. */
+/**
+ * A host is matched with its subdomains, a path with what is below it or as a pattern, the rest as a part of the text.
+ * @returns undefined when the text cannot be such a thing
+ */
 export function matcher(q: string, subject: Subject): Matcher | undefined {
   const text = q.toLowerCase();
   switch (subject) {

@@ -1,9 +1,9 @@
 /** Which requests of an instance were influenced by earlier ones of it, and through what. */
 import type { InstanceId } from '../../layers/record/types.ts';
 import { sinceFresh } from './across.ts';
-import { INIT, type NodeId, type Partition, shardOf } from './ids.ts';
+import { INIT, type NodeId, type Partition, requestId, shardOf } from './ids.ts';
 import { label } from './label.ts';
-import { Graph } from "./local.ts";
+import { Graph } from './local.ts';
 import type { Edge, Evidence, Operation, ProcessNode, Sure } from './model.ts';
 import type { Provenance } from './provenance.ts';
 
@@ -77,7 +77,7 @@ const surest = (a: Edge, b: Edge): Sure => (a.sure === 'exact' && b.sure === 'ex
 async function union(graph: Provenance, instance: InstanceId, partitions: readonly Partition[]): Promise<Graph> {
   const whole = new Graph();
   for (const partition of partitions) {
-    const local = await graph.local(instance, partition, `request:${instance}:${partition}` as NodeId);
+    const local = await graph.local(instance, partition, requestId(instance, partition));
     if (local !== undefined) whole.addGraph(local);
   }
   return whole;

@@ -111,7 +111,7 @@ export const nothing = z.object({});
 export const instance: Route = async ({ path, query, store }) => {
   read(nothing, query);
   const id = (path.id ?? '') as InstanceId;
-  const { items, segments, cut, facts } = await found(id, store);
+  const { items, segments, cut, facts } = await seenOf(id, store);
   return {
     ...{ instanceId: id, function: segments[0]?.fn ?? items[0]?.fn?.S, ...facts },
     requests: servedBy(items),
@@ -124,7 +124,7 @@ export const instance: Route = async ({ path, query, store }) => {
   };
 };
 
-async function found(id: InstanceId, store: Store) {
+async function seenOf(id: InstanceId, store: Store) {
   const [told, init] = await Promise.all([store.lists.instance(id), store.source.shardsOf(id, INIT)]);
   if (told.items.length === 0 && told.segments.length === 0) {
     throw new Problem(404, 'No such instance', `no segment of instance ${id} has been stitched`, 'id');
@@ -140,7 +140,7 @@ export const reuseQuery = z.object({ since: time.optional(), until: time.optiona
 export const reuse: Route = async ({ path, query, store }) => {
   const asked = read(reuseQuery, query);
   const id = (path.id ?? '') as InstanceId;
-  const { items, cut } = await found(id, store);
+  const { items, cut } = await seenOf(id, store);
   const within = ({ at, end }: Served) =>
     (asked.until === undefined || (at ?? end ?? 0) <= asked.until) && (asked.since === undefined || (end ?? at ?? 0) >= asked.since);
   const served = servedBy(items).filter(within);

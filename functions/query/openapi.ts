@@ -7,7 +7,7 @@ type Json = { readonly [key: string]: unknown };
 
 /** Schemas of OpenAPI 3.1 are those of JSON Schema 2020-12, which is said once for the whole document. */
 function schemaOf(type: z.ZodType, io: 'input' | 'output'): Json {
-  const { $schema: _, ...schema } = z.toJSONSchema(type, { target: 'draft-2020-12', io }) as Json;
+  const { $schema: _, ...schema } = z.toJSONSchema(type, { target: 'draft-2020-12', io }) as unknown as Json;
   return schema;
 }
 

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { InstanceId } from '../../layers/record/types.ts';
 import { boundaries } from '../graph/boundaries.ts';
-import { INIT, instanceId, isRequest, type NodeId, shardOf } from '../graph/ids.ts';
+import { INIT, instanceId, isRequest, type NodeId, requestId, shardOf } from '../graph/ids.ts';
 import { label } from '../graph/label.ts';
 import { compare, type Profile, profile } from '../graph/profile.ts';
 import { Provenance } from '../graph/provenance.ts';
@@ -143,7 +143,7 @@ export const deviation: Route = async ({ query, store }) => {
     return same[i] && isRequest(entry.partition) && !(entry.instance === request.instance && entry.partition === request.partition);
   });
   const sample = others.slice(0, asked.sample);
-  const profiles = await inParallel(sample, 8, ({ instance, partition }) => profileOf(`request:${instance}:${partition}` as NodeId, store));
+  const profiles = await inParallel(sample, 8, ({ instance, partition }) => profileOf(requestId(instance, partition), store));
   const { traits, measures } = compare(own.profile, profiles.map((one) => one.profile));
   const more = page.next !== undefined || others.length > sample.length;
   const cut = [
