@@ -36,10 +36,8 @@ export async function between(
   const { at = 0 } = options;
   const forward = await walk(graph, from, { ...options, direction: 'forward', at });
   const backward = await walk(graph, to, { ...walkOnly(options), direction: 'backward' });
-  const [ahead, behind] = [forward, backward].map(({ visits }) => new Set(visits.map(({ node }) => node))) as [
-    ReadonlySet<NodeId>,
-    ReadonlySet<NodeId>,
-  ];
+  const nodesIn = ({ visits }: Trace): ReadonlySet<NodeId> => new Set(visits.map(({ node }) => node));
+  const [ahead, behind] = [nodesIn(forward), nodesIn(backward)];
   // What was walked to its end holds all there is; of what was not, nothing can be ruled out.
   const whole = (trace: Trace) => trace.rest.length === 0;
   const allowed = (id: NodeId) => (!whole(forward) || ahead.has(id)) && (!whole(backward) || behind.has(id));
@@ -168,14 +166,13 @@ export interface Common {
 
 /** What may have influenced both of two nodes, those where their ways part first. */
 export async function commonCauses(graph: Provenance, a: NodeId, b: NodeId, scope: Scope): Promise<Common> {
-  const traces = [
+  const [one, other] = [
     await walk(graph, a, { ...scope, direction: 'backward' }),
     await walk(graph, b, { ...scope, direction: 'backward' }),
-  ] as const;
-  const [ofA, ofB] = traces.map(({ visits }) => new Map(visits.map((visit) => [visit.node, visit]))) as [
-    ReadonlyMap<NodeId, Visit>,
-    ReadonlyMap<NodeId, Visit>,
   ];
+  const traces = [one, other];
+  const visitsIn = ({ visits }: Trace): ReadonlyMap<NodeId, Visit> => new Map(visits.map((visit) => [visit.node, visit]));
+  const [ofA, ofB] = [visitsIn(one), visitsIn(other)];
   const common = [...ofA.values()].filter(({ node }) => ofB.has(node));
   const shared = new Set(common.map(({ node }) => node));
   const parting = new Set<NodeId>([a, b]);
@@ -185,8 +182,8 @@ export async function commonCauses(graph: Provenance, a: NodeId, b: NodeId, scop
   const causes = common.map(({ node, depth }): CommonCause => {
     return { node, depths: [depth, ofB.get(node)?.depth ?? 0], nearest: parting.has(node) };
   });
-  const far = ({ depths: [one, other], nearest }: CommonCause) => one + other + (nearest ? 0 : 1_000_000);
-  causes.sort((one, other) => far(one) - far(other) || (one.node < other.node ? -1 : 1));
-  const frontier = [...new Map(traces.flatMap((one) => one.frontier).map((one) => [one.node, one])).values()];
+  const far = ({ depths, nearest }: CommonCause) => depths[0] + depths[1] + (nearest ? 0 : 1_000_000);
+  causes.sort((x, y) => far(x) - far(y) || (x.node < y.node ? -1 : 1));
+  const frontier = [...new Map(traces.flatMap(({ frontier: left }) => left).map((left) => [left.node, left])).values()];
   return { causes, frontier };
 }

@@ -72,7 +72,7 @@ export function requestPartition(req: string): Partition {
 
 export const INIT = '~init' as Partition;
 /** What an instance did outside any request. */
-export const OUTSIDE = [INIT, '~idle', '~concurrent', '~shutdown'] as readonly Partition[];
+export const OUTSIDE = ['~init', '~idle', '~concurrent', '~shutdown'] as readonly string[] as readonly Partition[];
 
 export function isRequest(partition: Partition): boolean {
   return !partition.startsWith('~');

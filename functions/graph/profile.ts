@@ -8,7 +8,10 @@ export type Measure = 'children' | 'sent' | 'received' | 'exchanges';
 
 export interface Profile {
   /** Trait and its name, e.g. `file`, `write /tmp/*.json`; with the nodes that show it. */
-  readonly traits: ReadonlyMap<string, { readonly trait: Trait; readonly what: string; readonly node: NodeId; readonly evidence: readonly Evidence[] }>;
+  readonly traits: ReadonlyMap<
+    string,
+    { readonly trait: Trait; readonly what: string; readonly node: NodeId; readonly evidence: readonly Evidence[] }
+  >;
   /** Processes started; bytes sent and received; HTTP exchanges. */
   readonly measures: Readonly<Record<Measure, number>>;
 }
@@ -31,22 +34,32 @@ export function profile(graph: Graph): Profile {
     switch (node.kind) {
       case 'process':
         if (into.some(({ op }) => op === 'start' || op === 'image')) measures.children++;
-        if (node.exe !== undefined) add('program', node.exe, node.id, into.filter(({ op }) => op === 'start' || op === 'exec'));
+        if (node.exe !== undefined)
+          add(
+            'program',
+            node.exe,
+            node.id,
+            into.filter(({ op }) => op === 'start' || op === 'exec'),
+          );
         for (const edge of out) if (isTraffic(edge, graph, edge.to)) measures.sent += edge.bytes;
         for (const edge of into) if (isTraffic(edge, graph, edge.from)) measures.received += edge.bytes;
         break;
       case 'file':
-        for (const edge of into) if (edge.from.startsWith('process:')) add('file', `${edge.op} ${general(node.path)}`, node.id, [edge]);
-        for (const edge of out) if (edge.to.startsWith('process:')) add('file', `${edge.op} ${general(node.path)}`, node.id, [edge]);
+        for (const edge of into)
+          if (edge.from.startsWith('process:')) add('file', `${edge.op} ${general(node.path)}`, node.id, [edge]);
+        for (const edge of out)
+          if (edge.to.startsWith('process:')) add('file', `${edge.op} ${general(node.path)}`, node.id, [edge]);
         break;
       case 'endpoint':
-        if (node.local === undefined && (into.length > 0 || out.length > 0)) add('host', hostOf(node), node.id, [...into, ...out]);
+        if (node.local === undefined && (into.length > 0 || out.length > 0))
+          add('host', hostOf(node), node.id, [...into, ...out]);
         break;
       case 'exchange':
         measures.exchanges++;
         measures.sent += node.sent;
         measures.received += node.received;
-        if (node.aws !== undefined) add('call', `${node.aws.service}:${node.aws.operation}${targets(node.id, graph)}`, node.id, [...into]);
+        if (node.aws !== undefined)
+          add('call', `${node.aws.service}:${node.aws.operation}${targets(node.id, graph)}`, node.id, [...into]);
         break;
     }
   }
@@ -62,11 +75,16 @@ const hostOf = (node: Extract<Node, { kind: 'endpoint' }>) => node.host ?? `${no
 
 /** Tables, buckets, queues: which item or object is another one every time. */
 function targets(exchange: NodeId, graph: Graph): string {
-  const named = [...graph.outOf(exchange).map(({ to }) => to), ...graph.into(exchange).map(({ from }) => from)].flatMap((id) => {
-    const node = graph.nodes.get(id);
-    return node?.kind === 'resource' ? [container(node.resource)] : [];
-  });
-  return [...new Set(named)].sort().map((name) => ` ${name}`).join('');
+  const named = [...graph.outOf(exchange).map(({ to }) => to), ...graph.into(exchange).map(({ from }) => from)].flatMap(
+    (id) => {
+      const node = graph.nodes.get(id);
+      return node?.kind === 'resource' ? [container(node.resource)] : [];
+    },
+  );
+  return [...new Set(named)]
+    .sort()
+    .map((name) => ` ${name}`)
+    .join('');
 }
 
 const container = (resource: string) => /^(s3:\/\/[^/]+|[a-z0-9]+:[^/@]+)/.exec(resource)?.[1] ?? resource;
@@ -93,7 +111,10 @@ const RARE = 0.05;
 const FACTOR = 2;
 
 /** In what a request differs from others of its kind. */
-export function compare(one: Profile, others: readonly Profile[]): { readonly traits: readonly Deviation[]; readonly measures: readonly Excess[] } {
+export function compare(
+  one: Profile,
+  others: readonly Profile[],
+): { readonly traits: readonly Deviation[]; readonly measures: readonly Excess[] } {
   const rare = Math.floor(others.length * RARE);
   const traits = [...one.traits].flatMap(([key, { trait, what, node, evidence }]): Deviation[] => {
     const seenIn = others.filter((other) => other.traits.has(key)).length;

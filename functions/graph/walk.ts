@@ -116,13 +116,15 @@ export async function walk(graph: Provenance, start: NodeId, options: WalkOption
     }
     // In an order that is the same next time, should it have to go on in the middle.
     if (skip > 0 || flows.length > most - visits.size) flows.sort((a, b) => order(next(a) + a.op, next(b) + b.op));
+    let left = false;
     for (const [i, edge] of flows.entries()) {
       const at = i < skip ? undefined : follow(edge, visit.at, direction);
       if (at === undefined) continue;
       const node = next(edge);
       const before = visits.get(node);
       if (before === undefined && visits.size >= most) {
-        leave('limit', visit, i);
+        if (!left) leave('limit', visit, i);
+        left = true;
         continue;
       }
       edges.set(`${edge.op}\n${edge.from}\n${edge.to}\n${edge.partition ?? ''}`, edge);

@@ -21,7 +21,9 @@ const node = z.looseObject({ id: text, kind, label: text, first: micros, last: m
 const shortNode = z.object({ node: text, kind, label: text });
 const counts = z.object({ nodes: count, edges: count });
 const graph = { counts, nodes: z.array(node), edges: z.array(edge), cut };
-const frontier = z.array(z.object({ node: text, why: z.enum(['partitions', 'links', 'index', 'limit', 'time']), at: micros.optional() }));
+const frontier = z.array(
+  z.object({ node: text, why: z.enum(['partitions', 'links', 'index', 'limit', 'time']), at: micros.optional() }),
+);
 
 const request = z.object({
   ...{ requestId: text, instanceId: text, function: text, at: micros, trigger: text },
@@ -38,7 +40,14 @@ const segment = z.object({
 
 const step = z.object({
   ...{ node: text, kind, label: text, role: z.enum(['start', 'carried', 'touched']), requestId: text.optional() },
-  ...{ instanceId: text.optional(), function: text.optional(), at: micros, reason: text, via: text.optional(), by: text.optional() },
+  ...{
+    instanceId: text.optional(),
+    function: text.optional(),
+    at: micros,
+    reason: text,
+    via: text.optional(),
+    by: text.optional(),
+  },
   ...{ sure, bytes: count.optional(), evidence: z.array(evidence), parent: count.optional(), explains: z.array(count) },
 });
 const reused = z.object({ what: z.enum(['file', 'process']), node: text, label: text, instanceId: text, from: text, to: text });
@@ -101,9 +110,7 @@ export const traceAnswer = z.object({
 });
 export const blastAnswer = z.object({
   node: text,
-  groups: z.array(
-    z.object({ kind, count, nodes: z.array(z.object({ node: text, label: text, at: micros, depth: count })) }),
-  ),
+  groups: z.array(z.object({ kind, count, nodes: z.array(z.object({ node: text, label: text, at: micros, depth: count })) })),
   ...{ functions: z.array(text), instances: z.array(text), requests: z.array(text), ...walked },
 });
 export const pathsAnswer = z.object({
@@ -119,7 +126,14 @@ export const causesAnswer = z.object({
 const told = { steps: z.array(step), requests: z.array(involved), instances: z.array(text), reused: z.array(reused) };
 export const pathAnswer = z.object({ node: text, label: text, ...told, frontier, boundaries: z.array(boundary), cut });
 export const explanationAnswer = z.object({
-  ...{ node: text, label: text, explanation: z.array(text), entries: z.array(involved), ...told, boundaries: z.array(boundary) },
+  ...{
+    node: text,
+    label: text,
+    explanation: z.array(text),
+    entries: z.array(involved),
+    ...told,
+    boundaries: z.array(boundary),
+  },
   left: z.array(z.object({ to: text, by: text, label: text, bytes: count, requestId: text.optional() })),
   cut,
 });

@@ -31,7 +31,11 @@ export const contract: Readonly<Record<string, Described>> = {
     query: instancesQuery,
     answer: answers.instancesAnswer,
   },
-  '/v1/instances/{id}': { summary: 'An instance: requests, segments, what is missing', query: nothing, answer: answers.instanceAnswer },
+  '/v1/instances/{id}': {
+    summary: 'An instance: requests, segments, what is missing',
+    query: nothing,
+    answer: answers.instanceAnswer,
+  },
   '/v1/instances/{id}/graph': {
     summary: 'All local graphs of an instance, with what lived on from one request into the next',
     query: instanceGraphQuery,
@@ -42,12 +46,24 @@ export const contract: Readonly<Record<string, Described>> = {
     query: reuseQuery,
     answer: answers.reuseAnswer,
   },
-  '/v1/segments/poison': { summary: 'Segments that could not be read, and why', query: poisonQuery, answer: answers.poisonAnswer },
-  '/v1/evidence': { summary: 'One record, and whether its segment is as it was stitched', query: evidenceQuery, answer: answers.evidenceAnswer },
+  '/v1/segments/poison': {
+    summary: 'Segments that could not be read, and why',
+    query: poisonQuery,
+    answer: answers.poisonAnswer,
+  },
+  '/v1/evidence': {
+    summary: 'One record, and whether its segment is as it was stitched',
+    query: evidenceQuery,
+    answer: answers.evidenceAnswer,
+  },
   '/v1/search': { summary: 'Nodes by whatever one may hold', query: searchQuery, answer: answers.searchAnswer },
   '/v1/trace': { summary: 'Everything upstream or downstream of a node', query: traceQuery, answer: answers.traceAnswer },
   '/v1/blast': { summary: 'Everything that a node may have reached, by kind', query: blastQuery, answer: answers.blastAnswer },
-  '/v1/paths': { summary: 'Simple paths from one node to another, shortest first', query: pathsQuery, answer: answers.pathsAnswer },
+  '/v1/paths': {
+    summary: 'Simple paths from one node to another, shortest first',
+    query: pathsQuery,
+    answer: answers.pathsAnswer,
+  },
   '/v1/causes': { summary: 'What may have influenced both of two nodes', query: causesQuery, answer: answers.causesAnswer },
   '/v1/path': { summary: 'The story: how an attack came to a node', query: pathQuery, answer: answers.pathAnswer },
   '/v1/questions/deviation': {

@@ -47,7 +47,9 @@ const walk = z.object({
   q: z.record(z.string().max(40), z.string().max(2000)),
   /** Links of one key that the next page may look at: more than the page before, which was cut off there. */
   l: z.number().int().min(1).max(5000),
-  f: z.array(z.tuple([z.string().max(2000), micros, z.number().int().min(0).max(100_000), z.number().int().min(0).max(100_000)])),
+  f: z.array(
+    z.tuple([z.string().max(2000), micros, z.number().int().min(0).max(100_000), z.number().int().min(0).max(100_000)]),
+  ),
 });
 
 export interface WalkPlace {

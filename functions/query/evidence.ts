@@ -39,7 +39,8 @@ export const evidence: Route = async ({ query, store }) => {
     };
   } catch (error) {
     if (!(error instanceof SegmentError)) throw error;
-    const altered = stitched === undefined || stitched === sha256 ? '' : '; its digest is not the one that was noted: it was altered';
+    const altered =
+      stitched === undefined || stitched === sha256 ? '' : '; its digest is not the one that was noted: it was altered';
     throw new Problem(409, 'Segment unreadable', `${error.message}${altered}`, 'segment');
   }
 };

@@ -142,7 +142,8 @@ export const reuse: Route = async ({ path, query, store }) => {
   const id = (path.id ?? '') as InstanceId;
   const { items, cut } = await seenOf(id, store);
   const within = ({ at, end }: Served) =>
-    (asked.until === undefined || (at ?? end ?? 0) <= asked.until) && (asked.since === undefined || (end ?? at ?? 0) >= asked.since);
+    (asked.until === undefined || (at ?? end ?? 0) <= asked.until) &&
+    (asked.since === undefined || (end ?? at ?? 0) >= asked.since);
   const served = servedBy(items).filter(within);
   // The newest: what was used last is what somebody asks about.
   const requests = served.slice(-asked.requests).map(({ requestId }) => requestId as Partition);

@@ -21,7 +21,13 @@ export function openApi(): Json {
       return { name, in: 'query', required: required.includes(name), schema };
     });
     const get = {
-      ...{ operationId: path.slice('/v1/'.length).replace(/[^A-Za-z0-9]+/g, '-').replace(/-$/, ''), summary },
+      ...{
+        operationId: path
+          .slice('/v1/'.length)
+          .replace(/[^A-Za-z0-9]+/g, '-')
+          .replace(/-$/, ''),
+        summary,
+      },
       parameters: [...inPath, ...inQuery],
       responses: {
         200: { description: summary, content: { 'application/json': { schema: schemaOf(answer, 'output') } } },

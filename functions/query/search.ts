@@ -33,7 +33,11 @@ export const searchQuery = z.object({
   ...{ q: z.string().trim().min(1).max(1000).optional(), as: z.enum(SUBJECTS).optional() },
   scan: z.enum(['auto', 'always', 'never']).default('auto'),
   ...{ function: z.string().max(200).optional(), since: time.optional(), until: time.optional() },
-  ...{ limit: limit(100, 500), graphs: limit(500, 5000), milliseconds: z.coerce.number().int().min(1).max(20_000).default(10_000) },
+  ...{
+    limit: limit(100, 500),
+    graphs: limit(500, 5000),
+    milliseconds: z.coerce.number().int().min(1).max(20_000).default(10_000),
+  },
   cursor: z.string().max(6000).optional(),
 });
 
@@ -92,14 +96,22 @@ export const search: Route = async ({ query, store }) => {
   });
   for (const { node, shard, evidence } of found.hits) {
     const { instance, fn: name, partition } = shard;
-    const link = { node: node.id, instance, fn: name, partition, t: node.first, ...(evidence === undefined ? {} : { evidence }) };
+    const link = {
+      node: node.id,
+      instance,
+      fn: name,
+      partition,
+      t: node.first,
+      ...(evidence === undefined ? {} : { evidence }),
+    };
     add(hits, { node: node.id, kind: node.kind, label: label(node), key: 'scan' as LinkKey }, link, node.last);
   }
   const next =
     found.next === undefined
       ? undefined
       : writeCursor({ q, as, fn, since, until, at: [found.next.hour, found.next.place] } satisfies z.input<typeof scanPlace>);
-  if (next !== undefined) cut.push(`scan: ${found.graphs} graphs were looked through, older ones not yet; ask again with cursor`);
+  if (next !== undefined)
+    cut.push(`scan: ${found.graphs} graphs were looked through, older ones not yet; ask again with cursor`);
   return {
     results: [...hits.values()],
     scanned: { since, until, graphs: found.graphs, ...(found.reached === undefined ? {} : { reached: found.reached }) },

@@ -43,7 +43,11 @@ export const path: Route = async ({ query, store }) => {
   return present(provenance, asked.node, await tell(provenance, asked.node, asked));
 };
 
-const subject = { node: node.optional(), request: z.string().min(1).max(300).optional(), instance: z.string().max(64).optional() };
+const subject = {
+  node: node.optional(),
+  request: z.string().min(1).max(300).optional(),
+  instance: z.string().max(64).optional(),
+};
 export const questionQuery = z.object({ ...subject, ...telling });
 
 /** The node that a question is about: named itself, or as a request. */
@@ -58,7 +62,8 @@ async function subjectOf(
   if (asked.request === undefined) throw new Problem(400, 'Invalid parameter', 'node: is required, or request', 'node');
   const { nodes, cut } = await requestsOf(asked.request, asked.instance, store, 'request');
   const [first, ...others] = nodes;
-  if (first === undefined) throw new Problem(404, 'No such request', `no request ${asked.request} has been stitched`, 'request');
+  if (first === undefined)
+    throw new Problem(404, 'No such request', `no request ${asked.request} has been stitched`, 'request');
   const more = others.map((id) => `request: ${id} has the same id; name one by instance`);
   return { node: first, cut: [...cut, ...more] };
 }
@@ -72,7 +77,15 @@ export const explanation: Route = async ({ query, store }) => {
   const shown = present(provenance, about.node, told);
   const left = told.steps.flatMap(({ kind, node: id, label: named, parent, bytes, requestId }) => {
     if (kind !== 'exchange' || parent === undefined || told.steps[parent]?.kind !== 'endpoint') return [];
-    return [{ to: told.steps[parent]?.label ?? '', by: id, label: named, bytes: bytes ?? 0, ...(requestId === undefined ? {} : { requestId }) }];
+    return [
+      {
+        to: told.steps[parent]?.label ?? '',
+        by: id,
+        label: named,
+        bytes: bytes ?? 0,
+        ...(requestId === undefined ? {} : { requestId }),
+      },
+    ];
   });
   return {
     ...{ node: shown.node, label: shown.label },
@@ -97,7 +110,11 @@ export const reuseQuestion: Route = async ({ query, store }) => {
   const how = told.reused.map((one) => {
     // Of the file or process itself, where the story has it.
     const steps = told.steps.filter(({ node: id }) => id === one.node);
-    return { ...one, evidence: steps.flatMap(({ evidence }) => evidence), sure: steps.every(({ sure }) => sure === 'exact') ? 'exact' : 'inferred' };
+    return {
+      ...one,
+      evidence: steps.flatMap(({ evidence }) => evidence),
+      sure: steps.every(({ sure }) => sure === 'exact') ? 'exact' : 'inferred',
+    };
   });
   return {
     ...{ node: about.node, reused: how.length > 0, complete: told.frontier.length === 0 },
@@ -124,10 +141,12 @@ export const deviation: Route = async ({ query, store }) => {
   const own = await profileOf(about.node, store);
   const versions = new Map<InstanceId, Promise<string | undefined>>();
   const versionOf = (id: InstanceId) => {
-    const found = versions.get(id) ?? store.source.shardsOf(id, INIT).then((shards) => {
-      const one = shards.flatMap(({ nodes }) => nodes).find((each) => each.id === instanceId(id));
-      return one?.kind === 'instance' ? one.version : undefined;
-    });
+    const found =
+      versions.get(id) ??
+      store.source.shardsOf(id, INIT).then((shards) => {
+        const one = shards.flatMap(({ nodes }) => nodes).find((each) => each.id === instanceId(id));
+        return one?.kind === 'instance' ? one.version : undefined;
+      });
     versions.set(id, found);
     return found;
   };
@@ -140,11 +159,16 @@ export const deviation: Route = async ({ query, store }) => {
   });
   const same = await inParallel(page.entries, 8, async (entry) => (await versionOf(entry.instance)) === version);
   const others = page.entries.filter((entry, i) => {
-    return same[i] && isRequest(entry.partition) && !(entry.instance === request.instance && entry.partition === request.partition);
+    return (
+      same[i] && isRequest(entry.partition) && !(entry.instance === request.instance && entry.partition === request.partition)
+    );
   });
   const sample = others.slice(0, asked.sample);
   const profiles = await inParallel(sample, 8, ({ instance, partition }) => profileOf(requestId(instance, partition), store));
-  const { traits, measures } = compare(own.profile, profiles.map((one) => one.profile));
+  const { traits, measures } = compare(
+    own.profile,
+    profiles.map((one) => one.profile),
+  );
   const more = page.next !== undefined || others.length > sample.length;
   const cut = [
     ...(more ? [`sample: the newest ${sample.length} of more requests; raise sample, or move since and until`] : []),

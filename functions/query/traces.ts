@@ -4,7 +4,7 @@ import { between, commonCauses } from '../graph/between.ts';
 import type { NodeId } from '../graph/ids.ts';
 import { label } from '../graph/label.ts';
 import type { NodeKind } from '../graph/model.ts';
-import { DEFAULT_BUDGET, Provenance } from '../graph/provenance.ts';
+import { DEFAULT_BUDGET, type Provenance } from '../graph/provenance.ts';
 import { type Direction, type Trace, type Visit, type WalkOptions, walk } from '../graph/walk.ts';
 import type { Store } from '../store/connect.ts';
 import { readCursor, readWalk, writeCursor, writeWalk } from './cursor.ts';
@@ -52,7 +52,14 @@ interface Asked {
   readonly milliseconds: number;
 }
 
-function optionsOf({ joins: kind, stop, collapse, hub: most, limit: nodes, milliseconds: ms }: Asked): Omit<WalkOptions, 'direction'> {
+function optionsOf({
+  joins: kind,
+  stop,
+  collapse,
+  hub: most,
+  limit: nodes,
+  milliseconds: ms,
+}: Asked): Omit<WalkOptions, 'direction'> {
   return {
     ...{ limit: nodes, exactOnly: kind === 'exact', deadline: Date.now() + ms },
     ...(stop === undefined ? {} : { stop: new Set(stop) }),
@@ -103,7 +110,9 @@ async function walked(query: URLSearchParams, store: Store, fixed?: Direction): 
   const crowded = provenance.cuts.some(({ why }) => why === 'links');
   const next = crowded ? Math.min(5000, linksPerKey * 5) : linksPerKey;
   // Where as many links as are ever looked at were looked at, going on would find the same again.
-  const full = new Set(crowded && next === linksPerKey ? provenance.cuts.filter(({ why }) => why === 'links').map((cut) => cut.node) : []);
+  const full = new Set(
+    crowded && next === linksPerKey ? provenance.cuts.filter(({ why }) => why === 'links').map((cut) => cut.node) : [],
+  );
   const from = trace.rest.filter((one) => !full.has(one.node));
   const written = writeWalk({ question, linksPerKey: next, from });
   const noRoom = `cursor: ${written.left} of ${from.length} places to go on from had no room in it; ask from those of frontier`;
@@ -190,7 +199,9 @@ export const paths: Route = async ({ query, store }) => {
   });
   const told = found.paths.map(({ edges }) => {
     const ids = [asked.from, ...edges.map(({ to }) => to)];
-    const nodes = ids.flatMap((id) => provenance.nodes.get(id) ?? []).map((one) => ({ node: one.id, kind: one.kind, label: label(one) }));
+    const nodes = ids
+      .flatMap((id) => provenance.nodes.get(id) ?? [])
+      .map((one) => ({ node: one.id, kind: one.kind, label: label(one) }));
     return { length: edges.length, sure: edges.every(({ sure }) => sure === 'exact') ? 'exact' : 'inferred', nodes, edges };
   });
   const more = found.cut.includes('paths') ? writeCursor({ n: skip + found.paths.length }) : undefined;

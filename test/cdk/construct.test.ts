@@ -100,7 +100,9 @@ describe('Alastor in an account', () => {
     const policies = Object.entries(templateOf(stackWith()).findResources('AWS::IAM::Policy'));
     const objects = policies
       .filter(([id]) => id.startsWith('AlastorQuery'))
-      .flatMap(([, { Properties }]) => Properties.PolicyDocument.Statement as { Action: string | string[]; Resource: unknown }[])
+      .flatMap(
+        ([, { Properties }]) => Properties.PolicyDocument.Statement as { Action: string | string[]; Resource: unknown }[],
+      )
       .filter(({ Action }) => [Action].flat().some((action) => action.startsWith('s3:GetObject')))
       .flatMap(({ Resource }) => JSON.stringify(Resource).match(/"\/[^"]*"/g) ?? []);
     expect(objects.sort()).toEqual(['"/segments/*"', '"/spill/*"']);

@@ -64,7 +64,10 @@ describe('common causes', () => {
     const { causes } = await commonCauses(provenanceOf([one]), unit(a), unit(b), { limit: 100 });
     const near = causes.filter(({ nearest }) => nearest).map(({ node }) => node);
     expect(near).toContain(unit(shell));
-    expect(causes.find(({ node }) => node === requestId(one.id, requestPartition('r')))).toMatchObject({ nearest: false, depths: [3, 3] });
+    expect(causes.find(({ node }) => node === requestId(one.id, requestPartition('r')))).toMatchObject({
+      nearest: false,
+      depths: [3, 3],
+    });
   });
 });
 

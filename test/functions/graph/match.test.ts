@@ -22,9 +22,9 @@ describe('what an investigator looks for', () => {
 
   it('a host is found with its subdomains, and not as the end of another name', () => {
     const matches = matcher('*.evil.example', 'host')!;
-    expect(['evil.example', 'a.b.evil.example', 'devil.example', 'evil.example.org'].map((host) => matches(endpoint({ host })))).toEqual([
-      ...[true, true, false, false],
-    ]);
+    expect(
+      ['evil.example', 'a.b.evil.example', 'devil.example', 'evil.example.org'].map((host) => matches(endpoint({ host }))),
+    ).toEqual([...[true, true, false, false]]);
   });
 
   it('a text is looked for as all that it can be', () => {

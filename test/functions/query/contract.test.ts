@@ -21,7 +21,12 @@ function quiet() {
   one.begin('req-quiet', { type: 'http', sourceIp: '198.51.100.77', userAgent: 'x', method: 'GET', path: '/admin/export' });
   const tar = one.spawn(one.runtime, 70, ['tar', '--exclude=secret-word', '-cf', '/tmp/out-20260301.tar']);
   one.write(tar, '/tmp/out-20260301.tar');
-  one.exchange(tar, { host: 'a.b.deep.example', path: '/upload/part-7', request: { bytes: 20, sha256: SHA }, addr: '192.0.2.9' });
+  one.exchange(tar, {
+    host: 'a.b.deep.example',
+    path: '/upload/part-7',
+    request: { bytes: 20, sha256: SHA },
+    addr: '192.0.2.9',
+  });
   one.end();
   one.begin('req-failed', { type: 'sqs', source: 'orders' });
   one.add(undefined, { kind: 'request-end', status: 'error', errorType: 'TypeError', response: { bytes: 0 } });
@@ -72,7 +77,12 @@ describe.skipIf(!hasJava)('the query API over HTTP', () => {
     const checkedIn = readFileSync(new URL('../../../docs/openapi.json', import.meta.url), 'utf8');
     expect(JSON.parse(checkedIn), 'run: node functions/query/openapi-file.ts').toEqual(served);
     expect(served.openapi).toMatch(/^3\.1\./);
-    expect(Object.keys(contract).sort()).toEqual(routes.map(([path]) => path).filter((path) => path !== '/v1/openapi.json').sort());
+    expect(Object.keys(contract).sort()).toEqual(
+      routes
+        .map(([path]) => path)
+        .filter((path) => path !== '/v1/openapi.json')
+        .sort(),
+    );
     const names = served.paths['/v1/requests/{reqId}/graph']!.get.parameters.map((one) => `${one.in} ${one.name}`);
     expect(names).toEqual(['path reqId', 'query instance', 'query limit']);
   });
@@ -102,7 +112,9 @@ describe.skipIf(!hasJava)('the query API over HTTP', () => {
 
     it('requests by time range, trigger and status', async () => {
       const named = async (query: Record<string, string | number>) =>
-        (await api.pages('/v1/requests', { since, ...query })).flatMap((page) => page.requests.map((one: Body) => one.requestId));
+        (await api.pages('/v1/requests', { since, ...query })).flatMap((page) =>
+          page.requests.map((one: Body) => one.requestId),
+        );
       expect(await named({ status: 'error' })).toEqual(['req-failed']);
       expect(await named({ status: 'unknown' })).toEqual([]);
       expect(await named({ trigger: 'sqs' })).toEqual(['req-failed']);
@@ -255,7 +267,9 @@ describe.skipIf(!hasJava)('the query API over HTTP', () => {
       const { steps } = await api.get('/v1/path', { node: attacker });
       const named = steps.flatMap((one: Body) => one.evidence);
       expect(named.length).toBeGreaterThan(3);
-      const all = [...attack.instances, ...surviving.instances].flatMap(({ records, id }) => records.map((record) => ({ id, record })));
+      const all = [...attack.instances, ...surviving.instances].flatMap(({ records, id }) =>
+        records.map((record) => ({ id, record })),
+      );
       for (const { segment, seq } of named) {
         const { verified, record, header } = await api.get('/v1/evidence', { segment, seq });
         expect(verified).toBe(true);
@@ -279,8 +293,14 @@ describe.skipIf(!hasJava)('the query API over HTTP', () => {
       expect(await api.get('/v1/evidence', { segment: own!.key, seq: 2 })).toMatchObject({ verified: true });
       const gone = own!.key.replace(/\/\d{12}-\d{12}/, '/000000000100-000000000200');
       expect(await api.ask('/v1/evidence', { segment: gone, seq: 150 })).toMatchObject({ status: 404 });
-      expect(await api.ask('/v1/evidence', { segment: own!.key, seq: 5 })).toMatchObject({ status: 404, body: { parameter: 'seq' } });
-      expect(await api.ask('/v1/evidence', { segment: 'spill/x', seq: 5 })).toMatchObject({ status: 400, body: { parameter: 'segment' } });
+      expect(await api.ask('/v1/evidence', { segment: own!.key, seq: 5 })).toMatchObject({
+        status: 404,
+        body: { parameter: 'seq' },
+      });
+      expect(await api.ask('/v1/evidence', { segment: 'spill/x', seq: 5 })).toMatchObject({
+        status: 400,
+        body: { parameter: 'segment' },
+      });
     });
   });
 
@@ -333,7 +353,11 @@ describe.skipIf(!hasJava)('the query API over HTTP', () => {
 
     it('RQ3: whether a container was reused for it, and through what', async () => {
       const yes = await api.get('/v1/questions/reuse', { node: attacker });
-      expect(yes).toMatchObject({ reused: true, complete: true, how: [{ what: 'file', node: file, from: 'req-plant', to: 'req-use' }] });
+      expect(yes).toMatchObject({
+        reused: true,
+        complete: true,
+        how: [{ what: 'file', node: file, from: 'req-plant', to: 'req-use' }],
+      });
       const no = await api.get('/v1/questions/reuse', { request: 'req-benign' });
       expect(no).toMatchObject({ reused: false, complete: true, how: [] });
     });

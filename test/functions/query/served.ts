@@ -71,7 +71,7 @@ export class Served {
   }
 
   async ask(path: string, query: Record<string, string | number> = {}): Promise<{ status: number; body: Body }> {
-    const search = new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)]));
+    const search = new URLSearchParams(Object.entries(query).map(([name, value]): [string, string] => [name, String(value)]));
     const answer = await fetch(`${this.#url}${path}?${search}`);
     const body = await answer.json();
     const type = answer.headers.get('content-type');
