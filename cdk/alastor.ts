@@ -134,6 +134,8 @@ export class Alastor extends Construct implements AuditTarget {
     // An HTTP API waits 30 s at most.
     const query = this.createFunction('Query', 'query', Duration.seconds(29), {});
     bucket.grantRead(query, `${spillPrefix}*`);
+    // Raw records, when somebody asks for the evidence itself.
+    bucket.grantRead(query, `${segmentPrefix}*`);
     shards.grantReadData(query);
     links.grantReadData(query);
     return query;

@@ -4,7 +4,15 @@ import { closed, type ExportGraph, type ExportNode, edgeAttributes, evidenceOf, 
 import { quoted } from './text.ts';
 
 const SHAPES: Readonly<Record<NodeKind, string>> = {
-  ...{ function: 'component', instance: 'box3d', request: 'cds', process: 'box', file: 'note', 'image-tree': 'folder', baseline: 'tab' },
+  ...{
+    function: 'component',
+    instance: 'box3d',
+    request: 'cds',
+    process: 'box',
+    file: 'note',
+    'image-tree': 'folder',
+    baseline: 'tab',
+  },
   ...{ endpoint: 'ellipse', exchange: 'parallelogram', resource: 'cylinder', client: 'house', gap: 'octagon' },
 };
 

@@ -71,6 +71,8 @@ export function requestPartition(req: string): Partition {
 }
 
 export const INIT = '~init' as Partition;
+/** What an instance did outside any request. */
+export const OUTSIDE = ['~init', '~idle', '~concurrent', '~shutdown'] as readonly string[] as readonly Partition[];
 
 export function isRequest(partition: Partition): boolean {
   return !partition.startsWith('~');

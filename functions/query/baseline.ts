@@ -14,10 +14,16 @@ import type { Route } from './routes.ts';
 const OTHERS = 10;
 const PARTITIONS = 60;
 
+export const baselineQuery = z.object({
+  function: z.string().min(1).max(200),
+  version: z.string().min(1).max(100).default('$LATEST'),
+  limit: limit(1000, 10_000),
+});
+export const deviationsQuery = z.object({ limit: limit(200, 2000) });
+
 /** What the cold starts of a version have in common. */
 export const baseline: Route = async ({ query, store }) => {
-  const shape = { function: z.string().min(1).max(200), version: z.string().min(1).max(100).default('$LATEST') };
-  const asked = read(z.object({ ...shape, limit: limit(1000, 10_000) }), query);
+  const asked = read(baselineQuery, query);
   const known = await store.baselines.of(asked.function, asked.version);
   const items = [...known.items].sort(([a], [b]) => (a < b ? -1 : 1));
   return {
@@ -32,7 +38,7 @@ export const baseline: Route = async ({ query, store }) => {
 
 /** What one instance did that no other of its version is known to have done. */
 export const deviations: Route = async ({ path, query, store }) => {
-  const asked = read(z.object({ limit: limit(200, 2000) }), query);
+  const asked = read(deviationsQuery, query);
   const id = (path.id ?? '') as InstanceId;
   const own = await seenIn(id, store);
   if (own === undefined) throw new Problem(404, 'No such instance', `no segment of instance ${id} has been stitched`, 'id');

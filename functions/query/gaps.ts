@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Store } from '../store/connect.ts';
 import type { GapKind, GapPlace } from '../store/gaps.ts';
+import { nothing } from './instances.ts';
 import { limit, read, time } from './parameters.ts';
 import { Problem } from './problem.ts';
 import type { Route } from './routes.ts';
@@ -11,26 +12,33 @@ const SECOND = 1_000_000;
 const GRACE = 600;
 /** Pages that `/v1/stats` looks through. */
 const STATS_PAGES = 2;
-const KINDS = ['silenced', 'unexplained', 'unaudited', 'records', 'chain', 'gap'] as const satisfies readonly GapKind[];
+export const GAP_KINDS = [
+  'silenced',
+  'unexplained',
+  'unaudited',
+  'records',
+  'chain',
+  'gap',
+] as const satisfies readonly GapKind[];
 
 const now = () => Date.now() * 1000;
 
+export const gapsQuery = z.object({
+  function: z.string().max(200).optional(),
+  kind: z.enum(GAP_KINDS).optional(),
+  since: time.optional(),
+  grace: z.coerce.number().int().min(0).max(86_400).default(GRACE),
+  limit: limit(100, 500),
+  cursor: z.string().max(600).optional(),
+});
+export const changesQuery = z.object({ since: time.optional(), limit: limit(100, 500) });
+
 /** What is missing from the record, and invocations that only another witness saw. */
 export const gaps: Route = async ({ query, store }) => {
-  const asked = read(
-    z.object({
-      function: z.string().max(200).optional(),
-      kind: z.enum(KINDS).optional(),
-      since: time.optional(),
-      grace: z.coerce.number().int().min(0).max(86_400).default(GRACE),
-      limit: limit(100, 500),
-      cursor: z.string().max(600).optional(),
-    }),
-    query,
-  );
+  const asked = read(gapsQuery, query);
   const page = await store.gaps.page({
     ...{ since: asked.since ?? Math.max(0, now() - 7 * DAY), now: now(), grace: asked.grace * SECOND, limit: asked.limit },
-    kinds: new Set(asked.kind === undefined ? KINDS : [asked.kind]),
+    kinds: new Set(asked.kind === undefined ? GAP_KINDS : [asked.kind]),
     ...(asked.function === undefined ? {} : { fn: asked.function }),
     ...(asked.cursor === undefined ? {} : { after: readCursor(asked.cursor) }),
   });
@@ -43,7 +51,7 @@ export const gaps: Route = async ({ query, store }) => {
 
 /** Who changed functions, from where and when, as CloudTrail has it. */
 export const changes: Route = async ({ query, store }) => {
-  const asked = read(z.object({ since: time.optional(), limit: limit(100, 500) }), query);
+  const asked = read(changesQuery, query);
   const found = await store.witnesses.changes(asked.since ?? Math.max(0, now() - 7 * DAY), asked.limit);
   return {
     changes: found.changes.map(({ at, id, facts }) => ({ at, id, ...facts })),
@@ -52,8 +60,8 @@ export const changes: Route = async ({ query, store }) => {
 };
 
 /** Functions of the account as the inventory last saw them. */
-export const functions: Route = async ({ query, store }) => {
-  read(z.object({}), query);
+export const inventory: Route = async ({ query, store }) => {
+  read(nothing, query);
   const found = await store.inventory.functions(now());
   return { functions: [...found.values()], cut: [] };
 };

@@ -1,46 +1,45 @@
 import { z } from 'zod';
 import type { InstanceId } from '../../layers/record/types.ts';
 import { isRequest, joinLink, type NodeId, type Partition, requestId, requestPartition, shardOf } from '../graph/ids.ts';
-import { label } from '../graph/label.ts';
 import { Graph } from '../graph/local.ts';
 import type { Node } from '../graph/model.ts';
-import { type Cut, Provenance } from '../graph/provenance.ts';
-import { story } from '../graph/story.ts';
-import { walk } from '../graph/walk.ts';
+import { Provenance } from '../graph/provenance.ts';
 import { workflow } from '../graph/workflow.ts';
 import type { Store } from '../store/connect.ts';
 import { collapsed } from './baseline.ts';
-import { limit, node, read, time } from './parameters.ts';
-import { presentGraph, presentNode } from './present.ts';
+import { limit, read } from './parameters.ts';
+import { cutLines, presentGraph } from './present.ts';
 import { Problem } from './problem.ts';
 import type { Route } from './routes.ts';
 
-const cutLines = (cuts: readonly { readonly node: NodeId; readonly why: Cut['why'] | 'limit' }[]) =>
-  cuts.map(({ node, why }) =>
-    why === 'index' ? `${node}: not all that it touched is indexed` : `${node}: not all of its neighbours (${why})`,
-  );
-
-const graphQuery = z.object({ instance: z.string().max(64).optional(), limit: limit(2000, 10_000) });
+export const graphQuery = z.object({ instance: z.string().max(64).optional(), limit: limit(2000, 10_000) });
+export const requestGraphQuery = graphQuery.extend({ baseline: z.enum(['collapsed', 'expanded']).default('collapsed') });
+export const instanceGraphQuery = graphQuery.omit({ instance: true });
+export const workflowQuery = graphQuery.extend({
+  requests: limit(200, 400),
+  joins: z.enum(['exact', 'all']).default('exact'),
+});
 
 /** The instances that served a request id: an asynchronous invocation that is retried keeps its id. */
-async function requestsOf(
+export async function requestsOf(
   id: string,
   wanted: string | undefined,
   { source }: Store,
+  parameter = 'reqId',
 ): Promise<{ readonly nodes: readonly NodeId[]; readonly cut: readonly string[] }> {
   const partition = requestPartition(id);
   if (wanted !== undefined) return { nodes: [requestId(wanted as InstanceId, partition)], cut: [] };
   const { links, cut } = await source.linksOf(joinLink(`lambda:${id}`), { limit: 200 });
   const nodes = links.filter((link) => link.direction === 'in' && link.partition === partition).map((link) => link.node);
   if (nodes.length === 0) {
-    throw new Problem(404, 'No such request', `no request ${id} has been stitched; it may still be on its way`, 'reqId');
+    throw new Problem(404, 'No such request', `no request ${id} has been stitched; it may still be on its way`, parameter);
   }
   const more = `requests: more than 200 claim to be ${id}, some of each function are here; name one by instance`;
   return { nodes: [...new Set(nodes)], cut: cut ? [more] : [] };
 }
 
 export const requestGraph: Route = async ({ path, query, store }) => {
-  const asked = read(graphQuery.extend({ baseline: z.enum(['collapsed', 'expanded']).default('collapsed') }), query);
+  const asked = read(requestGraphQuery, query);
   const provenance = new Provenance(store.source);
   const graph = new Graph();
   const start = await requestsOf(path.reqId ?? '', asked.instance, store);
@@ -61,7 +60,7 @@ export const requestGraph: Route = async ({ path, query, store }) => {
 };
 
 export const instanceGraph: Route = async ({ path, query, store }) => {
-  const asked = read(graphQuery.omit({ instance: true }), query);
+  const asked = read(instanceGraphQuery, query);
   const instance = (path.id ?? '') as InstanceId;
   const { items, cut } = await store.lists.instance(instance);
   if (items.length === 0)
@@ -85,7 +84,7 @@ export const instanceGraph: Route = async ({ path, query, store }) => {
 };
 
 export const requestWorkflow: Route = async ({ path, query, store }) => {
-  const asked = read(graphQuery.extend({ requests: limit(200, 400), joins: z.enum(['exact', 'all']).default('exact') }), query);
+  const asked = read(workflowQuery, query);
   const provenance = new Provenance(store.source);
   const start = await requestsOf(path.reqId ?? '', asked.instance, store);
   const found = await workflow(provenance, start.nodes, asked.requests, asked.joins);
@@ -98,77 +97,12 @@ export const requestWorkflow: Route = async ({ path, query, store }) => {
   return { requests, ...presentGraph(found.graph, asked.limit, [...start.cut, ...cutLines(provenance.cuts), ...left]) };
 };
 
-export const trace: Route = async ({ query, store }) => {
-  const asked = read(
-    z.object({
-      node,
-      direction: z.enum(['backward', 'forward']),
-      at: time.optional(),
-      limit: limit(500, 5000),
-      joins: z.enum(['exact', 'all']).default('all'),
-    }),
-    query,
-  );
-  const provenance = await known(asked.node, store);
-  const { direction, limit: most } = asked;
-  const options = {
-    direction,
-    limit: most,
-    exactOnly: asked.joins === 'exact',
-    ...(asked.at === undefined ? {} : { at: asked.at }),
-  };
-  const found = await walk(provenance, asked.node, options);
-  return {
-    ...{ node: asked.node, direction, ...(asked.at === undefined ? {} : { at: asked.at }) },
-    counts: { nodes: found.visits.length, edges: found.edges.length },
-    nodes: found.visits.flatMap((visit) => {
-      const one = provenance.nodes.get(visit.node);
-      return one === undefined ? [] : [{ ...presentNode(one), at: visit.at, depth: visit.depth }];
-    }),
-    edges: found.edges,
-    frontier: found.frontier,
-    cut: cutLines(found.frontier),
-  };
-};
-
-export const path: Route = async ({ query, store }) => {
-  const asked = read(
-    z.object({
-      node,
-      at: time.optional(),
-      limit: limit(500, 5000),
-      inputs: z.enum(['none', 'data', 'all']).default('data'),
-      joins: z.enum(['exact', 'all']).default('all'),
-    }),
-    query,
-  );
-  const provenance = await known(asked.node, store);
-  const { limit: most, inputs, at } = asked;
-  const exactOnly = asked.joins === 'exact';
-  const told = await story(provenance, asked.node, { limit: most, inputs, exactOnly, ...(at === undefined ? {} : { at }) });
-  const start = provenance.nodes.get(asked.node);
-  const requests = told.requests.flatMap(({ instanceId, requestId: id }) => {
-    return provenance.nodes.get(requestId(instanceId, id as Partition)) ?? [];
-  });
-  return {
-    ...{ node: asked.node, label: start === undefined ? asked.node : label(start), ...told },
-    unexplained: await unexplainedIn(requests, store),
-    cut: cutLines(told.frontier),
-  };
-};
-
 /** Requests, by node, that nothing configured explains. */
-async function unexplainedIn(nodes: Iterable<Node>, store: Store): Promise<readonly NodeId[]> {
+export async function unexplainedIn(nodes: Iterable<Node>, store: Store): Promise<readonly NodeId[]> {
   const requests = [...nodes].flatMap((node) => {
     if (node.kind !== 'request' || node.trigger === undefined) return [];
     const { id, fn, partition, trigger } = node;
     return [{ id, fn, partition, trigger: trigger.type, ...(trigger.source === undefined ? {} : { source: trigger.source }) }];
   });
   return (await store.gaps.unexplained(requests, Date.now() * 1000)).map(({ id }) => id);
-}
-
-async function known(id: NodeId, store: Store): Promise<Provenance> {
-  const provenance = new Provenance(store.source);
-  if ((await provenance.find(id)) !== undefined) return provenance;
-  throw new Problem(404, 'No such node', `no record mentions ${id}; it may still be on its way`, 'node');
 }

@@ -1,92 +1,102 @@
 import { z } from 'zod';
-import type { InstanceId } from '../../layers/record/types.ts';
-import { INIT, instanceId, isRequest, type Partition } from '../graph/ids.ts';
-import { missing } from '../store/chain.ts';
-import type { ListPlace } from '../store/lists.ts';
-import { number } from '../store/rows.ts';
+import type { RequestEntry } from '../graph/shard.ts';
 import { inParallel } from '../store/table.ts';
+import { readCursor, readPlace, writeCursor, writePlace } from './cursor.ts';
 import { silencedOfDay } from './gaps.ts';
+import { nothing } from './instances.ts';
 import { limit, read, time } from './parameters.ts';
-import { Problem } from './problem.ts';
 import type { Route } from './routes.ts';
 
 export const stats: Route = async ({ query, store }) => {
-  read(z.object({}), query);
+  read(nothing, query);
   const [counts, silenced] = await Promise.all([store.lists.stats(), silencedOfDay(store)]);
   return { ...counts, silenced: silenced.count, cut: [...counts.cut, ...silenced.cut] };
 };
 
 const DAY = 86_400_000_000;
+const cursor = z.string().max(1000).optional();
 
-export const requests: Route = async ({ query, store }) => {
-  const asked = read(
-    z.object({
-      function: z.string().max(200).optional(),
-      since: time.optional(),
-      limit: limit(100, 500),
-      cursor: z.string().max(500).optional(),
-    }),
-    query,
-  );
-  const found = await store.lists.requests({
-    since: asked.since ?? Math.max(0, Date.now() * 1000 - 7 * DAY),
-    limit: asked.limit,
-    ...(asked.function === undefined ? {} : { fn: asked.function }),
-    ...(asked.cursor === undefined ? {} : { after: readCursor(asked.cursor) }),
-  });
-  const outcomes = await inParallel(found.entries, 8, ({ instance, partition }) => store.lists.outcome(instance, partition));
-  const unexplained = new Set(await store.gaps.unexplained(found.entries, Date.now() * 1000));
+export const functionsQuery = z.object({ limit: limit(200, 1000), cursor });
+const named = z.object({ n: z.string().max(300) });
+
+export const functions: Route = async ({ query, store }) => {
+  const asked = read(functionsQuery, query);
+  const after = asked.cursor === undefined ? '' : readCursor(asked.cursor, named).n;
+  const found = await store.lists.functions();
+  const left = found.functions.filter(({ name }) => name > after);
+  const page = left.slice(0, asked.limit);
+  const last = page.at(-1)?.name;
+  const next = left.length > page.length && last !== undefined ? writeCursor({ n: last }) : undefined;
   return {
-    requests: found.entries.map((one, i) => {
-      const { instance, fn, partition, ...entry } = one;
-      const mark = unexplained.has(one) ? { unexplained: true } : {};
-      return { ...{ requestId: partition, instanceId: instance, function: fn }, ...entry, ...mark, ...outcomes[i] };
-    }),
-    ...(found.next === undefined ? {} : { cursor: writeCursor(found.next) }),
-    cut: found.next === undefined ? [] : ['requests: older ones; ask again with cursor'],
-  };
-};
-
-const writeCursor = ({ hour, place }: ListPlace) => Buffer.from(`${hour}|${place}`).toString('base64url');
-
-function readCursor(cursor: string): ListPlace {
-  const [hour, place] = Buffer.from(cursor, 'base64url').toString().split('|', 2);
-  if (hour && place && /^\d{4}-\d\d-\d\dT\d\d$/.test(hour)) return { hour, place };
-  throw new Problem(400, 'Invalid parameter', 'cursor: is not one that an answer gave', 'cursor');
-}
-
-export const instance: Route = async ({ path, query, store }) => {
-  read(z.object({}), query);
-  const id = (path.id ?? '') as InstanceId;
-  const [{ items, segments, cut }, init] = await Promise.all([store.lists.instance(id), store.source.shardsOf(id, INIT)]);
-  if (items.length === 0 && segments.length === 0) {
-    throw new Problem(404, 'No such instance', `no segment of instance ${id} has been stitched`, 'id');
-  }
-  const requests = new Map<string, { at?: number; end?: number; status?: string; trigger?: string }>();
-  for (const item of items) {
-    const partition = (item.part?.S ?? '').split('#')[0] as Partition;
-    if (!isRequest(partition)) continue;
-    const request = requests.get(partition) ?? {};
-    if (item.begin !== undefined) Object.assign(request, { at: number(item, 'begin'), trigger: item.trigger?.S });
-    if (item.end !== undefined) Object.assign(request, { end: number(item, 'end'), status: item.status?.S });
-    requests.set(partition, request);
-  }
-  const facts = init.flatMap(({ nodes }) => nodes).find((node) => node.id === instanceId(id));
-  return {
-    ...{ instanceId: id, function: segments[0]?.fn ?? items[0]?.fn?.S },
-    ...(facts?.kind === 'instance' ? { version: facts.version, runtime: facts.runtime, initType: facts.initType } : {}),
-    requests: [...requests].map(([requestId, known]) => ({ requestId, ...known })).sort((a, b) => (a.at ?? 0) - (b.at ?? 0)),
-    segments: segments.map(({ instance: _, ...segment }) => segment),
-    missing: missing(segments),
+    functions: page.map(({ name, ...days }) => ({ function: name, ...days })),
+    ...(next === undefined ? {} : { cursor: next }),
     cut: [
-      ...(cut ? ['requests, segments: others of this instance'] : []),
-      ...segments.filter(({ linksCut }) => linksCut > 0).map((one) => `index: ${one.linksCut} entries of ${one.segment}`),
+      ...(next === undefined ? [] : ['functions: later ones by name; ask again with cursor']),
+      ...(found.cut ? ['functions: those seen only long ago'] : []),
     ],
   };
 };
 
+export const requestsQuery = z.object({
+  ...{ function: z.string().max(200).optional(), since: time.optional(), until: time.optional() },
+  trigger: z.string().max(40).optional(),
+  status: z.enum(['ok', 'error', 'init-error', 'timeout', 'crash', 'unknown']).optional(),
+  ...{ limit: limit(100, 500), cursor },
+});
+/** Requests looked at for one page of those with a certain status. */
+const MAX_STATUS = 2000;
+
+export const requests: Route = async ({ query, store }) => {
+  const asked = read(requestsQuery, query);
+  const found: object[] = [];
+  let after = asked.cursor === undefined ? undefined : readPlace(asked.cursor);
+  let looked = 0;
+  do {
+    const page = await store.lists.requests({
+      since: asked.since ?? Math.max(0, Date.now() * 1000 - 7 * DAY),
+      limit: asked.limit - found.length,
+      ...(asked.until === undefined ? {} : { until: asked.until }),
+      ...(asked.function === undefined ? {} : { fn: asked.function }),
+      ...(asked.trigger === undefined ? {} : { trigger: asked.trigger }),
+      ...(after === undefined ? {} : { after }),
+    });
+    const outcomes = await inParallel(page.entries, 8, ({ instance, partition }) => store.lists.outcome(instance, partition));
+    const unexplained = new Set<RequestEntry>(await store.gaps.unexplained(page.entries, Date.now() * 1000));
+    for (const [i, entry] of page.entries.entries()) {
+      // Without an end it is unknown: under way, or its instance died.
+      if (asked.status === undefined || (outcomes[i]?.status ?? 'unknown') === asked.status) {
+        found.push({ ...presentEntry(entry), ...(unexplained.has(entry) ? { unexplained: true } : {}), ...outcomes[i] });
+      }
+    }
+    looked += page.entries.length;
+    after = page.next;
+  } while (asked.status !== undefined && after !== undefined && found.length < asked.limit && looked < MAX_STATUS);
+  const next = after === undefined ? undefined : writePlace(after);
+  return {
+    requests: found,
+    ...(next === undefined ? {} : { cursor: next }),
+    cut: next === undefined ? [] : ['requests: older ones; ask again with cursor'],
+  };
+};
+
+const presentEntry = ({ instance, fn, partition, ...entry }: RequestEntry) => ({
+  ...{ requestId: partition, instanceId: instance, function: fn },
+  ...entry,
+});
+
+export const poisonQuery = z.object({ limit: limit(100, 1000), cursor });
+const segment = z.object({ s: z.string().max(1000) });
+
 export const poison: Route = async ({ query, store }) => {
-  const asked = read(z.object({ limit: limit(100, 1000) }), query);
-  const segments = await store.lists.poison(asked.limit);
-  return { segments, cut: segments.length === asked.limit ? ['segments: perhaps more; raise limit'] : [] };
+  const asked = read(poisonQuery, query);
+  const after = asked.cursor === undefined ? undefined : readCursor(asked.cursor, segment).s;
+  const found = await store.lists.poison(asked.limit + 1, after);
+  const segments = found.slice(0, asked.limit);
+  const last = segments.at(-1)?.segment;
+  const next = found.length > segments.length && last !== undefined ? writeCursor({ s: last }) : undefined;
+  return {
+    segments,
+    ...(next === undefined ? {} : { cursor: next }),
+    cut: next === undefined ? [] : ['segments: later ones by key; ask again with cursor'],
+  };
 };

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { NodeId } from '../graph/ids.ts';
+import type { NodeKind } from '../graph/model.ts';
 import { Problem } from './problem.ts';
 
 /** µs since 1970, or an ISO 8601 time. */
@@ -13,13 +14,26 @@ export const time = z
     return z.NEVER;
   });
 
-const KINDS = 'function|instance|request|process|file|image-tree|endpoint|exchange|resource|client|gap';
+/** Kinds of nodes, as ids begin with them. */
+export const KINDS = [
+  'function',
+  'instance',
+  'request',
+  'process',
+  'file',
+  'image-tree',
+  'endpoint',
+  'exchange',
+  'resource',
+  'client',
+  'gap',
+] as const satisfies readonly NodeKind[];
 
 /** An opaque id as other answers give it. */
 export const node = z
   .string()
   .max(2000)
-  .regex(new RegExp(`^(?:${KINDS}):.`, 'u'), 'must be a node id as search and graphs give it')
+  .regex(new RegExp(`^(?:${KINDS.join('|')}):.`, 'u'), 'must be a node id as search and graphs give it')
   .transform((value) => value as NodeId);
 
 export const limit = (usual: number, most: number) => z.coerce.number().int().min(1).max(most).default(usual);

@@ -1,7 +1,18 @@
+import type { NodeId } from '../graph/ids.ts';
 import { label } from '../graph/label.ts';
 import type { Graph } from '../graph/local.ts';
 import type { Edge, Node } from '../graph/model.ts';
+import type { Cut } from '../graph/provenance.ts';
 import { presentable } from '../graph/workflow.ts';
+
+/** What a walk did not follow, as lines for people. */
+export function cutLines(
+  cuts: readonly { readonly node: NodeId; readonly why: Cut['why'] | 'limit' | 'time' }[],
+): readonly string[] {
+  return cuts.map(({ node, why }) =>
+    why === 'index' ? `${node}: not all that it touched is indexed` : `${node}: not all of its neighbours (${why})`,
+  );
+}
 
 export function presentNode(node: Node): object {
   return { ...node, label: label(node) };

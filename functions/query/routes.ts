@@ -1,10 +1,16 @@
 import type { Store } from '../store/connect.ts';
 import { baseline, deviations } from './baseline.ts';
-import { changes, functions, gaps } from './gaps.ts';
-import { instanceGraph, path, requestGraph, requestWorkflow, trace } from './graphs.ts';
-import { instance, poison, requests, stats } from './lists.ts';
+import { evidence } from './evidence.ts';
+import { changes, gaps, inventory } from './gaps.ts';
+import { instanceGraph, requestGraph, requestWorkflow } from './graphs.ts';
+import { instance, instances, nothing, reuse } from './instances.ts';
+import { functions, poison, requests, stats } from './lists.ts';
+import { openApi } from './openapi.ts';
+import { read } from './parameters.ts';
 import { Problem } from './problem.ts';
 import { search } from './search.ts';
+import { deviation, explanation, path, reuseQuestion } from './stories.ts';
+import { blast, causes, paths, trace } from './traces.ts';
 
 export interface Asked {
   /** Named parts of the path. */
@@ -14,23 +20,39 @@ export interface Asked {
 }
 export type Route = (asked: Asked) => Promise<object>;
 
-/** All of the API; every route is a GET and answers JSON. */
+const document: Route = async ({ query }) => {
+  read(nothing, query);
+  return openApi();
+};
+
+/** All of the API; every route is a GET and answers JSON. contract.ts says what each takes and answers. */
 export const routes: readonly (readonly [path: string, route: Route])[] = [
+  ['/v1/openapi.json', document],
   ['/v1/stats', stats],
+  ['/v1/functions', functions],
   ['/v1/requests', requests],
   ['/v1/requests/{reqId}/graph', requestGraph],
   ['/v1/requests/{reqId}/workflow', requestWorkflow],
+  ['/v1/instances', instances],
   ['/v1/instances/{id}', instance],
   ['/v1/instances/{id}/graph', instanceGraph],
   ['/v1/instances/{id}/deviations', deviations],
+  ['/v1/instances/{id}/reuse', reuse],
   ['/v1/baseline', baseline],
-  ['/v1/segments/poison', poison],
-  ['/v1/gaps', gaps],
+  ['/v1/inventory', inventory],
   ['/v1/changes', changes],
-  ['/v1/functions', functions],
+  ['/v1/gaps', gaps],
+  ['/v1/segments/poison', poison],
+  ['/v1/evidence', evidence],
   ['/v1/search', search],
   ['/v1/trace', trace],
+  ['/v1/blast', blast],
+  ['/v1/paths', paths],
+  ['/v1/causes', causes],
   ['/v1/path', path],
+  ['/v1/questions/deviation', deviation],
+  ['/v1/questions/explanation', explanation],
+  ['/v1/questions/reuse', reuseQuestion],
 ];
 
 /** @throws Problem 404 when no route has this path */

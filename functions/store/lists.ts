@@ -12,6 +12,10 @@ const MAX_LISTS = 9000;
 /** Entries looked at for one page; a page of a function that is seldom called may hold fewer than asked for, and say so. */
 const MAX_LOOKED_AT = 20_000;
 const MAX_SEGMENTS = 5000;
+/** Days times functions. */
+const MAX_FUNCTION_DAYS = 50_000;
+/** Items of one instance that are looked through for one segment. */
+const MAX_FILTERED = 50_000;
 /** µs around the second that a trace's id names in which its requests begin; later ones are found from these by their hand-overs. */
 const BEFORE_TRACE = 60_000_000;
 const AFTER_TRACE = 900_000_000;
@@ -27,6 +31,12 @@ export interface RequestPage {
   readonly entries: readonly RequestEntry[];
   /** Where to go on; absent at the end. */
   readonly next?: ListPlace;
+}
+
+export interface SeenFunction {
+  readonly name: string;
+  readonly firstDay: string;
+  readonly lastDay: string;
 }
 
 export interface RequestOutcome {
@@ -63,17 +73,26 @@ export class Lists {
 
   /**
    * Requests, newest first. Reads what the page holds and no more, whatever the number of requests.
-   * @param options `after`: where the page before ended
+   * @param options `after`: where the page before ended. `segments`: also the rows of segments in which none began, with an
+   * empty partition
    */
   async requests(options: {
     readonly since: number;
+    readonly until?: number;
     readonly after?: ListPlace;
     readonly fn?: string;
+    readonly trigger?: string;
+    readonly segments?: true;
     readonly limit: number;
   }): Promise<RequestPage> {
-    const { after, limit, fn } = options;
+    const { after, limit, fn, trigger, until } = options;
     const first = hourOf(options.since);
-    const lists = await this.#lists(first, after?.hour ?? '9');
+    const last = until === undefined ? undefined : hourOf(until);
+    const lists = await this.#lists(first, after?.hour ?? last ?? '9');
+    const wanted = (item: Item) =>
+      (options.segments === true || item.trigger !== undefined) &&
+      (fn === undefined || item.fn?.S === fn) &&
+      (trigger === undefined || item.trigger?.S === trigger);
     const found: { readonly entry: Listed; readonly hour: string }[] = [];
     const page = (): RequestPage => {
       const last = found.length > limit ? found[limit - 1] : undefined;
@@ -84,7 +103,7 @@ export class Lists {
     for (const hour of [...new Set(lists.map(hourIn))]) {
       // A time that an instance made up is listed under the hour it came in: the bound holds within its own hour only.
       const since = hour === first ? options.since : 0;
-      const before = hour === after?.hour ? after.place : undefined;
+      const before = hour === after?.hour ? after.place : hour === last ? `${pad(until ?? 0)}~` : undefined;
       const names = lists.filter((name) => hourIn(name) === hour);
       const parts = await inParallel(names, 4, (name) => this.#requestsOf(name, since, before, limit + 1));
       looked += parts.reduce((sum, { items }) => sum + items.length, 0);
@@ -93,7 +112,7 @@ export class Lists {
       const entries = parts.flatMap(({ items }) => items.filter((item) => text(item, 'place') >= known));
       found.push(
         ...entries
-          .filter((item) => item.trigger !== undefined && (fn === undefined || item.fn?.S === fn))
+          .filter(wanted)
           .map((item) => ({ entry: readRequest(item), hour }))
           .sort((a, b) => (a.entry.place < b.entry.place ? 1 : -1)),
       );
@@ -184,11 +203,55 @@ export class Lists {
     return { items: items.filter((item) => !text(item, 'part').startsWith('~~')), segments, cut };
   }
 
-  async poison(limit: number): Promise<readonly Poison[]> {
-    return (await this.#all('~poison', limit)).map((item) => ({
+  /** Segments set aside, by key. @param after key of the last one of the page before */
+  async poison(limit: number, after?: string): Promise<readonly Poison[]> {
+    const { items } = await this.#links.query(
+      {
+        KeyConditionExpression: after === undefined ? '#k = :k' : '#k = :k AND place > :a',
+        ExpressionAttributeNames: { '#k': 'key' },
+        ExpressionAttributeValues: { ':k': S('~poison'), ...(after === undefined ? {} : { ':a': S(after) }) },
+      },
+      limit,
+    );
+    return items.map((item) => ({
       ...{ segment: text(item, 'place'), code: text(item, 'code'), reason: text(item, 'reason') },
       ...(item.line === undefined ? {} : { line: number(item, 'line') }),
     }));
+  }
+
+  /** Functions by name, with the first and last day (`2026-03-01`) on which each was seen. */
+  async functions(): Promise<{ readonly functions: readonly SeenFunction[]; readonly cut: boolean }> {
+    const { items, cut } = await this.#links.query(
+      {
+        KeyConditionExpression: '#k = :k',
+        ExpressionAttributeNames: { '#k': 'key' },
+        ExpressionAttributeValues: { ':k': S('~functions') },
+        ScanIndexForward: false,
+      },
+      MAX_FUNCTION_DAYS,
+    );
+    const seen = new Map<string, SeenFunction>();
+    for (const item of items) {
+      const place = text(item, 'place');
+      const [day, name] = [place.slice(0, 10), place.slice(11)];
+      seen.set(name, { name, firstDay: day, lastDay: seen.get(name)?.lastDay ?? day });
+    }
+    return { functions: [...seen.values()].sort((a, b) => (a.name < b.name ? -1 : 1)), cut };
+  }
+
+  /** What is known of a segment, by its first record; undefined when it has not been stitched. */
+  async segment(instance: InstanceId, first: number): Promise<SeenSegment | undefined> {
+    const { items } = await this.#shards.query(
+      {
+        KeyConditionExpression: 'instanceId = :i',
+        FilterExpression: 'attribute_exists(digest)',
+        ExpressionAttributeValues: { ':i': S(instance) },
+        ProjectionExpression: 'instanceId, part, fn, digest, prev, seen',
+      },
+      MAX_FILTERED,
+      MAX_FILTERED,
+    );
+    return items.flatMap((item) => readSegment(item) ?? []).find((one) => one.first === first);
   }
 
   /** Counts of everything, from the sums that the stitcher keeps up. */
@@ -227,19 +290,6 @@ export class Lists {
       MAX_LISTS,
     );
     return items.map((item) => text(item, 'place'));
-  }
-
-  async #all(key: string, limit: number): Promise<readonly Item[]> {
-    const { items } = await this.#links.query(
-      {
-        KeyConditionExpression: '#k = :k',
-        ExpressionAttributeNames: { '#k': 'key' },
-        ExpressionAttributeValues: { ':k': S(key) },
-        ScanIndexForward: false,
-      },
-      limit,
-    );
-    return items;
   }
 }
 

@@ -124,7 +124,7 @@ export function readRequest(item: Item): Listed {
   const [at, instance, partition] = place.split('#');
   return {
     ...{ place, instance: instance as InstanceId, fn: text(item, 'fn'), partition: partition as Partition },
-    ...{ at: Number(at), trigger: text(item, 'trigger') },
+    ...{ at: Number(at), trigger: item.trigger?.S ?? '' },
     ...(item.source?.S === undefined ? {} : { source: item.source.S }),
     ...(item.trace?.S === undefined ? {} : { traceId: item.trace.S }),
   };

@@ -45,7 +45,7 @@ export const environment = {
   retentionDays: 'ALASTOR_RETENTION_DAYS',
 } as const;
 
-/** Notifications must be limited to this prefix, or a spilled shard would be stitched again. */
+/** Notifications must be limited to this prefix, or a spilled shard would be stitched again. Read by the query function as evidence. */
 export const segmentPrefix = 'segments/';
 /** Shards too large for a table item: `spill/<instanceId>/<part>`. Read and written by the stitcher, read by the query function. */
 export const spillPrefix = 'spill/';

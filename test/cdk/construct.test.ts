@@ -96,6 +96,18 @@ describe('Alastor in an account', () => {
     for (const put of stitcherPuts) expect(put).toMatch(/spill\//);
   });
 
+  it('lets the query function read segments, as evidence, and spilled shards, of the bucket nothing else', () => {
+    const policies = Object.entries(templateOf(stackWith()).findResources('AWS::IAM::Policy'));
+    const objects = policies
+      .filter(([id]) => id.startsWith('AlastorQuery'))
+      .flatMap(
+        ([, { Properties }]) => Properties.PolicyDocument.Statement as { Action: string | string[]; Resource: unknown }[],
+      )
+      .filter(({ Action }) => [Action].flat().some((action) => action.startsWith('s3:GetObject')))
+      .flatMap(({ Resource }) => JSON.stringify(Resource).match(/"\/[^"]*"/g) ?? []);
+    expect(objects.sort()).toEqual(['"/segments/*"', '"/spill/*"']);
+  });
+
   it('names its outputs so that a script can rely on them', () => {
     const outputs = templateOf(stackWith()).toJSON().Outputs;
     expect(Object.keys(outputs).sort()).toEqual([

@@ -122,7 +122,8 @@ describe.skipIf(!hasJava)('query API', () => {
         q,
       ).toContain(node);
     }
-    expect((await get('/v1/search', { q: 'nothing.example' })).body).toEqual({ results: [], cut: [] });
+    expect((await get('/v1/search', { q: 'nothing.example', scan: 'never' })).body).toEqual({ results: [], cut: [] });
+    expect((await get('/v1/search', { q: 'nothing.example' })).body.cut.join()).toContain('only the index was asked');
   });
 
   it('walks and tells the story', async () => {
