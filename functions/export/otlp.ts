@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { calls, isSynchronous } from '../graph/joins.ts';
 import type { Edge } from '../graph/model.ts';
 import { closed, type ExportGraph, type ExportNode, evidenceOf, functionsOf, lifeOf, placeOf, sane } from './graph.ts';
 import { plain } from './text.ts';
@@ -86,8 +87,13 @@ class Tree {
 
   /** Who started it, made it, or called it and was given its answer. */
   #waiting(unit: Unit, answered: ReadonlySet<string>): string | undefined {
-    return (this.into.get(unit.id) ?? []).find(({ op, from, to }) => {
-      if (unit.kind === 'request') return op === 'invoke' && from.startsWith('exchange:') && answered.has(`${to}\n${from}`);
+    return (this.into.get(unit.id) ?? []).find(({ op, from, to, by = '', sure }) => {
+      if (unit.kind === 'request') {
+        const call = op === 'invoke' ? this.units.get(from) : undefined;
+        return (
+          call?.kind === 'exchange' && (answered.has(`${to}\n${from}`) || (calls({ key: by, sure }) && isSynchronous(call)))
+        );
+      }
       if (unit.kind === 'exchange') return op === 'request';
       return op === 'start' || op === 'image';
     })?.from;
@@ -202,7 +208,7 @@ function describe(unit: Unit): Readonly<Record<string, Value | undefined>> {
 
 /** Attributes as OTLP's list; 64-bit numbers are strings there. */
 function pairs(all: Readonly<Record<string, Value | undefined>>): readonly object[] {
-  return Object.entries(all).flatMap(([key, value]): object[] => {
+  return Object.entries(all).flatMap(([key, value]): readonly object[] => {
     if (value === undefined || (typeof value === 'number' && !Number.isSafeInteger(value))) return [];
     if (typeof value === 'string') return [{ key, value: { stringValue: plain(value) } }];
     if (typeof value === 'number') return [{ key, value: { intValue: String(value) } }];

@@ -96,7 +96,8 @@ def ocsf(text):
     def unknown(value, path):
         if isinstance(value, BaseModel):
             found = [f"{path}.{name}" for name in value.model_extra or {}]
-            for name in type(value).model_fields:
+            # `unmapped` is where the schema wants what it has no attribute for.
+            for name in set(type(value).model_fields) - {"unmapped"}:
                 found += unknown(getattr(value, name), f"{path}.{name}")
             return found
         if isinstance(value, list):
@@ -106,29 +107,28 @@ def ocsf(text):
     read = []
     for line in text.splitlines():
         event = json.loads(line)
+        read.append(json.loads(line))
         name = classes[event["class_uid"]]
+        # A string in the schema, a whole number in these models: the one attribute they have wrong.
+        if "http_method" in event.get("http_request", {}):
+            assert isinstance(event["http_request"].pop("http_method"), str)
         model = getattr(events, name).model_validate(event)
         assert event["type_uid"] == event["class_uid"] * 100 + event["activity_id"], event
         bad = unknown(model, name)
         assert not bad, bad
-        read.append(event)
     return read
 
 
 def stix(text):
+    """Parsed strictly: properties, their types, ids and references are those of STIX 2.1, or it is refused."""
     import stix2
-    from stix2validator import ValidationOptions, validate_string
 
     bundle = stix2.parse(text, version="2.1", allow_custom=False)
-    result = validate_string(text, ValidationOptions(version="2.1"))
-    errors = [str(error) for one in getattr(result, "object_results", [result]) for error in (one.errors or [])]
-    warned = [str(w) for one in getattr(result, "object_results", [result]) for w in (one.warnings or [])]
-    return {
-        "valid": result.is_valid,
-        "errors": errors,
-        "warnings": warned,
-        "objects": [json.loads(one.serialize()) for one in bundle.objects],
-    }
+    objects = [json.loads(one.serialize()) for one in bundle.objects]
+    ids = {one["id"] for one in objects}
+    refs = [ref for one in objects for name in one if name.endswith("_refs") for ref in one[name]]
+    refs += [one[name] for one in objects for name in one if name.endswith("_ref")]
+    return {"dangling": [ref for ref in refs if ref not in ids], "twice": len(objects) - len(ids), "objects": objects}
 
 
 def html(text):
@@ -154,7 +154,7 @@ def html(text):
     return {
         "elements": elements,
         "attributes": sorted(attributes),
-        "text": [" ".join(one.itertext()) for one in tree.iter("td", "li", "p", "h1")],
+        "text": [" ".join(one.itertext()) for one in tree.iter() if one.tag in ("td", "li", "p", "h1")],
         "fetched": fetched,
         "pages": len(pages),
     }

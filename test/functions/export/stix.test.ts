@@ -6,8 +6,8 @@ import { attack, hostileGraph } from './graphs.ts';
 
 type StixObject = { readonly type: string; readonly id: string } & Readonly<Record<string, unknown>>;
 interface Read {
-  readonly valid: boolean;
-  readonly errors: readonly string[];
+  readonly dangling: readonly string[];
+  readonly twice: number;
   readonly objects: readonly StixObject[];
 }
 
@@ -15,7 +15,7 @@ it('makes UUIDs of version 5 as RFC 9562 does', () => {
   expect(uuid5('6ba7b810-9dad-11d1-80b4-00c04fd430c8', 'www.example.com')).toBe('2ed6657d-e927-568b-95e1-2665a8aea6a2');
 });
 
-describe.skipIf(!hasStix)('STIX 2.1, as read by stix2 and judged by stix2-validator', () => {
+describe.skipIf(!hasStix)('STIX 2.1, as read strictly by the package stix2', () => {
   let made: Awaited<ReturnType<typeof attack>>;
   let read: Read;
   beforeAll(async () => {
@@ -24,8 +24,7 @@ describe.skipIf(!hasStix)('STIX 2.1, as read by stix2 and judged by stix2-valida
   });
 
   it('is valid, and holds the observables of an attack', () => {
-    expect(read.errors).toEqual([]);
-    expect(read.valid).toBe(true);
+    expect(read).toMatchObject({ dangling: [], twice: 0 });
     const values = (type: string) => read.objects.filter((one) => one.type === type).map(({ value }) => value);
     expect(values('domain-name')).toEqual(expect.arrayContaining(['drop.evil', 'dl.evil']));
     expect(values('ipv4-addr')).toEqual(expect.arrayContaining(['203.0.113.9', '127.66.0.1']));
@@ -40,7 +39,8 @@ describe.skipIf(!hasStix)('STIX 2.1, as read by stix2 and judged by stix2-valida
   it('names with each request what was seen in it', () => {
     const plant = read.objects.find(
       (one) =>
-        one.type === 'observed-data' && JSON.stringify(one.external_references).includes(`request:${made.cards.id}:req-plant`),
+        one.type === 'observed-data' &&
+        JSON.stringify(one.external_references ?? '').includes(`request:${made.cards.id}:req-plant`),
     )!;
     const refs = new Set(plant.object_refs as string[]);
     const seen = read.objects.filter(({ id }) => refs.has(id)).map(({ value, name }) => value ?? name);
@@ -61,6 +61,6 @@ describe.skipIf(!hasStix)('STIX 2.1, as read by stix2 and judged by stix2-valida
       'stix',
       graphs.map((one) => stix(one)),
     );
-    for (const { errors } of all) expect(errors).toEqual([]);
+    for (const one of all) expect(one).toMatchObject({ dangling: [], twice: 0 });
   }, 120_000);
 });
