@@ -84,7 +84,7 @@ describe.skipIf(!hasJava)('the query API over HTTP', () => {
         .sort(),
     );
     const names = served.paths['/v1/requests/{reqId}/graph']!.get.parameters.map((one) => `${one.in} ${one.name}`);
-    expect(names).toEqual(['path reqId', 'query instance', 'query limit']);
+    expect(names).toEqual(['path reqId', 'query instance', 'query limit', 'query baseline']);
   });
 
   describe('lists', () => {
@@ -394,6 +394,9 @@ describe.skipIf(!hasJava)('the query API over HTTP', () => {
     await api.get('/v1/requests/req-plant/workflow');
     await api.get(`/v1/instances/${attack.cards.id}`);
     await api.get(`/v1/instances/${attack.cards.id}/graph`);
+    await api.get(`/v1/instances/${attack.cards.id}/deviations`);
+    await api.get('/v1/baseline', { function: 'authorize-cc' });
+    for (const path of ['/v1/inventory', '/v1/changes', '/v1/gaps']) await api.get(path);
     expect([...api.asked].sort()).toEqual(Object.keys((await api.document()).paths).sort());
   });
 });
