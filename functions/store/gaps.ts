@@ -9,7 +9,7 @@ import { hourOf } from './rows.ts';
 import { listSpread } from './schema.ts';
 import { inParallel } from './table.ts';
 import type { Witness } from './testimony.ts';
-import { UNKNOWN_FUNCTION, type Witnessed, type Witnesses } from './witnesses.ts';
+import { UNKNOWN_FUNCTION, type Witnessed, type Witnesses, type WitnessList } from './witnesses.ts';
 
 /**
  * `silenced`: a witness reports an invocation that no instance recorded. `records`: numbers missing between two segments.
@@ -68,6 +68,8 @@ const MAX_LOOKED_AT = 10_000;
 const READ_COST = 25;
 /** Rows of one hour's lists that are read to spare a look-up of each request. */
 const MAX_RECORDED = 20_000;
+/** Rows of each part of an hour's list in which a log stream is looked for. */
+const STREAM_ROWS = 500;
 /** Claims of a request's id that are looked at; every function has its turn. */
 const MAX_CLAIMS = 50;
 
@@ -153,7 +155,7 @@ export class Gaps {
             read: async (place) => {
               const { found, next } = await this.#witnesses.invocations(list, spread, place, limit);
               const due = found.filter(({ received }) => received <= now - grace);
-              const gaps = await this.#silenced(due, list.hour, recorded);
+              const gaps = await this.#silenced(due, list, recorded);
               return { gaps, looked: found.length, ...(next === undefined ? {} : { next }) };
             },
           });
@@ -164,8 +166,8 @@ export class Gaps {
     return after === undefined ? units : units.filter(({ name }) => name <= after.list);
   }
 
-  async #silenced(due: readonly Witnessed[], hour: string, recorded: Recorded): Promise<readonly Gap[]> {
-    const known = await recorded.around(hour);
+  async #silenced(due: readonly Witnessed[], list: WitnessList, recorded: Recorded): Promise<readonly Gap[]> {
+    const known = await recorded.around(list.hour);
     const streams = new Map<string, InstanceId>();
     const candidates = new Map<Partition, Witnessed[]>();
     for (const one of due) {
@@ -197,12 +199,29 @@ export class Gaps {
         },
       ];
     });
-    return gaps.flat().map((gap) => {
+    return await inParallel(gaps.flat(), 4, async (gap): Promise<Gap> => {
       if (gap.detail === undefined) return gap;
       const { detail: stream, ...rest } = gap;
-      const instanceId = streams.get(stream);
+      const instanceId = streams.get(stream) ?? (await this.#instanceOf(stream, list, known));
+      if (instanceId !== undefined) streams.set(stream, instanceId);
       return instanceId === undefined ? { ...rest, instance: 'not recorded' } : { ...rest, instance: 'recorded', instanceId };
     });
+  }
+
+  /** Which instance wrote to a log stream, by the first requests of the hour that were recorded: they lie in all parts of the list. */
+  async #instanceOf(
+    stream: string,
+    list: WitnessList,
+    known: ReadonlyMap<string, InstanceId>,
+  ): Promise<InstanceId | undefined> {
+    for (let spread = 0; spread < listSpread; spread++) {
+      const { found } = await this.#witnesses.invocations(list, spread, '', STREAM_ROWS);
+      for (const { fn, partition, facts } of found) {
+        const by = facts.stream === stream ? known.get(`${fn}\n${partition}`) : undefined;
+        if (by !== undefined) return by;
+      }
+    }
+    return undefined;
   }
 
   /** Of the segments in one part of an hour's list. */
