@@ -109,8 +109,10 @@ describe.skipIf(PYTHON === '')('the tee of a Python program (skipped without pyt
     same(await python('requests')),
   );
 
-  it.skipIf(!has(PYTHON, ['-c', 'import boto3']))(
-    'finds the same join keys in calls of boto3 (skipped without it)',
+  // Older ones speak another protocol to SQS, which the server of this test does not (test/layers/handover has it).
+  const recent = 'import boto3; assert tuple(map(int, boto3.__version__.split(".")[:2])) >= (1, 29)';
+  it.skipIf(!has(PYTHON, ['-c', recent]))(
+    'finds the same join keys in calls of boto3 (skipped without 1.29 or later)',
     async () => {
       const { tee, proxy } = await python('boto3');
       same({ tee, proxy });
