@@ -145,7 +145,7 @@ export const SETTINGS = {
   ALASTOR_INNER_PORT: {
     by: 'user',
     fallback: '0',
-    values: 'port; 0: any free one',
+    values: 'port; 0: one that is free',
     meaning: 'Containers that serve plain HTTP: where the program listens behind the front door.',
     problem: port,
   },

@@ -15,7 +15,7 @@ export interface EngineOptions {
   readonly assembly: string;
   /** Stack to run; may be left out when the assembly has one. */
   readonly stack?: string | undefined;
-  /** Port of the endpoint; 0 or nothing for any free one. */
+  /** Port of the endpoint; 0 or nothing for one that is free. */
   readonly port?: number | undefined;
   /** Names that functions shall find under other addresses, e.g. `{ 'shop.example': '127.0.7.1' }`. */
   readonly hosts?: Readonly<Record<string, string>> | undefined;

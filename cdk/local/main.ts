@@ -14,7 +14,7 @@ Usage: alastor local --app <command> [options]
   --app <command>         command that runs the CDK app, e.g. "node app.ts"
   --assembly <directory>  what \`cdk synth\` wrote (cdk.out), instead of --app
   --stack <name>          stack to run, when the app has several
-  --port <number>         port of the endpoint (default: any free one)
+  --port <number>         port of the endpoint (default: one that is free)
   --supported             print what of CloudFormation runs locally, as Markdown
   --help                  print this
 

@@ -11,7 +11,7 @@ export interface HttpSettings {
   readonly dir: string;
   /** Where requests come in: PORT, of-watchdog's `port`, or 8080. */
   readonly port: number;
-  /** Where the program is to listen; 0: any free port. */
+  /** Where the program is to listen; 0: one that is free. */
   readonly innerPort: number;
   readonly backend: Backend | 'auto';
   /** S3 bucket, or `file:///directory`; undefined: nothing can be stored. */

@@ -27,7 +27,7 @@ export interface HostOptions extends Certificate {
   /** Where it listens, e.g. `127.66.1.2`. */
   readonly address: string;
   readonly role: string;
-  /** Default: any free one. */
+  /** Default: one that is free. */
   readonly port?: number;
 }
 

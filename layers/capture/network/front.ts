@@ -72,7 +72,7 @@ const READY_WAIT = { turns: 30, everyMs: 100 } as const;
 const MAX_REMEMBERED = 1000;
 
 /** Ports whose TLS carries something else than HTTP, for clients that do not say (no ALPN). */
-// biome-ignore format: a table
+// biome-ignore format: a table, read by its columns
 const NOT_HTTP_PORTS = new Set([
   465, 563, 636, 853, 989, 990, 992, 993, 994, 995, 1433, 1521, 1522, 2484, 3269, 3306, 3389, 5061, 5222, 5223, 5432, 5439,
   5671, 6379, 6380, 6514, 6697, 8883, 9092, 9093, 9094, 9096, 9098, 9142, 11211, 27017,

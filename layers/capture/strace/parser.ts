@@ -11,7 +11,7 @@ interface Change {
   readonly to?: Place;
   readonly mode?: number;
 }
-// biome-ignore format: a table
+// biome-ignore format: a table, read by its columns
 const CHANGES: Readonly<Record<string, Change>> = {
   rename: { op: 'rename', at: [0], to: [1] }, renameat: { op: 'rename', at: [0, 1], to: [2, 3] },
   renameat2: { op: 'rename', at: [0, 1], to: [2, 3] }, link: { op: 'link', at: [0], to: [1] },

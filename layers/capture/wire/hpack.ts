@@ -4,7 +4,7 @@ import { huffmanDecode } from './huffman.ts';
 import { Malformed } from './incremental.ts';
 
 /** RFC 7541 appendix A. */
-// biome-ignore format: a table
+// biome-ignore format: a table, read by its columns
 const STATIC: readonly (readonly [string, string])[] = [
   [':authority', ''], [':method', 'GET'], [':method', 'POST'], [':path', '/'], [':path', '/index.html'], [':scheme', 'http'],
   [':scheme', 'https'], [':status', '200'], [':status', '204'], [':status', '206'], [':status', '304'], [':status', '400'],

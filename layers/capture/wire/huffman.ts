@@ -4,7 +4,7 @@ import { Malformed } from './incremental.ts';
  * Lengths in bits of the codes of HPACK's Huffman code, by symbol, as RFC 7541 appendix B lists them; the last is EOS. The
  * codes follow from them: they are handed out in the order of length, then symbol.
  */
-// biome-ignore format: a table
+// biome-ignore format: a table, read by its columns
 const LENGTHS = [
   13, 23, 28, 28, 28, 28, 28, 28, 28, 24, 30, 28, 28, 30, 28, 28, 28, 28, 28, 28, 28, 28, 30, 28, 28, 28, 28, 28, 28, 28, 28, 28,
   6, 10, 10, 12, 13, 6, 8, 11, 10, 10, 8, 11, 8, 6, 6, 6, 5, 5, 5, 6, 6, 6, 6, 6, 6, 6, 7, 8, 15, 6, 12, 10,

@@ -134,7 +134,7 @@ afterAll(async () => {
 const output = (name: string) => stack.engine.outputs[name] as string;
 
 // biome-ignore lint/suspicious/noExplicitAny: events have many shapes, and the expectations say which
-type Seen = { requestId: string; event: any };
+type Seen = { requestId: string; event: any }; // any: events have many shapes, and the expectations say which
 
 /** Events that a recorder has stored, oldest first. */
 async function seen(name: string): Promise<Seen[]> {

@@ -23,7 +23,7 @@ export interface Document {
 
 /** Any answer; the schema of the document says what is in it. */
 // biome-ignore lint/suspicious/noExplicitAny: tests name the fields that they look at
-export type Body = any;
+export type Body = any; // any: tests name the fields that they look at
 
 /** The query handler behind HTTP, as API Gateway calls it; every answer is held against the OpenAPI document it serves. */
 export class Served {

@@ -12,7 +12,7 @@ export type Files = Readonly<Record<string, string>>;
 
 export interface Answer {
   // biome-ignore lint/suspicious/noExplicitAny: its shape is what each test's function makes it
-  readonly value?: any;
+  readonly value?: any; // any: its shape is what each test's function makes it
   readonly error?: { readonly errorType: string; readonly errorMessage: string; readonly [field: string]: unknown };
 }
 
