@@ -1,4 +1,4 @@
-import type { InstanceId, Segment } from '../../layers/record/types.ts';
+import type { InstanceId } from '../../layers/record/types.ts';
 import type { LinkKey, NodeId, Partition } from './ids.ts';
 import type { Evidence, Node, NodeKind, Operation, Sure } from './model.ts';
 
@@ -87,9 +87,4 @@ export interface Built {
   /** What its records of init show, for the baseline of the version. */
   readonly baseline: readonly string[];
   readonly segment: SegmentEntry;
-}
-
-export interface StoredSegment extends Segment {
-  /** Object key it was stored under. */
-  readonly key: string;
 }

@@ -1,4 +1,5 @@
 import type { Capabilities, Observation, ProcessId, RequestId } from '../record/types.ts';
+import { attempts } from './attempt.ts';
 import { Attribution } from './attribution.ts';
 import { Bell } from './bell.ts';
 import type { PlatformCapabilities } from './capabilities.ts';
@@ -137,15 +138,7 @@ export class Capture {
   static async start(options: CaptureOptions): Promise<Capture> {
     const { settings, prepared } = options;
     const failures = [...prepared.failures];
-    const attempt = async <T>(what: string, work: () => T | Promise<T>): Promise<T | undefined> => {
-      try {
-        return await work();
-      } catch (error) {
-        log(`${what} could not be started; the function runs without it`, error);
-        failures.push(`${what}: ${String(error)}`);
-        return undefined;
-      }
-    };
+    const attempt = attempts(failures);
     const capture = new Capture(options, prepared.ring && new Ring(prepared.ring));
     capture.#ledger = await attempt('the ledger', () => new Ledger(settings.dir));
     // Before anybody is served: the record of Init comes first.

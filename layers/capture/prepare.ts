@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { attempts } from './attempt.ts';
 import { type PlatformCapabilities, probePlatform } from './capabilities.ts';
 import { type HeldPort, holdPort } from './held-port.ts';
 import { portsFile, prepareDir, writeShared } from './instance-dir.ts';
@@ -37,15 +38,7 @@ export interface Prepared {
  */
 export async function prepare(settings: Settings, env: NodeJS.ProcessEnv, home: string): Promise<Prepared> {
   const failures: string[] = [];
-  const attempt = async <T>(what: string, work: () => T | Promise<T>): Promise<T | undefined> => {
-    try {
-      return await work();
-    } catch (error) {
-      log(`${what} could not be started; the function runs without it`, error);
-      failures.push(`${what}: ${String(error)}`);
-      return undefined;
-    }
-  };
+  const attempt = attempts(failures);
   const before = leftBehind(settings.dir);
   const bell = join(settings.dir, 'ring.bell');
   const dir = await attempt('the directory of the event ring', () => {
