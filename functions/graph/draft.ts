@@ -149,7 +149,8 @@ export class Draft {
       unit = part.nodes.get(id) ?? { node, index: part.nodes.size };
       part.nodes.set(id, unit);
       part.units.set(proc, unit);
-    } else widen(unit.node, record.t, record.t);
+    }
+    widen(unit.node, record.t, record.t);
     if (facts !== undefined) Object.assign(unit.node, facts);
     return unit.node.id;
   }

@@ -20,7 +20,7 @@ export function keysOf(body: unknown): readonly string[] {
 }
 
 /** Keys in notifications are URL-encoded as in a form: a space is `+`. */
-function decodeKey(key: string): string {
+export function decodeKey(key: string): string {
   try {
     return decodeURIComponent(key.replaceAll('+', ' '));
   } catch {

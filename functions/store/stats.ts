@@ -11,7 +11,6 @@ import type { Item, Table } from './table.ts';
 const MAX_SUMS = 5000;
 /** Rows of segments read to count a day anew. */
 const MAX_RECOUNTED = 20_000;
-const MAX_FUNCTIONS = 10_000;
 /** Segments, of the newest instances, that are looked at for holes between them. */
 const MAX_CHECKED = 1000;
 
@@ -25,7 +24,7 @@ export async function readStats(links: Table, lists: Lists): Promise<Stats> {
   const all = (key: string, limit: number) => rowsOf(links, key, limit);
   const [sums, functions, poison, newest] = await Promise.all([
     all('~sums', MAX_SUMS),
-    all('~functions', MAX_FUNCTIONS),
+    lists.functions(),
     all('~poison', 1000),
     newestInstances(links),
   ]);
@@ -40,6 +39,8 @@ export async function readStats(links: Table, lists: Lists): Promise<Stats> {
     total = plus(total, counted === undefined || counted === 'too-many' ? own : counted);
   }
   if (sums.cut) cut.push(`counts: only the newest ${MAX_SUMS} sums`);
+  if (functions.cut) cut.push('functions: those seen only long ago are not counted');
+  if (poison.cut) cut.push(`poison: more than the ${poison.items.length} counted`);
   if (total.linksCut > 0) cut.push(`index: ${total.linksCut} entries of floods were left out; their instances say of which`);
   const holes = await holesOf(newest, lists);
   if (holes.looked < total.instances) {
@@ -48,7 +49,7 @@ export async function readStats(links: Table, lists: Lists): Promise<Stats> {
   return {
     ...total,
     gaps: total.gaps + holes.found,
-    functions: new Set(functions.items.map((item) => text(item, 'place').slice('2026-03-01#'.length))).size,
+    functions: functions.functions.length,
     poison: poison.items.length,
     cut,
   };

@@ -1,4 +1,5 @@
 import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import { decodeKey } from '../stitcher/notification.ts';
 import { type Store, storeFromEnvironment } from '../store/connect.ts';
 import { s3Client } from '../store/objects.ts';
 import type { Heard } from '../store/testimony.ts';
@@ -38,7 +39,7 @@ export async function hear(event: unknown, store: Store, s3: Pick<S3Client, 'sen
     for (const record of Records) {
       const [bucket, key] = [record.s3?.bucket?.name, record.s3?.object?.key];
       if (typeof bucket !== 'string' || typeof key !== 'string') continue;
-      const path = decodeURIComponent(key.replaceAll('+', ' '));
+      const path = decodeKey(key);
       // Digest files, insights and whatever else lies in the bucket.
       if (!/\/CloudTrail\/.*\.json\.gz$/.test(path)) continue;
       const bytes = await fetchFile(s3, bucket, path);

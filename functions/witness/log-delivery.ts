@@ -28,6 +28,8 @@ export function unpackLogs(data: string): LogDelivery {
   // Sent to try out whether anybody is there.
   if (said?.messageType === 'CONTROL_MESSAGE') return { lines: [], unread: 0 };
   if (!Array.isArray(said?.logEvents)) throw new Error('no logEvents: not a delivery of CloudWatch Logs');
+  const stream = words(said.logStream);
+  const fn = functionOf(words(said.logGroup) ?? '', stream ?? '', said.subscriptionFilters);
   const lines: { at: number; message: string }[] = [];
   let unread = 0;
   for (const entry of said.logEvents as readonly ({ timestamp?: unknown; message?: unknown } | null)[]) {
@@ -35,9 +37,9 @@ export function unpackLogs(data: string): LogDelivery {
     const message = entry?.message;
     if (typeof message !== 'string' || at === undefined) unread++;
     else if (message.length <= LINE_MOST) lines.push({ at, message });
+    // Only a function prints lines of its own.
+    else if (fn === undefined) unread++;
   }
-  const stream = words(said.logStream);
-  const fn = functionOf(words(said.logGroup) ?? '', stream ?? '', said.subscriptionFilters);
   return { ...(fn === undefined ? {} : { fn }), ...(stream === undefined ? {} : { stream }), lines, unread };
 }
 
