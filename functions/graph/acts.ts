@@ -22,11 +22,12 @@ export function acts(steps: readonly Step[]): readonly Act[] {
   const children = Map.groupBy(steps.keys(), (i) => steps[i]?.parent ?? -1);
   const told = steps.map((_, i) => toldWith(steps, children, i));
   const groups = Map.groupBy(steps.keys(), (i) => headOf(told, i));
-  return [...groups].map(([head, members]) => {
-    // An act is when its actor began it, whatever it had taken in before.
+  const all = [...groups].map(([head, members]) => {
+    // An act is when its actor began it, whatever it took in.
     const at = steps[head]?.at ?? 0;
     return { head, steps: members, at, text: shown(textOf(steps, head, members), LONGEST) };
   });
+  return all.sort((a, b) => a.at - b.at || a.head - b.head);
 }
 
 function headOf(told: readonly (number | undefined)[], i: number): number {
@@ -85,34 +86,38 @@ function isMinor(steps: readonly Step[], children: Children, i: number): boolean
   });
 }
 
+/** Who did it, after whom; then what else belongs to it. */
 function textOf(steps: readonly Step[], head: number, members: readonly number[]): string {
   const actor = steps[head];
   if (actor === undefined) return '';
-  const parts: string[] = [];
-  const of = (kind: Step['kind']) => members.flatMap((i) => (steps[i]?.kind === kind ? [steps[i]] : []));
-  const clients = of('client').map(({ label }) => label);
+  const own = members.flatMap((i) => steps[i] ?? []);
+  const of = (kind: Step['kind']) => own.filter((step) => step.kind === kind);
   const requests = of('request');
-  const calls = of('exchange');
-  const cause = calls.find(({ via }) => via === 'invoke');
-  if (clients.length > 0) parts.push(`${clients.join(' and ')} sends`);
-  else if (cause !== undefined) parts.push(`${cause.function ?? 'a function'} by ${cause.label} causes`);
-  if (requests.length > 0) parts.push(`${requests.map(({ label }) => label).join(', ')}:`);
-  else if (actor.function !== undefined) parts.push(`${actor.function}:`);
-  const processes = of('process');
-  const serves = requests.length > 0 && processes.length > 0;
-  const ran = processes.filter((step) => !serves || step.via === 'exit').map(({ label }) => label);
-  const said = [
-    ...(ran.length > 0 ? [`runs ${ran.join(', ')}`] : []),
-    ...calls.filter((step) => step !== cause).map(({ label }) => label),
-    ...listed('with', of('resource')),
-    ...listed('file', of('file')),
-    ...listed('host', of('endpoint')),
-    ...listed('code', of('image-tree')),
+  const cause = of('exchange').find(({ via }) => via === 'invoke');
+  const before = [
+    ...of('client').map(({ label }) => label),
+    ...(cause === undefined ? [] : [`${cause.function ?? 'unknown function'} by ${cause.label}`]),
   ];
-  const outside = shardOf(actor.node)?.partition;
-  if (outside !== undefined && !isRequest(outside)) parts.push(`outside any request (${outside.slice(1)}):`);
-  return [...parts, said.join('; ')].join(' ').trim();
+  const serving = requests.length > 0 ? of('process').find(({ via }) => via !== 'exit') : undefined;
+  const main = requests.length > 0 ? requests.map(({ label }) => label).join(', ') : `${placeOf(actor)}${actor.label}`;
+  const rest = own.filter((step) => step !== actor && step !== cause && step !== serving);
+  const words = (kind: Step['kind'], word: string) => {
+    const labels = rest.filter((step) => step.kind === kind).map(({ label }) => label);
+    return labels.length === 0 ? [] : [`${word} ${labels.join(', ')}`];
+  };
+  const said = [
+    ...words('process', 'ran'),
+    ...words('file', 'file'),
+    ...words('exchange', 'called'),
+    ...words('resource', 'data of'),
+    ...words('endpoint', 'host'),
+    ...words('image-tree', 'code in'),
+  ];
+  return [[...before, main].join(' → '), ...said].join('; ');
 }
 
-const listed = (word: string, some: readonly Step[]) =>
-  some.length === 0 ? [] : [`${word} ${some.map(({ label }) => label).join(', ')}`];
+function placeOf({ function: fn, node }: Step): string {
+  const partition = shardOf(node)?.partition;
+  const outside = partition === undefined || isRequest(partition) ? '' : ` (${partition.slice(1)})`;
+  return fn === undefined ? '' : `${fn}${outside}: `;
+}

@@ -18,8 +18,10 @@ export interface Outcome {
   readonly steps: readonly Step[];
 }
 
-/** A text that somebody had converted. */
+/** A text that somebody had converted, be it a visitor or an attacker. */
 export interface Converted {
+  /** The client, by its name. */
+  readonly agent: string;
   readonly id: string;
   readonly text: string;
   readonly requestId: string;
@@ -43,10 +45,12 @@ export interface World {
   /** A client of the attacker's, told by its name. */
   agent(): string;
   call(method: 'GET' | 'POST', path: string, options: { readonly body?: unknown; readonly agent: string }): Promise<ShopAnswer>;
-  /** What visitors have had converted so far: the driver sent them, so it knows. */
+  /** What has been converted so far: the driver sent it, so it knows. */
   converted(): readonly Converted[];
   /** Lets others go on: visitors, and the other attacks. */
   turn(): Promise<void>;
+  /** Lets others go on until something has happened, or half a minute is over. */
+  until(happened: () => boolean): Promise<void>;
   /** Called when all is over. */
   atEnd(stop: () => Promise<void>): void;
   log(line: string): void;

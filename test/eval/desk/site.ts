@@ -1,6 +1,7 @@
 /** The desk, running on this machine with Alastor, its visitors and the attackers. */
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Engine, startEngine } from '../../../cdk/local/engine.ts';
 import { synthesise } from '../../../cdk/local/synth.ts';
 import { Api } from '../../../cli/demo/api.ts';
@@ -10,7 +11,7 @@ import { call } from '../../../examples/hello-retail/attack/shop.ts';
 import type { Converted, Outcome, Scenario, World } from '../scenario.ts';
 import { interleave } from '../turns.ts';
 import { seed } from './seed.ts';
-import { visitors } from './visitors.ts';
+import { noteConverted, visitors } from './visitors.ts';
 
 export interface SiteOptions {
   readonly folder: string;
@@ -20,6 +21,9 @@ export interface SiteOptions {
   readonly signal: AbortSignal;
   readonly note: (text: string) => void;
 }
+
+/** What the services may take to bring something to the function behind them, cold starts included. */
+const PATIENCE_MS = 30_000;
 
 /** What became of an attack: what it did, or why it did not work. */
 export type Carried = { readonly scenario: Scenario } & ({ readonly outcome: Outcome } | { readonly error: string });
@@ -88,12 +92,19 @@ async function traffic(
       visits: (role) => internet.attacker.visits.filter(({ host }) => host === hostOf(role).host),
       address: () => internet.address(),
       agent: () => `${own.pick(['okhttp', 'python-requests', 'Go-http-client', 'curl'])}/${own.between(1, 9)}.${own.word(6)}`,
-      call: (method, path, { body, agent }) =>
-        call(api, method, path, { userAgent: agent, ...(body !== undefined && { body: JSON.stringify(body) }) }),
+      call: async (method, path, { body, agent }) => {
+        const content = body === undefined ? undefined : JSON.stringify(body);
+        const answer = await call(api, method, path, { userAgent: agent, ...(content !== undefined && { body: content }) });
+        noteConverted(converted, path, body, answer, agent);
+        return answer;
+      },
       converted: () => converted,
       turn: async () => {
         await turn();
         signal.throwIfAborted();
+      },
+      until: async (happened) => {
+        for (const end = Date.now() + PATIENCE_MS; !happened() && Date.now() < end; await sleep(50)) await world.turn();
       },
       atEnd: (stop) => void ends.push(stop),
       log: (line) => note(`${scenario.name}: ${line}`),

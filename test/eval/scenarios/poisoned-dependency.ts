@@ -15,10 +15,8 @@ export const poisonedDependency: Scenario = {
 async function run(world: World): Promise<Outcome> {
   const { host } = world.host('collector');
   // Whoever comes first makes the function start: to the attacker all are the same.
-  for (let tries = 0; tries < 20 && world.visits('collector').length === 0; tries++) {
-    await world.call('GET', '/quote?words=100', { agent: browser });
-    await world.turn();
-  }
+  await world.call('GET', '/quote?words=100', { agent: browser });
+  await world.until(() => world.visits('collector').length > 0);
   if (!world.visits('collector').some(({ body }) => body.includes('AWS_SECRET_ACCESS_KEY='))) {
     throw new Error(`nothing arrived at ${host}`);
   }

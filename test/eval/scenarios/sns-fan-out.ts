@@ -18,7 +18,7 @@ async function run(world: World): Promise<Outcome> {
   const body = { title: random.word(9), link: `${page.url}${path}` };
   const answer = await world.call('POST', '/announce', { body, agent });
   const came = (method: string) => world.visits('page').find((visit) => visit.method === method && visit.path === path);
-  for (let tries = 0; tries < 20 && !(came('POST') && came('GET')); tries++) await world.turn();
+  await world.until(() => came('POST') !== undefined && came('GET') !== undefined);
   if (came('POST')?.body.includes('@customers.example') !== true || came('GET') === undefined)
     throw new Error(`not all came: ${answer.status}`);
 
