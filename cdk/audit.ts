@@ -1,17 +1,9 @@
-import { Annotations, AspectPriority, Aspects, type IAspect, Stack, Token } from 'aws-cdk-lib';
-import { Effect, Policy, PolicyStatement } from 'aws-cdk-lib/aws-iam';
-import {
-  type CfnFunction,
-  Function as LambdaFunction,
-  type LayerVersion,
-  Runtime,
-  RuntimeFamily,
-} from 'aws-cdk-lib/aws-lambda';
-import type { Bucket } from 'aws-cdk-lib/aws-s3';
+import { Annotations, AspectPriority, Aspects, type IAspect } from 'aws-cdk-lib';
+import { Function as LambdaFunction, Runtime, RuntimeFamily } from 'aws-cdk-lib/aws-lambda';
 import type { IConstruct } from 'constructs';
-import { segmentPrefix } from '../functions/store/schema.ts';
-import { type AuditSettings, checkSettings } from '../layers/settings.ts';
-import { type LayerVariant, layerArchitecture } from './layer.ts';
+import type { AuditSettings } from '../layers/settings.ts';
+import { type AuditTarget, attach, wrapperVariable } from './attach.ts';
+import { layerArchitecture } from './layer.ts';
 
 /** A function itself, or a pattern for the path of its construct (`Shop/Purchase`). */
 export type FunctionSelector = LambdaFunction | RegExp;
@@ -27,19 +19,6 @@ export interface AuditAllOptions extends AuditOptions {
   /** Not these; wins over `include`. @default none */
   readonly exclude?: readonly FunctionSelector[];
 }
-
-/** What attaching needs of the construct. */
-export interface AuditTarget {
-  readonly bucket: Bucket;
-  /** Hears what the platform says of audited functions. */
-  readonly witness: { hear(fn: LambdaFunction): void } | undefined;
-  layer(variant: LayerVariant): LayerVersion;
-}
-
-/** The wrapper of the layer, and how the one that was there before is handed to it (layers/image, `wrapper`). */
-const wrapper = '/opt/alastor/wrapper';
-const wrapperVariable = 'AWS_LAMBDA_EXEC_WRAPPER';
-const nextWrapperVariable = 'ALASTOR_NEXT_WRAPPER';
 
 const ownMark = Symbol.for('alastor.own');
 
@@ -61,12 +40,6 @@ export function obstacle(fn: LambdaFunction): string | null {
     return `it runs on ${fn.architecture.name}, the layer was built for ${layerArchitecture.name}`;
   }
   return null;
-}
-
-/** The recorder runs on the runtime's own Node where that is new enough for it. */
-export function variantFor({ runtime }: LambdaFunction): LayerVariant {
-  const major = runtime.family === RuntimeFamily.NODEJS ? Number(/^nodejs(\d+)\.x$/.exec(runtime.name)?.[1]) : 0;
-  return major >= 22 ? 'layer' : 'layer-with-node';
 }
 
 /**
@@ -95,54 +68,4 @@ export function selector({ include, exclude = [] }: AuditAllOptions): (fn: Lambd
     // `search` ignores the state that a pattern with the flag g or y would keep from the last call.
     one instanceof RegExp ? fn.node.path.search(one) >= 0 : one === fn;
   return (fn) => (include === undefined || include.some(matches(fn))) && !exclude.some(matches(fn));
-}
-
-/** Child of every audited function; its presence says that the function is audited already. */
-const policyId = 'AlastorSegments';
-
-function attach(target: AuditTarget, fn: LambdaFunction, settings: Readonly<Record<string, string>>): void {
-  if (fn.node.tryFindChild(policyId)) return;
-  const variables = environmentOf(fn);
-  checkVariables(fn, variables);
-  for (const [name, value] of Object.entries(settings)) {
-    // What the function says of itself is nearest to it.
-    if (variables[name] === undefined) fn.addEnvironment(name, value);
-  }
-  const before = variables[wrapperVariable];
-  fn.addEnvironment(wrapperVariable, wrapper);
-  if (before !== undefined && before !== wrapper) fn.addEnvironment(nextWrapperVariable, String(before));
-  fn.addEnvironment('ALASTOR_BUCKET', target.bucket.bucketName);
-  fn.addLayers(target.layer(variantFor(fn)));
-
-  if (!fn.role) throw new Error(`Alastor cannot let ${fn.node.path} write its segments: it has no role that CDK may change.`);
-  target.witness?.hear(fn);
-  // A policy of its own: the function waits for its role's default policy, which therefore cannot name the function.
-  new Policy(fn, policyId, {
-    roles: [fn.role],
-    statements: [
-      new PolicyStatement({
-        effect: Effect.ALLOW,
-        actions: ['s3:PutObject'],
-        resources: [target.bucket.arnForObjects(`${segmentPrefix}${fn.functionName}/*`)],
-      }),
-    ],
-  });
-}
-
-/** @throws Error for a variable that looks like a setting and is none, or has a value that the instance would not accept. */
-function checkVariables(fn: LambdaFunction, variables: Readonly<Record<string, unknown>>): void {
-  const known = Object.entries(variables).map(([name, value]) => [
-    name,
-    typeof value === 'string' && !Token.isUnresolved(value) ? value : undefined,
-  ]);
-  const { problems } = checkSettings(Object.fromEntries(known) as Record<string, string | undefined>);
-  if (problems.length === 0) return;
-  throw new Error(`Alastor cannot audit ${fn.node.path}: of its environment, ${problems.join('; ')}. See docs/capture.md.`);
-}
-
-/** The environment as it will be deployed; values may be CloudFormation expressions. */
-function environmentOf(fn: LambdaFunction): Record<string, unknown> {
-  const resource = fn.node.defaultChild as CfnFunction;
-  const environment = Stack.of(fn).resolve(resource.environment) as { variables?: Record<string, unknown> } | undefined;
-  return environment?.variables ?? {};
 }

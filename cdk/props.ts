@@ -2,7 +2,23 @@ import { type Duration, RemovalPolicy, Token } from 'aws-cdk-lib';
 import type { IHttpRouteAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2';
 import { type AuditSettings, settingsEnvironment } from '../layers/settings.ts';
 
-export interface AlastorProps {
+/** How functions are audited. */
+export interface AuditProps {
+  /**
+   * How all functions are audited. A call of `audit` may say otherwise for its functions, and a function's own `ALASTOR_*`
+   * variables for itself. docs/capture.md has all settings.
+   * @default those of layers/settings.ts
+   */
+  readonly settings?: AuditSettings;
+
+  /**
+   * Directory with the built layers `layer` and `layer-with-node`.
+   * @default the package's own `build`, made by `npm run build`
+   */
+  readonly layerDirectory?: string;
+}
+
+export interface AlastorProps extends AuditProps {
   /**
    * What becomes of the evidence bucket and the tables when the stack is deleted. A bucket with objects in it is never deleted.
    * @default RemovalPolicy.RETAIN
@@ -42,19 +58,6 @@ export interface AlastorProps {
    * @default false
    */
   readonly inventory?: boolean;
-
-  /**
-   * How all functions are audited. A call of `audit` may say otherwise for its functions, and a function's own `ALASTOR_*`
-   * variables for itself. docs/capture.md has all settings.
-   * @default those of layers/settings.ts
-   */
-  readonly settings?: AuditSettings;
-
-  /**
-   * Directory with the built layers `layer` and `layer-with-node`.
-   * @default the package's own `build`, made by `npm run build`
-   */
-  readonly layerDirectory?: string;
 }
 
 /** Props as given, with the defaults filled in and the bounds checked. */
@@ -62,15 +65,12 @@ export interface AlastorSettings {
   readonly removalPolicy: RemovalPolicy;
   readonly retentionDays: number;
   readonly stitcherConcurrency: number;
-  /** `settings` as variables of the audited functions. */
-  readonly auditEnvironment: Readonly<Record<string, string>>;
 }
 
 /** @throws Error naming the construct (`path`), the prop and what it may be. */
 export function readProps(path: string, props: AlastorProps): AlastorSettings {
   const { removalPolicy = RemovalPolicy.RETAIN, retention, stitcherConcurrency = 10 } = props;
-  const bad = (prop: keyof AlastorProps, rule: string, given: unknown) =>
-    new Error(`Alastor (${path}): ${prop} must be ${rule}; it is ${String(given)}.`);
+  const bad = (prop: keyof AlastorProps, rule: string, given: unknown) => outOfBounds(path, prop, rule, given);
 
   if (removalPolicy !== RemovalPolicy.RETAIN && removalPolicy !== RemovalPolicy.DESTROY) {
     throw bad('removalPolicy', 'RemovalPolicy.RETAIN or RemovalPolicy.DESTROY', removalPolicy);
@@ -80,9 +80,16 @@ export function readProps(path: string, props: AlastorProps): AlastorSettings {
   }
   const retentionDays = retention === undefined ? 90 : retention.toDays({ integral: false });
   if (!isWholeFrom(1, 3650, retentionDays)) throw bad('retention', 'whole days from 1 to 3650', retention?.toHumanString());
-  if (props.layerDirectory === '') throw bad('layerDirectory', 'a directory', "''");
-  const auditEnvironment = readSettings(path, props.settings);
-  return { removalPolicy, retentionDays, stitcherConcurrency, auditEnvironment };
+  return { removalPolicy, retentionDays, stitcherConcurrency };
+}
+
+/**
+ * The settings of the audited functions, as variables of theirs.
+ * @throws Error naming the construct (`path`), the prop and what it may be.
+ */
+export function readAuditProps(path: string, { settings, layerDirectory }: AuditProps): Readonly<Record<string, string>> {
+  if (layerDirectory === '') throw outOfBounds(path, 'layerDirectory', 'a directory', "''");
+  return readSettings(path, settings);
 }
 
 /** @throws Error naming the construct (`path`), the setting and what it may be. */
@@ -92,6 +99,10 @@ export function readSettings(path: string, settings: AuditSettings = {}): Readon
   } catch (cause) {
     throw new Error(`Alastor (${path}): ${(cause as Error).message}.`, { cause });
   }
+}
+
+function outOfBounds(path: string, prop: string, rule: string, given: unknown): Error {
+  return new Error(`Alastor (${path}): ${prop} must be ${rule}; it is ${String(given)}.`);
 }
 
 function isWholeFrom(least: number, most: number, value: number): boolean {

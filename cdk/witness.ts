@@ -1,4 +1,4 @@
-import { Annotations, ArnFormat, Aws, Stack, Token } from 'aws-cdk-lib';
+import { Annotations, ArnFormat, Aws, Duration, Stack, Token } from 'aws-cdk-lib';
 import { Rule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction as FunctionTarget } from 'aws-cdk-lib/aws-events-targets';
 import { ServicePrincipal } from 'aws-cdk-lib/aws-iam';
@@ -7,10 +7,23 @@ import { CfnSubscriptionFilter, type ILogGroup } from 'aws-cdk-lib/aws-logs';
 import { type Bucket, EventType, type IBucket } from 'aws-cdk-lib/aws-s3';
 import { LambdaDestination } from 'aws-cdk-lib/aws-s3-notifications';
 import { Construct } from 'constructs';
+import { environment } from '../functions/store/schema.ts';
 import { filterPrefix } from '../functions/witness/log-delivery.ts';
+import type { EvidenceStore } from './evidence.ts';
+import { OwnFunction } from './own-function.ts';
+import type { AlastorSettings } from './props.ts';
 
 /** Lines that say that an invocation began or ended, as text and as JSON; nothing else is paid for. */
 const PLATFORM_LINES = '?"START RequestId:" ?"REPORT RequestId:" ?"platform.start" ?"platform.report"';
+
+/** Writes down what witnesses say; reads no evidence. */
+export class WitnessFunction extends OwnFunction {
+  constructor(scope: Construct, id: string, store: EvidenceStore, { retentionDays }: AlastorSettings) {
+    const variables = { [environment.retentionDays]: String(retentionDays) };
+    super(scope, id, { folder: 'witness', store, timeout: Duration.seconds(60), variables });
+    store.links.grant(this, 'dynamodb:UpdateItem', 'dynamodb:BatchWriteItem');
+  }
+}
 
 /** Where other witnesses than the audited instances are heard: docs/witnesses.md. */
 export class PlatformWitness extends Construct {
