@@ -12,7 +12,7 @@ export async function handler(): Promise<void> {
   await lookAround(lambda, store);
 }
 
-export async function lookAround(client: LambdaClient, { inventory }: Store): Promise<void> {
+async function lookAround(client: LambdaClient, { inventory }: Store): Promise<void> {
   const { functions, cut } = await readAccount(client);
   await inventory.put(functions, Date.now() * 1000);
   const audited = functions.filter((one) => one.audited).length;
