@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Store } from '../store/connect.ts';
-import type { GapKind, GapPlace } from '../store/gaps.ts';
+import type { GapKind } from '../store/gap.ts';
+import type { GapPlace } from '../store/gaps.ts';
 import { nothing } from './instances.ts';
 import { limit, read, time } from './parameters.ts';
 import { Problem } from './problem.ts';

@@ -1,12 +1,11 @@
 /** What others than the audited instances say, kept beside the graph: by function and hour, by the id of a service, and changes. */
 import { createHash } from 'node:crypto';
 import { joinLink, type Partition, requestPartition } from '../graph/ids.ts';
-import { hourOf, listHour, N, number, pad, S, text } from './rows.ts';
+import { expiresAfter, hourOf, listHour, N, number, pad, S, text } from './rows.ts';
 import { listSpread } from './schema.ts';
 import { type Item, inParallel, type Table } from './table.ts';
 import type { AccessTestimony, ChangeTestimony, InvocationTestimony, Testimony, Witness } from './testimony.ts';
 
-const SECONDS_A_DAY = 86_400;
 /** Lists of witnessed invocations that are known; the oldest of more are not looked into. One for each function and hour. */
 const MAX_LISTS = 20_000;
 const REMEMBERED = 20_000;
@@ -147,7 +146,7 @@ export class Witnesses {
 
   /** A day before what it testifies to, so that a record that has expired is not taken for one that never was. */
   #expires(received: number) {
-    return N(Math.trunc(received / 1_000_000) + Math.max(1, this.#retentionDays - 1) * SECONDS_A_DAY);
+    return N(expiresAfter(received, Math.max(1, this.#retentionDays - 1)));
   }
 }
 

@@ -7,6 +7,7 @@ import {
   bucketOf,
   bucketPlace,
   emptyPart,
+  expiresAfter,
   isSpread,
   linkItem,
   listHour,
@@ -25,7 +26,6 @@ import type { Item, Table } from './table.ts';
 
 /** Items of more than 400 KB are refused; keys, summary and rounding need some room. */
 const SPILL_BYTES = 350_000;
-const SECONDS_A_DAY = 86_400;
 
 export interface Poison {
   readonly segment: string;
@@ -193,13 +193,13 @@ export class DynamoWriter implements GraphWriter {
   }
 
   #expires(received: number): number {
-    return Math.trunc(received / 1_000_000) + this.#options.retentionDays * SECONDS_A_DAY;
+    return expiresAfter(received, this.#options.retentionDays);
   }
 
   /** The bucket named `odd` belongs to no day and stays. */
   #dayExpires(bucket: string): Item {
-    const day = Date.parse(`${bucket}T00:00:00Z`) / 1000;
-    return Number.isNaN(day) ? {} : { expires: N(day + (this.#options.retentionDays + 2) * SECONDS_A_DAY) };
+    const day = Date.parse(`${bucket}T00:00:00Z`) * 1000;
+    return Number.isNaN(day) ? {} : { expires: N(expiresAfter(day, this.#options.retentionDays + 2)) };
   }
 }
 

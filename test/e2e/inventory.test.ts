@@ -12,7 +12,7 @@ import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Alastor } from '../../cdk/index.ts';
 import { type Engine, startEngine } from '../../cdk/local/engine.ts';
-import type { Gap } from '../../functions/store/gaps.ts';
+import type { Gap } from '../../functions/store/gap.ts';
 import { buildLayer } from '../../layers/build.ts';
 
 /** Calls as an SDK would; the engine checks no signature. */

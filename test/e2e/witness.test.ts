@@ -8,7 +8,7 @@ import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Alastor } from '../../cdk/index.ts';
 import { type Engine, startEngine } from '../../cdk/local/engine.ts';
-import type { Gap } from '../../functions/store/gaps.ts';
+import type { Gap } from '../../functions/store/gap.ts';
 import { buildLayer } from '../../layers/build.ts';
 
 /** Asked to, it kills the recorder: it may, both run under one user. */

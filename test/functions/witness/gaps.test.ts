@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { respond } from '../../../functions/query/handler.ts';
 import { stitch } from '../../../functions/stitcher/stitch.ts';
 import type { Store } from '../../../functions/store/connect.ts';
-import type { Gap } from '../../../functions/store/gaps.ts';
+import type { Gap } from '../../../functions/store/gap.ts';
 import type { Testimony } from '../../../functions/store/testimony.ts';
 import { hear } from '../../../functions/witness/handler.ts';
 import { hasJava, LocalDynamo, type MemoryObjects } from '../dynamodb-local.ts';
