@@ -34,13 +34,20 @@ export interface Poison {
   readonly line?: number;
 }
 
+export interface Written {
+  /** Whether it was there before. */
+  readonly known: boolean;
+  /** Shards that were too large for a table item. */
+  readonly spills: number;
+}
+
 /** What the stitcher needs of the store. */
 export interface GraphWriter {
   /**
    * Adds what one segment says. The same segment again changes nothing; the order of segments does not matter.
    * @param again whether somebody may have got as far as writing all of it before, without counting it
    */
-  put(built: Built, digest: string, received: number, again?: boolean): Promise<void>;
+  put(built: Built, digest: string, received: number, again?: boolean): Promise<Written>;
   /** Counts what was put since the last call. Until then a segment is there, but not in the sums. */
   settle(): Promise<void>;
   /** From now on nothing is taken to be in the tables already: somebody may have emptied them. */
@@ -78,7 +85,7 @@ export class DynamoWriter implements GraphWriter {
     this.#options = options;
   }
 
-  async put(built: Built, digest: string, received: number, again = false): Promise<void> {
+  async put(built: Built, digest: string, received: number, again = false): Promise<Written> {
     const { shards, links } = this.#options;
     const { segment } = built;
     const expires = this.#expires(received);
@@ -123,6 +130,7 @@ export class DynamoWriter implements GraphWriter {
     const before = await links.replace({ ...head, ...writeCounts(counts) });
     const known = readCounts(before);
     this.#owe(sumsPlace(hour), plus(counts, known ?? NOTHING, -1), again && known !== undefined ? 1 : 0);
+    return { known: known !== undefined, spills: shardItems.filter(({ spill }) => spill !== undefined).length };
   }
 
   async settle(): Promise<void> {

@@ -3,6 +3,7 @@ import { decodeKey } from '../stitcher/notification.ts';
 import { type Store, storeFromEnvironment } from '../store/connect.ts';
 import { s3Client } from '../store/objects.ts';
 import type { Heard } from '../store/testimony.ts';
+import { emit, logger, nonZero } from '../telemetry/emit.ts';
 import { readAccessLog } from './access-log.ts';
 import { readCloudTrail, readTrailRecords } from './cloudtrail.ts';
 import { unpackLogs } from './log-delivery.ts';
@@ -63,15 +64,16 @@ async function take(what: string, where: string, { witnesses, writer }: Store, r
     heard = read();
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    console.warn(JSON.stringify({ level: 'warn', source, ignored: reason }));
+    logger.warn('testimony set aside', { source, reason });
+    emit({ TestimoniesUnread: 1 });
     await writer.putPoison({ segment: `witness/${new Date().toISOString()}/${source}`, code: 'witness', reason }, now());
     await witnesses.lose(what, 1, now());
     return;
   }
   await witnesses.put(heard.testimonies, now());
   if (heard.unread > 0) await witnesses.lose(what, heard.unread, now());
-  const level = heard.unread > 0 ? 'warn' : 'info';
-  console[level](JSON.stringify({ level, source, testimonies: heard.testimonies.length, unread: heard.unread }));
+  logger[heard.unread > 0 ? 'warn' : 'info']('heard', { source, testimonies: heard.testimonies.length, unread: heard.unread });
+  emit(nonZero({ TestimoniesUnread: heard.unread }));
 }
 
 const now = () => Date.now() * 1000;
