@@ -6,6 +6,8 @@ import type { Construct } from 'constructs';
 import { Auditor } from './auditor.ts';
 import { EvidenceStore } from './evidence.ts';
 import { Inventory } from './inventory.ts';
+import { Monitoring } from './monitoring.ts';
+import { installationName } from './own-function.ts';
 import { type AlastorProps, readProps } from './props.ts';
 import { QueryApi, QueryFunction } from './query.ts';
 import { Stitcher, stitcherTimeout } from './stitcher.ts';
@@ -40,10 +42,15 @@ export class Alastor extends Auditor {
     this.stitcher = new Stitcher(this, 'Stitcher', store, settings);
     this.query = new QueryFunction(this, 'Query', store);
     this.api = new QueryApi(this, 'Api', this.query, props.queryAuthorizer);
-    if (props.witness === true) {
-      this.witness = new PlatformWitness(this, 'Witnesses', new WitnessFunction(this, 'Witness', store, settings));
+    const witness = props.witness === true ? new WitnessFunction(this, 'Witness', store, settings) : undefined;
+    if (witness !== undefined) this.witness = new PlatformWitness(this, 'Witnesses', witness);
+    const inventory = props.inventory === true ? new Inventory(this, 'Inventory', store, settings) : undefined;
+    const { monitoring = true } = props;
+    if (monitoring !== false) {
+      const { stitcher, query } = this;
+      const watched = { installation: installationName(this), store, stitcher, query, others: { inventory, witness } };
+      new Monitoring(this, 'Monitoring', watched, monitoring === true ? {} : monitoring, props.alarmTopic);
     }
-    if (props.inventory === true) new Inventory(this, 'Inventory', store, settings);
     this.output('QueryUrl', this.api.apiEndpoint, 'Address of the query API of Alastor');
     this.output('EvidenceBucket', this.bucket.bucketName, 'Bucket with the segments that Alastor recorded');
     this.output('StitcherQueueUrl', store.queue.queueUrl, 'Queue that tells the stitcher of segments (alastor restitch)');

@@ -21,7 +21,7 @@ function stackWith(witness: boolean): { stack: Stack; alastor: Alastor } {
 }
 
 describe('the inventory', () => {
-  it('looks once an hour and on changes, and may read configurations and write the table of links only', () => {
+  it('looks once an hour and on changes, and may read configurations and the tables, and write the table of links only', () => {
     const stack = new Stack(bench.app(), 'Audit');
     new Alastor(stack, 'Alastor', { inventory: true, layerDirectory: bench.layerDirectory });
     const template = templateOf(stack);
@@ -35,6 +35,8 @@ describe('the inventory', () => {
     );
     expect(actions.sort()).toEqual([
       'dynamodb:BatchWriteItem',
+      'dynamodb:Query',
+      'dynamodb:Query',
       'lambda:GetPolicy',
       'lambda:ListEventSourceMappings',
       'lambda:ListFunctionUrlConfigs',
