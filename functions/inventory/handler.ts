@@ -17,7 +17,7 @@ export async function handler(event?: unknown): Promise<void> {
   if ((event as { readonly source?: unknown } | null | undefined)?.source !== 'aws.lambda') await lookBack(store);
 }
 
-export async function lookAround(client: LambdaClient, { inventory }: Pick<Store, 'inventory'>): Promise<void> {
+async function lookAround(client: LambdaClient, { inventory }: Pick<Store, 'inventory'>): Promise<void> {
   const now = Date.now() * 1000;
   const before = await inventory.functions(now);
   const { functions, cut } = await readAccount(client);
