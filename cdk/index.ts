@@ -2,4 +2,5 @@ export type { AuditSettings } from '../layers/settings.ts';
 export { Alastor } from './alastor.ts';
 export type { AuditAllOptions, AuditOptions, FunctionSelector } from './audit.ts';
 export type { Auditable } from './auditor.ts';
+export type { MonitoringProps } from './monitoring.ts';
 export type { AlastorProps } from './props.ts';

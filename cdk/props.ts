@@ -1,6 +1,8 @@
 import { type Duration, RemovalPolicy, Token } from 'aws-cdk-lib';
 import type { IHttpRouteAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2';
+import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { type AuditSettings, settingsEnvironment } from '../layers/settings.ts';
+import type { MonitoringProps } from './monitoring.ts';
 
 /** How functions are audited. */
 export interface AuditProps {
@@ -58,6 +60,18 @@ export interface AlastorProps extends AuditProps {
    * @default true
    */
   readonly inventory?: boolean;
+
+  /**
+   * Alarms and a dashboard (docs/operations.md); false for none.
+   * @default true
+   */
+  readonly monitoring?: boolean | MonitoringProps;
+
+  /**
+   * Told when an alarm goes on or off.
+   * @default none: alarms show in CloudWatch only
+   */
+  readonly alarmTopic?: ITopic;
 }
 
 /** Props as given, with the defaults filled in and the bounds checked. */

@@ -25,7 +25,7 @@ function stackWith(witness?: boolean): { stack: Stack; alastor: Alastor } {
 }
 
 describe('the inventory', () => {
-  it('looks once an hour and on changes, and may read configurations and write the table of links only', () => {
+  it('looks once an hour and on changes, and may read configurations and the tables, and write the table of links only', () => {
     const stack = new Stack(bench.app(), 'Audit');
     new Alastor(stack, 'Alastor', { witness: false, layerDirectory: bench.layerDirectory });
     const template = templateOf(stack);
@@ -39,6 +39,8 @@ describe('the inventory', () => {
     );
     expect(actions.sort()).toEqual([
       'dynamodb:BatchWriteItem',
+      'dynamodb:Query',
+      'dynamodb:Query',
       'lambda:GetPolicy',
       'lambda:ListEventSourceMappings',
       'lambda:ListFunctionUrlConfigs',
