@@ -4,12 +4,15 @@ import { type CfnFunction, type Function as LambdaFunction, type LayerVersion, R
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import { segmentPrefix } from '../functions/store/schema.ts';
 import { checkSettings } from '../layers/settings.ts';
+import { throughS3 } from './evidence-key.ts';
 import type { LayerVariant } from './layer.ts';
 
 /** What attaching needs of the construct. */
 export interface AuditTarget {
   /** Where segments go. */
   readonly bucket: Pick<IBucket, 'bucketName' | 'arnForObjects'>;
+  /** ARN of the key that the bucket is encrypted with; undefined: S3's own. */
+  readonly evidenceKeyArn: string | undefined;
   /** Hears what the platform says of audited functions. */
   readonly witness: { hear(fn: LambdaFunction): void } | undefined;
   layer(variant: LayerVariant): LayerVersion;
@@ -50,10 +53,11 @@ export function attach(target: AuditTarget, fn: LambdaFunction, settings: Readon
   new Policy(fn, policyId, { roles: [fn.role], statements: shipStatements(target, fn) });
 }
 
-/** What an audited function may do: put segments under its own name. */
-function shipStatements({ bucket }: AuditTarget, fn: LambdaFunction): PolicyStatement[] {
+/** What an audited function may do: put segments under its own name, and have S3 encrypt them. It can decrypt nothing. */
+function shipStatements({ bucket, evidenceKeyArn }: AuditTarget, fn: LambdaFunction): PolicyStatement[] {
   const resources = [bucket.arnForObjects(`${segmentPrefix}${fn.functionName}/*`)];
-  return [new PolicyStatement({ effect: Effect.ALLOW, actions: ['s3:PutObject'], resources })];
+  const put = new PolicyStatement({ effect: Effect.ALLOW, actions: ['s3:PutObject'], resources });
+  return evidenceKeyArn === undefined ? [put] : [put, throughS3(fn, evidenceKeyArn, 'kms:GenerateDataKey')];
 }
 
 /** @throws Error for a variable that looks like a setting and is none, or has a value that the instance would not accept. */
