@@ -26,6 +26,7 @@ import { PlatformWitness, WitnessFunction } from './witness.ts';
 export class Alastor extends Auditor {
   /** Holds the segments, and shards too large for a table. */
   readonly bucket: Bucket;
+  readonly evidenceKeyArn: string | undefined;
   readonly stitcher: LambdaFunction;
   readonly query: LambdaFunction;
   /** Answers questions about the graph. */
@@ -39,6 +40,7 @@ export class Alastor extends Auditor {
     const settings = readProps(this.node.path, props);
     const store = new EvidenceStore(this, 'Evidence', settings, stitcherTimeout);
     this.bucket = store.bucket;
+    this.evidenceKeyArn = store.key?.keyArn;
     this.stitcher = new Stitcher(this, 'Stitcher', store, settings);
     this.query = new QueryFunction(this, 'Query', store);
     this.api = new QueryApi(this, 'Api', this.query, props.queryAuthorizer);
