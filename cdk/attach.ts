@@ -4,6 +4,7 @@ import { type CfnFunction, type Function as LambdaFunction, type LayerVersion, R
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import { segmentPrefix } from '../functions/store/schema.ts';
 import { checkSettings } from '../layers/settings.ts';
+import { AuditedDockerImageCode } from './docker-image.ts';
 import type { LayerVariant } from './layer.ts';
 
 /** What attaching needs of the construct. */
@@ -38,16 +39,20 @@ export function attach(target: AuditTarget, fn: LambdaFunction, settings: Readon
     // What the function says of itself is nearest to it.
     if (variables[name] === undefined) fn.addEnvironment(name, value);
   }
-  const before = variables[wrapperVariable];
-  fn.addEnvironment(wrapperVariable, wrapper);
-  if (before !== undefined && before !== wrapper) fn.addEnvironment(nextWrapperVariable, String(before));
   fn.addEnvironment('ALASTOR_BUCKET', target.bucket.bucketName);
-  fn.addLayers(target.layer(variantFor(fn)));
+  if (!AuditedDockerImageCode.isAudited(fn)) attachLayer(target, fn, variables[wrapperVariable]);
 
   if (!fn.role) throw new Error(`Alastor cannot let ${fn.node.path} write its segments: it has no role that CDK may change.`);
   target.witness?.hear(fn);
   // A policy of its own: the function waits for its role's default policy, which therefore cannot name the function.
   new Policy(fn, policyId, { roles: [fn.role], statements: shipStatements(target, fn) });
+}
+
+/** @param before the function's own wrapper */
+function attachLayer(target: AuditTarget, fn: LambdaFunction, before: unknown): void {
+  fn.addEnvironment(wrapperVariable, wrapper);
+  if (before !== undefined && before !== wrapper) fn.addEnvironment(nextWrapperVariable, String(before));
+  fn.addLayers(target.layer(variantFor(fn)));
 }
 
 /** What an audited function may do: put segments under its own name. */

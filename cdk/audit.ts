@@ -3,6 +3,7 @@ import { Function as LambdaFunction, Runtime, RuntimeFamily } from 'aws-cdk-lib/
 import type { IConstruct } from 'constructs';
 import type { AuditSettings } from '../layers/settings.ts';
 import { type AuditTarget, attach, wrapperVariable } from './attach.ts';
+import { AuditedDockerImageCode } from './docker-image.ts';
 import { layerArchitecture } from './layer.ts';
 
 /** A function itself, or a pattern for the path of its construct (`Shop/Purchase`). */
@@ -34,7 +35,12 @@ function isOwn(node: IConstruct): boolean {
 /** Why a function cannot be audited, null if it can. */
 export function obstacle(fn: LambdaFunction): string | null {
   if (isOwn(fn)) return "it is one of Alastor's own functions, which are never audited";
-  if (fn.runtime === Runtime.FROM_IMAGE) return `it is a container image, which ignores ${wrapperVariable}`;
+  if (fn.runtime === Runtime.FROM_IMAGE) {
+    // The audit is in the image: there is nothing to attach but the environment.
+    return AuditedDockerImageCode.isAudited(fn)
+      ? null
+      : 'it is a container image without the audit in it: build it with AuditedDockerImageCode (docs/images.md)';
+  }
   if (fn.runtime.family === RuntimeFamily.OTHER) return `its runtime ${fn.runtime.name} ignores ${wrapperVariable}`;
   if (fn.architecture.name !== layerArchitecture.name) {
     return `it runs on ${fn.architecture.name}, the layer was built for ${layerArchitecture.name}`;
