@@ -22,6 +22,8 @@ export interface AuditTarget {
   readonly node: Node;
   /** Where segments go. */
   readonly bucket: Pick<IBucket, 'bucketName' | 'arnForObjects'>;
+  /** Whether functions are recorded as `<account>.<region>.<name>`. */
+  readonly qualified: boolean;
   /** Hears what the platform says of audited functions. */
   readonly witness: { hear(fn: LambdaFunction): void } | undefined;
   /** The layer for a kind of runtime and a processor. @throws Error saying what to run when it has not been built */
@@ -64,6 +66,7 @@ export function attach(target: AuditTarget, fn: LambdaFunction, settings: Readon
   added[wrapperVariable] = wrapper;
   if (before !== undefined && before !== wrapper) added[nextWrapperVariable] = Token.asString(before);
   added.ALASTOR_BUCKET = target.bucket.bucketName;
+  if (target.qualified) added.ALASTOR_QUALIFIER = qualifierOf(fn);
 
   const layer = target.layer(variantFor(fn), fn.architecture);
   const reason = limitExceeded({
@@ -90,9 +93,16 @@ export function attach(target: AuditTarget, fn: LambdaFunction, settings: Readon
   return null;
 }
 
+/** What functions of the account and region of this one are recorded with. */
+function qualifierOf(fn: LambdaFunction): string {
+  const { account, region } = Stack.of(fn);
+  return `${account}.${region}.`;
+}
+
 /** What an audited function may do: put segments under its own name. */
-function shipStatements({ bucket }: AuditTarget, fn: LambdaFunction): PolicyStatement[] {
-  const resources = [bucket.arnForObjects(`${segmentPrefix}${fn.functionName}/*`)];
+function shipStatements({ bucket, qualified }: AuditTarget, fn: LambdaFunction): PolicyStatement[] {
+  const name = `${qualified ? qualifierOf(fn) : ''}${fn.functionName}`;
+  const resources = [bucket.arnForObjects(`${segmentPrefix}${name}/*`)];
   return [new PolicyStatement({ effect: Effect.ALLOW, actions: ['s3:PutObject'], resources })];
 }
 

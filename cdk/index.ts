@@ -3,3 +3,5 @@ export { Alastor } from './alastor.ts';
 export type { AuditAllOptions, AuditOptions, FunctionSelector } from './audit.ts';
 export type { Auditable } from './auditor.ts';
 export type { AlastorProps } from './props.ts';
+export { AlastorReference, type AlastorReferenceProps } from './reference.ts';
+export type { SharingProps } from './sharing.ts';

@@ -13,7 +13,7 @@ Usage: alastor local --app <command> [options]
 
   --app <command>         command that runs the CDK app, e.g. "node app.ts"
   --assembly <directory>  what \`cdk synth\` wrote (cdk.out), instead of --app
-  --stack <name>          stack to run, when the app has several
+  --stack <name>          stack to run, when the app has several; repeat it to run more than one
   --port <number>         port of the endpoint (default: one that is free)
   --supported             print what of CloudFormation runs locally, as Markdown
   --help                  print this
@@ -27,7 +27,7 @@ function parse(argv: string[]) {
     options: {
       app: { type: 'string' },
       assembly: { type: 'string' },
-      stack: { type: 'string' },
+      stack: { type: 'string', multiple: true },
       port: { type: 'string' },
       supported: { type: 'boolean' },
       help: { type: 'boolean', short: 'h' },
@@ -73,7 +73,7 @@ export async function runLocal(argv: string[]): Promise<number> {
 async function run(
   app: string | undefined,
   assembly: string | undefined,
-  stack: string | undefined,
+  stack: readonly string[] | undefined,
   port: number,
 ): Promise<number> {
   const stop = new AbortController();
