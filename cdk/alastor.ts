@@ -30,7 +30,7 @@ export class Alastor extends Auditor {
   readonly query: LambdaFunction;
   /** Answers questions about the graph. */
   readonly api: HttpApi;
-  /** Takes what the platform says of audited functions; undefined without the prop `witness`. */
+  /** Takes what the platform says of audited functions; undefined with `witness: false`. */
   readonly witness: PlatformWitness | undefined;
 
   /** @throws Error naming the prop when one is out of its bounds. */
@@ -42,10 +42,12 @@ export class Alastor extends Auditor {
     this.stitcher = new Stitcher(this, 'Stitcher', store, settings);
     this.query = new QueryFunction(this, 'Query', store);
     this.api = new QueryApi(this, 'Api', this.query, props.queryAuthorizer);
-    if (props.witness === true) {
-      this.witness = new PlatformWitness(this, 'Witnesses', new WitnessFunction(this, 'Witness', store, settings));
+    if (props.witness !== false) {
+      const hearer = new WitnessFunction(this, 'Witness', store, settings);
+      hearer.tellLossesTo(this.query);
+      this.witness = new PlatformWitness(this, 'Witnesses', hearer, { demanded: props.witness === true });
     }
-    if (props.inventory === true) new Inventory(this, 'Inventory', store, settings);
+    if (props.inventory !== false) new Inventory(this, 'Inventory', store, settings);
     shareBucket(this, this.bucket, props);
     this.output('QueryUrl', this.api.apiEndpoint, 'Address of the query API of Alastor');
     this.output('EvidenceBucket', this.bucket.bucketName, 'Bucket with the segments that Alastor recorded');

@@ -1,11 +1,12 @@
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, createConnection, createServer, type Server, type Socket } from 'node:net';
+import { splitAddress } from './forward.ts';
 
 /** A port on 127.0.0.1 that is open before there is anybody to serve it: who connects meanwhile waits, and nothing it says is lost. */
 export interface HeldPort {
   readonly port: number;
   /** From now on `take` gets the connections: those that wait at once. */
   serve(take: (socket: Socket) => void): void;
-  /** Accepts nothing more; settled when all connections are closed. */
+  /** Accepts nothing more, and ends who still waits, so that it can go elsewhere; settled when all connections are closed. */
   close(): Promise<void>;
 }
 
@@ -29,8 +30,25 @@ export async function holdPort(): Promise<HeldPort> {
       taking = take;
       for (const socket of waiting.splice(0)) if (!socket.destroyed) take(socket);
     },
-    close: () => new Promise((resolve) => server.close(() => resolve())),
+    close() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      // Also those that the system had accepted already.
+      taking = (socket) => socket.destroy();
+      for (const socket of waiting.splice(0)) socket.destroy();
+      return closed;
+    },
   };
+}
+
+/** Hands connections on, unread, to where they would have gone without us: when there will be nobody to serve them. */
+export function passOn(held: HeldPort, address: () => string): void {
+  held.serve((socket) => {
+    const there = createConnection({ ...splitAddress(address()), allowHalfOpen: true, noDelay: true });
+    socket.pipe(there).pipe(socket);
+    there.on('error', () => socket.destroy());
+    there.once('close', () => socket.destroy());
+    socket.once('close', () => there.destroy());
+  });
 }
 
 /**

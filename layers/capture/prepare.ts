@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { attempts } from './attempt.ts';
 import { type PlatformCapabilities, probePlatform } from './capabilities.ts';
-import { type HeldPort, holdPort } from './held-port.ts';
+import { type HeldPort, holdPort, passOn } from './held-port.ts';
 import { portsFile, prepareDir, writeShared } from './instance-dir.ts';
 import { type LeftBehind, leftBehind } from './ledger.ts';
 import { log } from './log.ts';
@@ -10,6 +10,7 @@ import { type FrontDoor, openFrontDoor } from './network/front.ts';
 import { makeRingBeside, type RingFile } from './ring-file.ts';
 import { ownProcess } from './runtime-process.ts';
 import { type Settings, steeredEndpoints } from './settings.ts';
+import { Upstream } from './upstream.ts';
 
 /** What the wrapper, and the runtime that it starts, must find. Each part may be missing: `failures` says why. */
 export interface Prepared {
@@ -74,4 +75,15 @@ export async function prepare(settings: Settings, env: NodeJS.ProcessEnv, home: 
     );
   });
   return { ring, bell: ring && bell, shim, tapsRequests, platform, requests, front, steer, before, failures };
+}
+
+/** For the ports that nobody will serve: the runtime's calls are passed on unread, and the shim finds no network proxy and goes direct. */
+export function standAside(
+  settings: Settings,
+  env: NodeJS.ProcessEnv,
+  { requests, front }: Pick<Prepared, 'requests' | 'front'>,
+): void {
+  const upstream = new Upstream(settings, env);
+  if (requests !== undefined) passOn(requests, () => upstream.address);
+  void front?.held.close();
 }
