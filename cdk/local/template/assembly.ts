@@ -123,7 +123,7 @@ export function loadStacks(directory: string, wanted: readonly string[]): readon
   const names = stacks.map(([id, one]) => one.properties?.stackName ?? id).join(', ');
   if (wanted.length === 0 && stacks.length !== 1)
     throw new Error(
-      `${directory} has ${stacks.length} stacks (${names || 'none'}); name the one to run with \`stack\` (--stack), or several.`,
+      `${directory} has ${stacks.length} stacks (${names || 'none'}); name the one to run with \`stack\` (--stack), or several (a,b).`,
     );
   const isMeant =
     ([id, one]: (typeof stacks)[number]) =>

@@ -122,7 +122,7 @@ export class Resolver {
     const known = [...this.#options.exports.keys()].join(', ') || 'nothing';
     throw new TemplateError(
       where,
-      `Fn::ImportValue: no stack before this one exports ${name}; exported is ${known}. Run the stack that does as well: name both with \`stack\` (--stack, repeated).`,
+      `Fn::ImportValue: no stack before this one exports ${name}; exported is ${known}. Run the stack that does as well: name both with \`stack\` (--stack a,b).`,
     );
   }
 
