@@ -154,6 +154,7 @@ export const gapsAnswer = z.object({ gaps: z.array(z.looseObject({ kind: z.enum(
 export const changesAnswer = z.object({ changes: z.array(z.looseObject({ at: micros, id: text })), cut });
 export const inventoryAnswer = z.object({
   functions: z.array(z.looseObject({ name: text, arn: text, audited: z.boolean(), seen: micros })),
+  seen: micros.optional().describe('When the account was last looked at'),
   cut,
 });
 export const explanationAnswer = z.object({
