@@ -6,6 +6,8 @@ import type { Construct } from 'constructs';
 import { Auditor } from './auditor.ts';
 import { EvidenceStore } from './evidence.ts';
 import { Inventory } from './inventory.ts';
+import { Monitoring } from './monitoring.ts';
+import { installationName } from './own-function.ts';
 import { type AlastorProps, readProps } from './props.ts';
 import { QueryApi, QueryFunction } from './query.ts';
 import { Stitcher, stitcherTimeout } from './stitcher.ts';
@@ -24,6 +26,7 @@ import { PlatformWitness, WitnessFunction } from './witness.ts';
 export class Alastor extends Auditor {
   /** Holds the segments, and shards too large for a table. */
   readonly bucket: Bucket;
+  readonly evidenceKeyArn: string | undefined;
   readonly stitcher: LambdaFunction;
   readonly query: LambdaFunction;
   /** Answers questions about the graph. */
@@ -37,15 +40,22 @@ export class Alastor extends Auditor {
     const settings = readProps(this.node.path, props);
     const store = new EvidenceStore(this, 'Evidence', settings, stitcherTimeout);
     this.bucket = store.bucket;
+    this.evidenceKeyArn = store.key?.keyArn;
     this.stitcher = new Stitcher(this, 'Stitcher', store, settings);
     this.query = new QueryFunction(this, 'Query', store);
     this.api = new QueryApi(this, 'Api', this.query, props.queryAuthorizer);
-    if (props.witness !== false) {
-      const hearer = new WitnessFunction(this, 'Witness', store, settings);
-      hearer.tellLossesTo(this.query);
-      this.witness = new PlatformWitness(this, 'Witnesses', hearer, { demanded: props.witness === true });
+    const witness = props.witness === false ? undefined : new WitnessFunction(this, 'Witness', store, settings);
+    if (witness !== undefined) {
+      witness.tellLossesTo(this.query);
+      this.witness = new PlatformWitness(this, 'Witnesses', witness, { demanded: props.witness === true });
     }
-    if (props.inventory !== false) new Inventory(this, 'Inventory', store, settings);
+    const inventory = props.inventory === false ? undefined : new Inventory(this, 'Inventory', store, settings);
+    const { monitoring = true } = props;
+    if (monitoring !== false) {
+      const { stitcher, query } = this;
+      const watched = { installation: installationName(this), store, stitcher, query, others: { inventory, witness } };
+      new Monitoring(this, 'Monitoring', watched, monitoring === true ? {} : monitoring, props.alarmTopic);
+    }
     this.output('QueryUrl', this.api.apiEndpoint, 'Address of the query API of Alastor');
     this.output('EvidenceBucket', this.bucket.bucketName, 'Bucket with the segments that Alastor recorded');
     this.output('StitcherQueueUrl', store.queue.queueUrl, 'Queue that tells the stitcher of segments (alastor restitch)');

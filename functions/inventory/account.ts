@@ -25,6 +25,7 @@ import { readRoutes } from './routes.ts';
 import { readRules } from './rules.ts';
 import { readSubscriptions } from './subscriptions.ts';
 import { type Own, pages, readTriggers } from './triggers.ts';
+import { wiringOf } from './wiring.ts';
 
 /** Functions of a region that are read; an account starts with room for some thousands. */
 const MAX_FUNCTIONS = 5000;
@@ -86,8 +87,7 @@ export async function readAccount({ lambda: client, httpApis, restApis, events, 
         ...(one.Role === undefined ? {} : { role: one.Role }),
         ...(one.CodeSha256 === undefined ? {} : { codeSha256: one.CodeSha256 }),
         ...(one.LastModified === undefined ? {} : { modified: one.LastModified }),
-        // Containers and custom runtimes are wrapped at build time; what they have in common is where they write.
-        audited: variables.ALASTOR_BUCKET !== undefined && (layers.length > 0 || one.PackageType === 'Image'),
+        audited: wiringOf(one).problems.length === 0,
       },
     ];
   });

@@ -1,6 +1,6 @@
 /** What is configured in the account: functions, who may invoke them and what does. One row per function and one of the look itself, replaced by each. */
 import { expiresAfter, N, number, S, text } from './rows.ts';
-import type { Item, Table } from './table.ts';
+import { type Item, inParallel, type Table } from './table.ts';
 
 const MAX_FUNCTIONS = 5000;
 /** Row of the look itself; no function is named so. */
@@ -38,6 +38,9 @@ export interface ConfiguredFunction {
   /** Whether Alastor's layer is attached and started. */
   readonly audited: boolean;
   readonly sources: readonly ExpectedSource[];
+  /** µs: when it was first seen (0: at the first look of all), and when it was last seen audited. */
+  readonly since?: number;
+  readonly auditedAt?: number;
 }
 
 export type SeenFunction = ConfiguredFunction & { readonly seen: number };
@@ -63,36 +66,42 @@ export class Inventory {
 
   /** What the last look did not read, and why; undefined when nobody has looked yet. */
   async look(): Promise<{ readonly seen: number; readonly unread: readonly string[] } | undefined> {
-    const { items } = await this.#links.query(
-      {
-        KeyConditionExpression: '#k = :k AND place = :p',
-        ExpressionAttributeNames: { '#k': 'key' },
-        ExpressionAttributeValues: { ':k': S('~inventory'), ':p': S(LOOK) },
-      },
-      1,
-    );
-    const [item] = items;
+    const [item] = await this.#rows(LOOK);
     return item && { seen: number(item, 'seen'), unread: JSON.parse(text(item, 'of')) as readonly string[] };
+  }
+
+  /** Those of these names that are known. */
+  async of(names: Iterable<string>, now: number): Promise<ReadonlyMap<string, SeenFunction>> {
+    const found = await inParallel([...new Set(names)], 8, (name) => this.#rows(name));
+    return byName(found.flat(), now);
   }
 
   /** By name. Empty when nobody has looked yet. */
   async functions(now: number): Promise<ReadonlyMap<string, SeenFunction>> {
+    return byName(await this.#rows(), now);
+  }
+
+  async #rows(name?: string): Promise<readonly Item[]> {
     const { items } = await this.#links.query(
       {
-        KeyConditionExpression: '#k = :k',
+        KeyConditionExpression: name === undefined ? '#k = :k' : '#k = :k AND place = :p',
         ExpressionAttributeNames: { '#k': 'key' },
-        ExpressionAttributeValues: { ':k': S('~inventory') },
+        ExpressionAttributeValues: { ':k': S('~inventory'), ...(name === undefined ? {} : { ':p': S(name) }) },
       },
       MAX_FUNCTIONS,
     );
-    const found = items
-      .filter((item) => text(item, 'place') !== LOOK)
-      .map((item) => ({
-        ...(JSON.parse(text(item, 'of')) as ConfiguredFunction),
-        seen: number(item, 'seen'),
-      }));
-    return new Map(found.filter(({ seen }) => seen > now - GONE).map((one) => [one.name, one]));
+    return items;
   }
+}
+
+function byName(items: readonly Item[], now: number): ReadonlyMap<string, SeenFunction> {
+  const rows = items.filter((item) => text(item, 'place') !== LOOK && number(item, 'seen') > now - GONE);
+  return new Map(
+    rows.map((item) => {
+      const one = JSON.parse(text(item, 'of')) as ConfiguredFunction;
+      return [one.name, { ...one, seen: number(item, 'seen') }];
+    }),
+  );
 }
 
 /** Services that hand over events of their own shape; others may send any payload. */
