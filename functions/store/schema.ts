@@ -33,6 +33,7 @@
  *   ~unread                        2026-03-01#<source>         how much of what witnesses said nobody could read
  *   ~inventory                     <function>                  how it is configured, as last seen
  *   ~changes                       <time>#<event id>           somebody changed a function
+ *   ~changes#<fn>                  <time>#<event id>           the same, by function
  */
 export const shardsTable = { partitionKey: 'instanceId', sortKey: 'part', ttl: 'expires' } as const;
 export const linksTable = { partitionKey: 'key', sortKey: 'place', ttl: 'expires' } as const;
