@@ -30,7 +30,7 @@ export class Alastor extends Auditor {
   readonly query: LambdaFunction;
   /** Answers questions about the graph. */
   readonly api: HttpApi;
-  /** Takes what the platform says of audited functions; undefined without the prop `witness`. */
+  /** Takes what the platform says of audited functions; undefined with `witness: false`. */
   readonly witness: PlatformWitness | undefined;
 
   /** @throws Error naming the prop when one is out of its bounds. */
@@ -42,13 +42,17 @@ export class Alastor extends Auditor {
     this.stitcher = new Stitcher(this, 'Stitcher', store, settings);
     this.query = new QueryFunction(this, 'Query', store);
     this.api = new QueryApi(this, 'Api', this.query, props.queryAuthorizer);
-    const witness = props.witness === true ? new WitnessFunction(this, 'Witness', store, settings) : undefined;
-    if (witness !== undefined) this.witness = new PlatformWitness(this, 'Witnesses', witness);
-    const inventory = props.inventory === true ? new Inventory(this, 'Inventory', store, settings) : undefined;
+    const witness = props.witness === false ? undefined : new WitnessFunction(this, 'Witness', store, settings);
+    if (witness !== undefined) {
+      witness.tellLossesTo(this.query);
+      this.witness = new PlatformWitness(this, 'Witnesses', witness, { demanded: props.witness === true });
+    }
+    const inventory = props.inventory === false ? undefined : new Inventory(this, 'Inventory', store, settings);
     const { monitoring = true } = props;
     if (monitoring !== false) {
       const { stitcher, query } = this;
-      const watched = { installation: installationName(this), store, stitcher, query, others: { inventory, witness } };
+      const own = { stitcher, query, others: { inventory, witness }, witnessDeadLetters: witness?.deadLetters };
+      const watched = { installation: installationName(this), store, ...own };
       new Monitoring(this, 'Monitoring', watched, monitoring === true ? {} : monitoring, props.alarmTopic);
     }
     this.output('QueryUrl', this.api.apiEndpoint, 'Address of the query API of Alastor');

@@ -252,7 +252,7 @@ export function patternLines(text: string): readonly string[] {
 }
 
 /** The table's entry; undefined for a name that is none. */
-function settingOf(name: string): Setting | undefined {
+export function settingOf(name: string): Setting | undefined {
   return Object.hasOwn(SETTINGS, name) ? SETTINGS[name as SettingName] : undefined;
 }
 
