@@ -13,6 +13,8 @@ import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { Node } from 'constructs';
 import { segmentPrefix } from '../functions/store/schema.ts';
 import { checkSettings, settingOf } from '../layers/settings.ts';
+import { AuditedDockerImageCode } from './docker-image.ts';
+import { throughS3 } from './evidence-key.ts';
 import type { LayerVariant } from './layer.ts';
 import { limitExceeded } from './obstacle.ts';
 import { layerSize, unpackedLimit, unpackedSize } from './unpacked-size.ts';
@@ -22,6 +24,10 @@ export interface AuditTarget {
   readonly node: Node;
   /** Where segments go. */
   readonly bucket: Pick<IBucket, 'bucketName' | 'arnForObjects'>;
+  /** ARN of the key that the bucket is encrypted with; undefined: S3's own. */
+  readonly evidenceKeyArn: string | undefined;
+  /** Whether functions are recorded as `<account>.<region>.<name>`. */
+  readonly qualified: boolean;
   /** Hears what the platform says of audited functions. */
   readonly witness: { hear(fn: LambdaFunction): void } | undefined;
   /** The layer for a kind of runtime and a processor. @throws Error saying what to run when it has not been built */
@@ -60,16 +66,20 @@ export function attach(target: AuditTarget, fn: LambdaFunction, settings: Readon
     // What the function says of itself is nearest to it.
     if (variables[name] === undefined) added[name] = value;
   }
-  const before = variables[wrapperVariable];
-  added[wrapperVariable] = wrapper;
-  if (before !== undefined && before !== wrapper) added[nextWrapperVariable] = Token.asString(before);
   added.ALASTOR_BUCKET = target.bucket.bucketName;
+  // An image has the audit in it, and its entrypoint starts it.
+  const layer = AuditedDockerImageCode.isAudited(fn) ? undefined : target.layer(variantFor(fn), fn.architecture);
+  if (layer !== undefined) {
+    const before = variables[wrapperVariable];
+    added[wrapperVariable] = wrapper;
+    if (before !== undefined && before !== wrapper) added[nextWrapperVariable] = Token.asString(before);
+  }
+  if (target.qualified) added.ALASTOR_QUALIFIER = qualifierOf(fn);
 
-  const layer = target.layer(variantFor(fn), fn.architecture);
   const reason = limitExceeded({
-    layers: layersOf(fn).length + 1,
+    layers: layersOf(fn).length + (layer === undefined ? 0 : 1),
     environment: { ...variables, ...added },
-    unpacked: unpackedSize(fn) + layerSize(layer),
+    unpacked: layer === undefined ? 0 : unpackedSize(fn) + layerSize(layer),
     unpackedLimit,
   });
   if (reason !== null) return reason;
@@ -77,9 +87,11 @@ export function attach(target: AuditTarget, fn: LambdaFunction, settings: Readon
 
   auditedBy.set(fn, target);
   for (const [name, value] of Object.entries(added)) fn.addEnvironment(name, value);
-  fn.addLayers(layer);
-  // A new layer must publish a new version, and the reference to it has no trace of what is in it.
-  fn.invalidateVersionBasedOn(contentOf(layer));
+  if (layer !== undefined) {
+    fn.addLayers(layer);
+    // A new layer must publish a new version, and the reference to it has no trace of what is in it.
+    fn.invalidateVersionBasedOn(contentOf(layer));
+  }
   target.witness?.hear(fn);
   // A policy of its own: the function waits for its role's default policy, which therefore cannot name the function.
   const policy = new Policy(fn, policyId, { statements: shipStatements(target, fn) });
@@ -90,10 +102,18 @@ export function attach(target: AuditTarget, fn: LambdaFunction, settings: Readon
   return null;
 }
 
-/** What an audited function may do: put segments under its own name. */
-function shipStatements({ bucket }: AuditTarget, fn: LambdaFunction): PolicyStatement[] {
-  const resources = [bucket.arnForObjects(`${segmentPrefix}${fn.functionName}/*`)];
-  return [new PolicyStatement({ effect: Effect.ALLOW, actions: ['s3:PutObject'], resources })];
+/** What functions of the account and region of this one are recorded with. */
+function qualifierOf(fn: LambdaFunction): string {
+  const { account, region } = Stack.of(fn);
+  return `${account}.${region}.`;
+}
+
+/** What an audited function may do: put segments under its own name, and have S3 encrypt them. It can decrypt nothing. */
+function shipStatements({ bucket, evidenceKeyArn, qualified }: AuditTarget, fn: LambdaFunction): PolicyStatement[] {
+  const name = `${qualified ? qualifierOf(fn) : ''}${fn.functionName}`;
+  const resources = [bucket.arnForObjects(`${segmentPrefix}${name}/*`)];
+  const put = new PolicyStatement({ effect: Effect.ALLOW, actions: ['s3:PutObject'], resources });
+  return evidenceKeyArn === undefined ? [put] : [put, throughS3(fn, evidenceKeyArn, 'kms:GenerateDataKey')];
 }
 
 /** @throws Error for a variable that looks like a setting and is none, or has a value that the instance would not accept. */

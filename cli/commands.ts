@@ -12,6 +12,28 @@ interface Entry {
 
 export const commands: Readonly<Record<string, Entry>> = {
   requests: { summary: 'list requests: when, of which function, how they ended', load: () => import('./requests.ts') },
+  instances: { summary: 'list instances, with the requests that each served', load: () => import('./instances.ts') },
+  functions: { summary: 'list functions, and whether they are audited', load: () => import('./functions.ts') },
+  search: { summary: 'find what you hold: an address, a host, a path, a program, an id', load: () => import('./search.ts') },
+  story: { summary: 'what happened: how an attack came to a node, step by step', load: () => import('./story.ts') },
+  deviation: {
+    summary: 'does a request deviate from what its function normally does, and in what',
+    load: () => import('./deviation.ts'),
+  },
+  reuse: {
+    summary: 'was a container reused for it: what earlier requests left and later ones used',
+    load: () => import('./reuse.ts'),
+  },
+  graph: { summary: 'what happened in a request, an instance or a whole workflow', load: () => import('./graph.ts') },
+  trace: {
+    summary: 'everything upstream or downstream of a node, ways between two, what two have in common',
+    load: () => import('./trace.ts'),
+  },
+  evidence: {
+    summary: 'a record as it was written, and whether it still is as it was stitched',
+    load: () => import('./evidence.ts'),
+  },
+  gaps: { summary: 'what is missing from the record, and who is not audited', load: () => import('./gaps.ts') },
   export: {
     summary: 'write a graph or a story as DOT, GraphML, PROV, OCSF, STIX, OTLP or HTML',
     load: () => import('./export.ts'),
@@ -33,6 +55,7 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: 'audit, attack and explain the sample application Hello, Retail!',
     load: () => import('./demo/command.ts'),
   },
+  completion: { summary: 'print a completion script for bash, zsh or fish', load: () => import('./completion.ts') },
 };
 
 /** The command of that name, if there is one. */

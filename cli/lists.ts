@@ -37,6 +37,12 @@ interface Wanted {
   readonly most: number;
 }
 
+/** How many are asked for. */
+export function wantedOf({ limit, all }: Pick<Wanted, 'limit' | 'all'>): number {
+  if (all) return Number.POSITIVE_INFINITY;
+  return limit === undefined ? USUAL : whole('--limit', limit, 1, MOST);
+}
+
 type Page<List extends string> = { readonly [Name in List]: readonly object[] } & {
   readonly cursor?: string | undefined;
   readonly cut: readonly string[];
@@ -50,18 +56,28 @@ export async function pages<Answer extends Page<List>, List extends string & key
   query: Query,
   { limit, all, cursor: from, most }: Wanted,
 ): Promise<Answer> {
-  const wanted = all ? Number.POSITIVE_INFINITY : limit === undefined ? USUAL : whole('--limit', limit, 1, MOST);
+  const wanted = wantedOf({ limit, all });
   const found: object[] = [];
   let cursor = from;
+  let last: Answer;
   for (;;) {
     const asked = { ...query, limit: Math.min(most, wanted - found.length), cursor };
-    const page = await api.get<Answer>(path, asked, [list], `asking for ${path}, ${found.length} so far`);
-    found.push(...page[list]);
-    cursor = page.cursor;
-    if (cursor === undefined || found.length >= wanted) {
-      const more = cursor === undefined ? [] : [`more ${list}: --limit <n>, --all, or --cursor with that of --json`];
-      const cut = page.cut.filter((one) => cursor === undefined || !one.endsWith('ask again with cursor'));
-      return { ...page, [list]: found, cut: [...cut, ...more] };
-    }
+    last = await api.get<Answer>(
+      path,
+      asked,
+      [list],
+      `asking for ${path}${found.length > 0 ? `, ${found.length} so far` : ''}`,
+    );
+    found.push(...last[list]);
+    cursor = last.cursor;
+    if (cursor === undefined || found.length >= wanted) break;
   }
+  // A page may hold more than was asked for. Behind these its cursor would skip the others.
+  const surplus = found.length > wanted;
+  const more =
+    surplus || cursor !== undefined
+      ? [`more ${list}: --limit <n>, --all${surplus ? '' : ', or --cursor with that of --json'}`]
+      : [];
+  const cut = last.cut.filter((one) => more.length === 0 || !one.endsWith('ask again with cursor'));
+  return { ...last, ...(surplus ? { cursor: undefined } : {}), [list]: found.slice(0, wanted), cut: [...cut, ...more] };
 }

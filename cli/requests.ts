@@ -1,5 +1,4 @@
-import type { z } from 'zod';
-import type { requestsAnswer } from '../functions/query/answers.ts';
+import type { Requests } from './answers.ts';
 import { apiOptions, connect } from './api.ts';
 import { command } from './command.ts';
 import { listOptions, pages, rangeOf, rangeOptions } from './lists.ts';
@@ -7,8 +6,7 @@ import { formOptions, show } from './print.ts';
 import { duration, safe, screenOf } from './screen.ts';
 import { type Column, table, timeColumn } from './table.ts';
 
-type Answer = z.infer<typeof requestsAnswer>;
-type Request = Answer['requests'][number];
+type Request = Requests['requests'][number];
 
 export default command({
   usage: ['[options]'],
@@ -32,7 +30,7 @@ export default command({
     const api = await connect(values);
     const { function: fn, status, trigger } = values;
     const query = { function: fn, status, trigger, ...rangeOf(values) };
-    const answer = await pages<Answer, 'requests'>(api, 'requests', 'requests', query, { ...values, most: 500 });
+    const answer = await pages<Requests, 'requests'>(api, 'requests', 'requests', query, { ...values, most: 500 });
     const screen = screenOf(process.stdout);
     const time = timeColumn<Request>(screen, ({ at }) => at);
     return await show('requests', values, {

@@ -77,27 +77,31 @@ export function line(screen: Screen, ...pieces: readonly Piece[]): string {
   return all.trimEnd();
 }
 
-/** A text broken into lines between words, and within those that are longer than a line; those behind the first are indented. */
-export function wrap(screen: Screen, text: string, indent = ''): readonly string[] {
-  if (screen.width === undefined) return [text];
+/**
+ * A text broken into lines between words, and within those that are longer than a line.
+ * @param indent stands before each line, `first` before the first
+ */
+export function wrap(screen: Screen, text: string, indent = '', first = indent): readonly string[] {
+  const width = screen.width;
+  if (width === undefined) return [first + text];
   const lines: string[] = [];
-  let current = '';
-  for (const word of text.split(' ')) {
-    let rest = current === '' || current === indent ? word : ` ${word}`;
-    if (cells(current) + cells(rest) > screen.width && current.trim() !== '') {
-      lines.push(current);
-      current = indent;
-      rest = word;
+  let current = first;
+  let empty = true;
+  const end = (): void => {
+    lines.push(current.trimEnd());
+    current = indent;
+    empty = true;
+  };
+  for (const word of text.split(/(?<= )/)) {
+    if (!empty && cells(current) + cells(word.trimEnd()) > width) end();
+    for (const char of cells(current) + cells(word.trimEnd()) > width ? word : [word]) {
+      if (!empty && cells(current) + cells(char.trimEnd()) > width) end();
+      current += char;
+      empty = false;
     }
-    while (cells(current) + cells(rest) > screen.width) {
-      const part = shorten(rest, screen.width - cells(current) + 1).slice(0, -1);
-      lines.push(current + part);
-      current = indent;
-      rest = rest.slice(part.length);
-    }
-    current += rest;
   }
-  return [...lines, current];
+  end();
+  return lines;
 }
 
 /** Time (µs since 1970) as ISO 8601 in UTC, as every option takes it. */
@@ -119,3 +123,6 @@ export function duration(micros: number): string {
   const ms = micros / 1000;
   return ms < 10_000 ? `${ms.toFixed(ms < 10 ? 1 : 0)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
+
+/** `1 step`, `2 steps`. */
+export const plural = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;

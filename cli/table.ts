@@ -1,4 +1,4 @@
-import { cells, clock, day, iso, line, type Piece, pad, type Screen, type Style, shorten } from './screen.ts';
+import { cells, clock, day, iso, line, type Piece, type Screen, type Style, shorten } from './screen.ts';
 
 export interface Column<Row> {
   readonly title: string;
@@ -34,10 +34,9 @@ export function table<Row>(
   const row = (pieces: readonly Piece[]) => line({ ...screen, width: undefined }, ...pieces);
   const cell = (text: string, i: number, style?: Style): Piece[] => {
     const width = widths[i] ?? 0;
-    const last = i === kept.length - 1;
     const shortened = shorten(text, width);
-    const padded = last ? shortened : pad(shortened, width + GAP);
-    return [style === undefined ? padded : { text: padded, style }];
+    const gap = i === kept.length - 1 ? '' : ' '.repeat(width + GAP - cells(shortened));
+    return [style === undefined ? shortened : { text: shortened, style }, gap];
   };
   const headings = rows.map((one) => heading?.(one));
   const above = (at: number): string[] => {
