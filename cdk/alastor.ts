@@ -55,7 +55,8 @@ export class Alastor extends Auditor {
     const { monitoring = true } = props;
     if (monitoring !== false) {
       const { stitcher, query } = this;
-      const watched = { installation: installationName(this), store, stitcher, query, others: { inventory, witness } };
+      const own = { stitcher, query, others: { inventory, witness }, witnessDeadLetters: witness?.deadLetters };
+      const watched = { installation: installationName(this), store, ...own };
       new Monitoring(this, 'Monitoring', watched, monitoring === true ? {} : monitoring, props.alarmTopic);
     }
     shareBucket(this, this.bucket, props);

@@ -41,8 +41,10 @@ export const linksTable = { partitionKey: 'key', sortKey: 'place', ttl: 'expires
 /** How many partitions one hour's list is spread over: 4 take about 4,000 new requests a second. */
 export const listSpread = 4;
 
-/** Environment of the stitcher and the query function. */
+/** Environment of Alastor's own functions. */
 export const environment = {
+  /** Which of them it is: its folder in `functions/`. */
+  part: 'ALASTOR_PART',
   shards: 'ALASTOR_SHARDS_TABLE',
   links: 'ALASTOR_LINKS_TABLE',
   bucket: 'ALASTOR_BUCKET',
