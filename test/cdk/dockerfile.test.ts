@@ -83,7 +83,6 @@ const CASES: Readonly<Record<string, readonly string[]>> = {
   'an entrypoint leaves the command of its own stage': [`FROM ${BASE}`, 'CMD ["a.b"]', 'ENTRYPOINT ["/my"]'],
   'commands in shell form': [`FROM python:3.13`, 'CMD python3 app.py --port $PORT'],
   'an entrypoint in shell form': [`FROM ${BASE}`, 'ENTRYPOINT exec /my "$0"', 'CMD ["a"]'],
-  'another shell': [`FROM python:3.13`, 'SHELL ["/bin/bash", "-c"]', 'CMD python3 app.py'],
   'what is said twice': [`FROM ${BASE}`, 'CMD ["a.b"]', 'cmd [ "c.d" ]', 'ENTRYPOINT ["/x"]', 'entrypoint []'],
   'the command of a base': ['FROM docker.io/library/python:3.13', 'COPY one.py /srv/'],
 };
@@ -128,6 +127,12 @@ describe('a Dockerfile', () => {
       'CMD ["a.b"]',
     ]);
     expect(needsNode).toBe(false);
+  });
+
+  it('may name another shell for its commands, as Docker has it (buildah does not)', () => {
+    expect(wrap(['FROM python:3.13', 'SHELL ["/bin/bash", "-c"]', 'CMD python3 app.py'])).toContain(
+      'CMD ["/bin/bash","-c","python3 app.py"]',
+    );
   });
 
   it('goes on from the stage that is asked for', () => {
