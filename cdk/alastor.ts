@@ -1,4 +1,3 @@
-import { CfnOutput } from 'aws-cdk-lib';
 import type { HttpApi } from 'aws-cdk-lib/aws-apigatewayv2';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
@@ -6,8 +5,12 @@ import type { Construct } from 'constructs';
 import { Auditor } from './auditor.ts';
 import { EvidenceStore } from './evidence.ts';
 import { Inventory } from './inventory.ts';
+import { Monitoring } from './monitoring.ts';
+import { installationName } from './own-function.ts';
 import { type AlastorProps, readProps } from './props.ts';
 import { QueryApi, QueryFunction } from './query.ts';
+import { AlastorReference, type AlastorReferenceProps } from './reference.ts';
+import { shareBucket } from './sharing.ts';
 import { Stitcher, stitcherTimeout } from './stitcher.ts';
 import { PlatformWitness, WitnessFunction } from './witness.ts';
 
@@ -24,11 +27,13 @@ import { PlatformWitness, WitnessFunction } from './witness.ts';
 export class Alastor extends Auditor {
   /** Holds the segments, and shards too large for a table. */
   readonly bucket: Bucket;
+  readonly evidenceKeyArn: string | undefined;
+  readonly qualified = false;
   readonly stitcher: LambdaFunction;
   readonly query: LambdaFunction;
   /** Answers questions about the graph. */
   readonly api: HttpApi;
-  /** Takes what the platform says of audited functions; undefined without the prop `witness`. */
+  /** Takes what the platform says of audited functions; undefined with `witness: false`. */
   readonly witness: PlatformWitness | undefined;
 
   /** @throws Error naming the prop when one is out of its bounds. */
@@ -37,22 +42,31 @@ export class Alastor extends Auditor {
     const settings = readProps(this.node.path, props);
     const store = new EvidenceStore(this, 'Evidence', settings, stitcherTimeout);
     this.bucket = store.bucket;
+    this.evidenceKeyArn = store.key?.keyArn;
     this.stitcher = new Stitcher(this, 'Stitcher', store, settings);
     this.query = new QueryFunction(this, 'Query', store);
     this.api = new QueryApi(this, 'Api', this.query, props.queryAuthorizer);
-    if (props.witness === true) {
-      this.witness = new PlatformWitness(this, 'Witnesses', new WitnessFunction(this, 'Witness', store, settings));
+    const witness = props.witness === false ? undefined : new WitnessFunction(this, 'Witness', store, settings);
+    if (witness !== undefined) {
+      witness.tellLossesTo(this.query);
+      this.witness = new PlatformWitness(this, 'Witnesses', witness, { demanded: props.witness === true });
     }
-    if (props.inventory === true) new Inventory(this, 'Inventory', store, settings);
+    const inventory = props.inventory === false ? undefined : new Inventory(this, 'Inventory', store, settings);
+    const { monitoring = true } = props;
+    if (monitoring !== false) {
+      const { stitcher, query } = this;
+      const watched = { installation: installationName(this), store, stitcher, query, others: { inventory, witness } };
+      new Monitoring(this, 'Monitoring', watched, monitoring === true ? {} : monitoring, props.alarmTopic);
+    }
+    shareBucket(this, this.bucket, props);
     this.output('QueryUrl', this.api.apiEndpoint, 'Address of the query API of Alastor');
     this.output('EvidenceBucket', this.bucket.bucketName, 'Bucket with the segments that Alastor recorded');
     this.output('StitcherQueueUrl', store.queue.queueUrl, 'Queue that tells the stitcher of segments (alastor restitch)');
     this.output('DeadLettersUrl', store.deadLetters.queueUrl, 'Queue of what the stitcher gave up on (alastor redrive)');
   }
 
-  /** Outputs get names that a script can rely on, without the hash that CDK appends. */
-  private output(name: string, value: string, description: string): void {
-    const output = new CfnOutput(this, name, { value, description });
-    output.overrideLogicalId(`${this.node.id}${name}`.replace(/[^A-Za-z0-9]/g, ''));
+  /** Where functions of other stacks, accounts and regions put their evidence: docs/install.md. */
+  static fromReference(scope: Construct, id: string, props: AlastorReferenceProps): AlastorReference {
+    return new AlastorReference(scope, id, props);
   }
 }

@@ -5,10 +5,11 @@ import type { Witness } from './testimony.ts';
 
 /**
  * `silenced`: a witness reports an invocation that no instance recorded. `records`: numbers missing between two segments.
+ * `unrecorded`: the platform started an instance in which the recorder did not come up. `witness`: what a witness said was lost.
  * `unexplained`: nothing that is configured explains what invoked the function. `unaudited`: a function without the layer.
  * `chain`: a segment does not follow on the one before. `gap`: the instance itself says that something is lost.
  */
-export type GapKind = 'silenced' | 'unexplained' | 'unaudited' | 'records' | 'chain' | 'gap';
+export type GapKind = 'silenced' | 'unrecorded' | 'unexplained' | 'unaudited' | 'witness' | 'records' | 'chain' | 'gap';
 
 export interface Gap {
   readonly kind: GapKind;
@@ -21,7 +22,7 @@ export interface Gap {
   /** First and last seq: missing, or of the segment that does not follow. */
   readonly from?: number;
   readonly to?: number;
-  /** Of kind `gap`; `why` also of kind `unexplained`: what the request says invoked it. */
+  /** Of kind `gap`; `why` also of `unexplained` (what the request says invoked it), `unrecorded` and `witness`. */
   readonly node?: NodeId;
   readonly why?: string;
   readonly lost?: number;

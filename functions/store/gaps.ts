@@ -1,5 +1,6 @@
 /** All gaps, whoever noticed them, hour by hour and page by page. */
 import type { GraphSource } from '../graph/source.ts';
+import type { Store } from './connect.ts';
 import type { Gap, GapKind } from './gap.ts';
 import { holesIn } from './holes.ts';
 import type { Inventory, SeenFunction } from './inventory.ts';
@@ -8,6 +9,8 @@ import { hourOf } from './rows.ts';
 import { listSpread } from './schema.ts';
 import { Silenced } from './silenced.ts';
 import { type Invoked, unexplained } from './unexplained.ts';
+import { unrecorded } from './unrecorded.ts';
+import { type DeadLetters, witnessLosses } from './witness-losses.ts';
 import type { Witnesses } from './witnesses.ts';
 
 export interface GapQuery {
@@ -37,6 +40,8 @@ export interface GapPage {
 const MAX_LOOKED_AT = 10_000;
 /** A read counts as so many rows at least, so that a page is bounded also where lists are short or empty. */
 const READ_COST = 25;
+/** Rows of an instance in the platform's log: its own, and one for each of its extensions. */
+const ROWS_EACH = 3;
 interface Unit {
   /** Sorts by hour; within it segments come first. */
   readonly name: string;
@@ -48,9 +53,14 @@ export class Gaps {
   readonly #lists: Lists;
   readonly #witnesses: Witnesses;
   readonly #inventory: Inventory;
+  readonly #deadLetters: DeadLetters;
 
-  constructor(source: GraphSource, lists: Lists, witnesses: Witnesses, inventory: Inventory) {
+  constructor(
+    source: GraphSource,
+    { lists, witnesses, inventory, deadLetters }: Pick<Store, 'lists' | 'witnesses' | 'inventory' | 'deadLetters'>,
+  ) {
     this.#inventory = inventory;
+    this.#deadLetters = deadLetters;
     this.#source = source;
     this.#lists = lists;
     this.#witnesses = witnesses;
@@ -87,6 +97,13 @@ export class Gaps {
       // First of all, whatever the hour.
       units.push({ name: '9999-12-31T23#f#', read: async () => ({ gaps, looked: gaps.length }) });
     }
+    if (kinds.has('witness') && fn === undefined) {
+      const read = async () => {
+        const lost = await witnessLosses(this.#witnesses, this.#deadLetters, since, now);
+        return { gaps: lost.map((one): Gap => ({ kind: 'witness', ...one })), looked: lost.length };
+      };
+      units.push({ name: '9999-12-31T23#l#', read });
+    }
     if (kinds.has('unexplained') || kinds.has('records') || kinds.has('chain') || kinds.has('gap')) {
       const from = { source: this.#source, lists: this.#lists };
       for (const name of await this.#lists.names(first, last)) {
@@ -96,8 +113,20 @@ export class Gaps {
         });
       }
     }
+    const silenced = new Silenced(this.#source, this.#lists, this.#witnesses);
+    if (kinds.has('unrecorded')) {
+      for (const of of await this.#witnesses.instanceDays(first.slice(0, 10), last.slice(0, 10))) {
+        if (fn !== undefined && fn !== of.fn) continue;
+        const read = async (place: string) => {
+          const { found, next } = await this.#witnesses.instancesOn(of, place, limit * ROWS_EACH);
+          const due = found.filter(({ received }) => received <= now - grace);
+          const gaps = await unrecorded(due, of.fn, silenced);
+          return { gaps, looked: found.length * ROWS_EACH, ...(next === undefined ? {} : { next }) };
+        };
+        units.push({ name: `${of.day}T23#i#${of.fn}`, read });
+      }
+    }
     if (kinds.has('silenced')) {
-      const silenced = new Silenced(this.#source, this.#lists, this.#witnesses);
       for (const list of await this.#witnesses.lists(first, last)) {
         if (fn !== undefined && fn !== list.fn) continue;
         for (let spread = 0; spread < listSpread; spread++) {

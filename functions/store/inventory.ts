@@ -27,6 +27,9 @@ export interface ConfiguredFunction {
   /** Whether Alastor's layer is attached and started. */
   readonly audited: boolean;
   readonly sources: readonly ExpectedSource[];
+  /** µs: when it was first seen (0: at the first look of all), and when it was last seen audited. */
+  readonly since?: number;
+  readonly auditedAt?: number;
 }
 
 export type SeenFunction = ConfiguredFunction & { readonly seen: number };

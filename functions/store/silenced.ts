@@ -15,6 +15,7 @@ const MAX_RECORDED = 20_000;
 const STREAM_ROWS = 500;
 /** Claims of a request's id that are looked at; every function has its turn. */
 const MAX_CLAIMS = 50;
+const HOUR = 3_600_000_000;
 
 /** Looks for them; one object for one question, because it keeps what it read. */
 export class Silenced {
@@ -71,6 +72,15 @@ export class Silenced {
     });
   }
 
+  /** Which instance wrote to a log stream, by its requests of the hour in which it began and the next. */
+  async recordedIn(stream: string, fn: string, began: number): Promise<InstanceId | undefined> {
+    for (const hour of [hourOf(began), hourOf(began + HOUR)]) {
+      const found = await this.#instanceOf(stream, { hour, fn }, await this.#recorded.around(hour));
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
   /** Which instance wrote to a log stream, by the first requests of the hour that were recorded: they lie in all parts of the list. */
   async #instanceOf(
     stream: string,
@@ -99,7 +109,7 @@ class Recorded {
 
   /** `<function>\n<request>` to the instance, of the hour and the one after: instance and platform have their own clocks. */
   async around(hour: string): Promise<ReadonlyMap<string, InstanceId>> {
-    const next = hourOf((Date.parse(`${hour}:00:00Z`) + 3_600_000) * 1000);
+    const next = hourOf(Date.parse(`${hour}:00:00Z`) * 1000 + HOUR);
     const [own, later] = await Promise.all([this.#of(hour), this.#of(next)]);
     return new Map([...own, ...later]);
   }

@@ -48,7 +48,7 @@ beforeAll(async () => {
   const api = new HttpApi(stack, 'Api');
   api.addRoutes({ path: '/call', integration: new HttpLambdaIntegration('Call', caller) });
   new CfnOutput(stack, 'ApiUrl', { value: api.apiEndpoint });
-  new Alastor(stack, 'Alastor', { inventory: true }).audit([worker, caller]);
+  new Alastor(stack, 'Alastor').audit([worker, caller]);
   app.synth();
   engine = await startEngine({ assembly: join(folder, 'cdk.out'), log: (line) => log.push(line) });
   const { endpoint, region } = engine;

@@ -214,6 +214,9 @@ export class Instance {
       outcome = await this.#until(() => this.#runtime.waiting && this.#extensions.allWaiting(), deadline);
     }
     this.#platform.initDone(phase, outcome === 'ok' ? 'success' : outcome === 'timeout' ? 'timeout' : 'error');
+    this.#platform.extensions(
+      this.#extensions.registered.map(({ name, waiting, events }) => ({ name, ready: waiting !== undefined, events })),
+    );
     this.#initialized = outcome === 'ok';
     this.#extensions.open = false;
     this.#telemetry.closeSubscriptions();

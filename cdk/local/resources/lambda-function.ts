@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { functionImage } from '../image/function-image.ts';
+import { accessKeyId } from '../lambda/environment.ts';
 import type { FunctionSpec } from '../lambda/types.ts';
 import { codeDirectory, inlineDirectory } from '../template/code.ts';
 import { TemplateError } from '../template/problem.ts';
 import { number, object, type Resource, type ResourceType, text } from '../template/resource-type.ts';
-import { DESCRIPTION, ENCRYPTION, NO_AUTHORISATION, NO_NETWORKS, NO_TRACING, TAGS } from './reasons.ts';
+import { DESCRIPTION, ENCRYPTION, NO_NETWORKS, NO_TRACING, TAGS } from './reasons.ts';
 
 /** Defaults of Lambda. */
 const DEFAULT_MEMORY_MB = 128;
@@ -61,7 +62,7 @@ export const lambdaFunction: ResourceType = {
     PackageType: true,
     ImageConfig: { Command: true, EntryPoint: true, WorkingDirectory: true },
     DeadLetterConfig: { TargetArn: true },
-    Role: NO_AUTHORISATION,
+    Role: true,
     Architectures: 'functions run on the processor that is there',
     Description: DESCRIPTION,
     Tags: TAGS,
@@ -101,6 +102,7 @@ export const lambdaFunction: ResourceType = {
       ...(reserved === undefined ? {} : { reservedConcurrency: Number(reserved) }),
       ...(properties.EphemeralStorage === undefined ? {} : { ephemeralMb: Number(object(properties.EphemeralStorage).Size) }),
     });
+    services.iam.open(accessKeyId(arn), String(properties.Role ?? ''), name);
     services.topology.functions.push({
       ...{ FunctionName: name, FunctionArn: arn },
       ...(image === undefined ? { PackageType: 'Zip', Runtime: runtime, Handler: handler } : { PackageType: 'Image' }),
