@@ -78,11 +78,12 @@ function toldWith(steps: readonly Step[], children: Children, i: number): number
   }
 }
 
-/** A child that took nothing in from anywhere, and whose own children did not either. */
+/** A child that made no call and was given no file by others, and whose own children neither. */
 function isMinor(steps: readonly Step[], children: Children, i: number): boolean {
   return (children.get(i) ?? []).every((child) => {
     const { kind, via, role } = steps[child] ?? {};
-    return role === 'touched' || (kind === 'process' && via === 'exit' && isMinor(steps, children, child));
+    if (kind === 'process') return via === 'exit' && isMinor(steps, children, child);
+    return kind === 'file' && role === 'touched';
   });
 }
 
