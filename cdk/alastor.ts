@@ -26,6 +26,7 @@ export class Alastor extends Auditor {
   /** Holds the segments, and shards too large for a table. */
   readonly bucket: Bucket;
   readonly qualified = false;
+  readonly evidenceKeyArn: string | undefined;
   readonly stitcher: LambdaFunction;
   readonly query: LambdaFunction;
   /** Answers questions about the graph. */
@@ -39,6 +40,7 @@ export class Alastor extends Auditor {
     const settings = readProps(this.node.path, props);
     const store = new EvidenceStore(this, 'Evidence', settings, stitcherTimeout);
     this.bucket = store.bucket;
+    this.evidenceKeyArn = store.key?.keyArn;
     this.stitcher = new Stitcher(this, 'Stitcher', store, settings);
     this.query = new QueryFunction(this, 'Query', store);
     this.api = new QueryApi(this, 'Api', this.query, props.queryAuthorizer);
@@ -48,9 +50,10 @@ export class Alastor extends Auditor {
       this.witness = new PlatformWitness(this, 'Witnesses', hearer, { demanded: props.witness === true });
     }
     if (props.inventory !== false) new Inventory(this, 'Inventory', store, settings);
-    shareBucket(this, this.bucket, props);
+    shareBucket(this, this.bucket, store.key, props);
     this.output('QueryUrl', this.api.apiEndpoint, 'Address of the query API of Alastor');
     this.output('EvidenceBucket', this.bucket.bucketName, 'Bucket with the segments that Alastor recorded');
+    if (store.key !== undefined) this.output('EvidenceKey', store.key.keyArn, 'Key that this bucket is encrypted with');
     this.output('StitcherQueueUrl', store.queue.queueUrl, 'Queue that tells the stitcher of segments (alastor restitch)');
     this.output('DeadLettersUrl', store.deadLetters.queueUrl, 'Queue of what the stitcher gave up on (alastor redrive)');
   }

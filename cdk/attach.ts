@@ -13,6 +13,7 @@ import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { Node } from 'constructs';
 import { segmentPrefix } from '../functions/store/schema.ts';
 import { checkSettings, settingOf } from '../layers/settings.ts';
+import { throughS3 } from './evidence-key.ts';
 import type { LayerVariant } from './layer.ts';
 import { limitExceeded } from './obstacle.ts';
 import { layerSize, unpackedLimit, unpackedSize } from './unpacked-size.ts';
@@ -24,6 +25,8 @@ export interface AuditTarget {
   readonly bucket: Pick<IBucket, 'bucketName' | 'arnForObjects'>;
   /** Whether functions are recorded as `<account>.<region>.<name>`. */
   readonly qualified: boolean;
+  /** ARN of the key that the bucket is encrypted with; undefined: S3's own. */
+  readonly evidenceKeyArn: string | undefined;
   /** Hears what the platform says of audited functions. */
   readonly witness: { hear(fn: LambdaFunction): void } | undefined;
   /** The layer for a kind of runtime and a processor. @throws Error saying what to run when it has not been built */
@@ -99,11 +102,12 @@ function qualifierOf(fn: LambdaFunction): string {
   return `${account}.${region}.`;
 }
 
-/** What an audited function may do: put segments under its own name. */
-function shipStatements({ bucket, qualified }: AuditTarget, fn: LambdaFunction): PolicyStatement[] {
+/** What an audited function may do: put segments under its own name, and have S3 encrypt them. It can decrypt nothing. */
+function shipStatements({ bucket, qualified, evidenceKeyArn }: AuditTarget, fn: LambdaFunction): PolicyStatement[] {
   const name = `${qualified ? qualifierOf(fn) : ''}${fn.functionName}`;
   const resources = [bucket.arnForObjects(`${segmentPrefix}${name}/*`)];
-  return [new PolicyStatement({ effect: Effect.ALLOW, actions: ['s3:PutObject'], resources })];
+  const put = new PolicyStatement({ effect: Effect.ALLOW, actions: ['s3:PutObject'], resources });
+  return evidenceKeyArn === undefined ? [put] : [put, throughS3(fn, evidenceKeyArn, 'kms:GenerateDataKey')];
 }
 
 /** @throws Error for a variable that looks like a setting and is none, or has a value that the instance would not accept. */

@@ -16,6 +16,7 @@ export abstract class Auditor extends Construct implements AuditTarget {
   /** Where audited functions put their segments. */
   abstract readonly bucket: AuditTarget['bucket'];
   abstract readonly qualified: boolean;
+  abstract readonly evidenceKeyArn: AuditTarget['evidenceKeyArn'];
   /** Hears what the platform says of audited functions; undefined when nobody does. */
   abstract readonly witness: AuditTarget['witness'];
   private readonly layerDirectory: string;

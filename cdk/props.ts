@@ -1,5 +1,7 @@
 import { type Duration, RemovalPolicy, Token } from 'aws-cdk-lib';
 import type { IHttpRouteAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2';
+import type { IPrincipal } from 'aws-cdk-lib/aws-iam';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { type AuditSettings, settingsEnvironment } from '../layers/settings.ts';
 import { checkSharing, type SharingProps } from './sharing.ts';
 
@@ -40,6 +42,28 @@ export interface AlastorProps extends AuditProps, SharingProps {
   readonly retention?: Duration;
 
   /**
+   * How the retention of evidence is held: nobody deletes or replaces a segment before it is over. `governance`: but who has the
+   * permission `s3:BypassGovernanceRetention`. `compliance`: not even the account's root user; it cannot be taken back or
+   * shortened, and the bucket cannot be deleted until the last segment's time is over.
+   * @default governance
+   */
+  readonly objectLock?: 'governance' | 'compliance';
+
+  /**
+   * What the evidence bucket is encrypted with. `false`: S3's own key, which costs nothing, and which everybody who may read the
+   * bucket can read with. A key of your own needs the statements that docs/security.md lists.
+   * @default a key of Alastor's own, 1 $ a month, with which only its functions and `auditors` can decrypt
+   */
+  readonly encryptionKey?: IKey | false;
+
+  /**
+   * Who besides Alastor's functions may read segments themselves, for `alastor verify`: roles or users. The query API needs none
+   * of this.
+   * @default nobody
+   */
+  readonly auditors?: readonly IPrincipal[];
+
+  /**
    * How many stitchers may run at the same time: 2 to 1000, the bounds that Lambda sets for a queue's concurrency.
    * @default 10
    */
@@ -73,6 +97,10 @@ export interface AlastorSettings {
   readonly removalPolicy: RemovalPolicy;
   readonly retentionDays: number;
   readonly stitcherConcurrency: number;
+  readonly objectLock: 'governance' | 'compliance';
+  /** undefined: one is made. */
+  readonly encryptionKey: IKey | false | undefined;
+  readonly auditors: readonly IPrincipal[];
 }
 
 /** @throws Error naming the construct (`path`), the prop and what it may be. */
@@ -89,7 +117,11 @@ export function readProps(path: string, props: AlastorProps): AlastorSettings {
   }
   const retentionDays = retention === undefined ? 90 : retention.toDays({ integral: false });
   if (!isWholeFrom(1, 3650, retentionDays)) throw bad('retention', 'whole days from 1 to 3650', retention?.toHumanString());
-  return { removalPolicy, retentionDays, stitcherConcurrency };
+  const { objectLock = 'governance', encryptionKey, auditors = [] } = props;
+  if (objectLock !== 'governance' && objectLock !== 'compliance') {
+    throw bad('objectLock', "'governance' or 'compliance'", objectLock);
+  }
+  return { removalPolicy, retentionDays, stitcherConcurrency, objectLock, encryptionKey, auditors };
 }
 
 /**

@@ -4,21 +4,16 @@ import { HttpIamAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
-import { segmentPrefix, spillPrefix } from '../functions/store/schema.ts';
 import type { EvidenceStore } from './evidence.ts';
 import { OwnFunction } from './own-function.ts';
+import { letQuery } from './permissions.ts';
 
 /** Answers questions about the graph; changes nothing. */
 export class QueryFunction extends OwnFunction {
   constructor(scope: Construct, id: string, store: EvidenceStore) {
     // An HTTP API waits 30 s at most.
     super(scope, id, { folder: 'query', store, timeout: Duration.seconds(29) });
-    const { bucket, shards, links } = store;
-    bucket.grantRead(this, `${spillPrefix}*`);
-    // Raw records, when somebody asks for the evidence itself.
-    bucket.grantRead(this, `${segmentPrefix}*`);
-    shards.grantReadData(this);
-    links.grantReadData(this);
+    letQuery(this, store);
   }
 }
 

@@ -1,9 +1,10 @@
 import { Duration } from 'aws-cdk-lib';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import type { Construct } from 'constructs';
-import { environment, segmentPrefix, spillPrefix } from '../functions/store/schema.ts';
+import { environment } from '../functions/store/schema.ts';
 import type { EvidenceStore } from './evidence.ts';
 import { OwnFunction } from './own-function.ts';
+import { letStitch } from './permissions.ts';
 import type { AlastorSettings } from './props.ts';
 
 export const stitcherTimeout = Duration.seconds(60);
@@ -13,13 +14,9 @@ export class Stitcher extends OwnFunction {
   constructor(scope: Construct, id: string, store: EvidenceStore, { retentionDays, stitcherConcurrency }: AlastorSettings) {
     const variables = { [environment.retentionDays]: String(retentionDays) };
     super(scope, id, { folder: 'stitcher', store, timeout: stitcherTimeout, variables });
-    const { bucket, queue, shards, links } = store;
-    bucket.grantRead(this, `${segmentPrefix}*`);
-    bucket.grantPut(this, `${spillPrefix}*`);
-    shards.grantReadWriteData(this);
-    links.grantReadWriteData(this);
+    letStitch(this, store);
     this.addEventSource(
-      new SqsEventSource(queue, { batchSize: 10, reportBatchItemFailures: true, maxConcurrency: stitcherConcurrency }),
+      new SqsEventSource(store.queue, { batchSize: 10, reportBatchItemFailures: true, maxConcurrency: stitcherConcurrency }),
     );
   }
 }

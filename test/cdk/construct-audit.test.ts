@@ -65,6 +65,12 @@ describe('audit', () => {
               ],
             },
           },
+          {
+            Effect: 'Allow',
+            Action: 'kms:GenerateDataKey',
+            Resource: { 'Fn::GetAtt': [Match.stringLikeRegexp('^AlastorEvidenceKey'), 'Arn'] },
+            Condition: { StringEquals: { 'kms:ViaService': Match.anyValue() } },
+          },
         ],
       },
     });

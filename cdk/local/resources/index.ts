@@ -11,6 +11,7 @@ import { globalTable } from './dynamodb-globaltable.ts';
 import { table } from './dynamodb-table.ts';
 import { eventBus } from './events-eventbus.ts';
 import { rule } from './events-rule.ts';
+import { bucketPolicy, key, managedPolicy, policy, role } from './iam.ts';
 import { alias } from './lambda-alias.ts';
 import { eventInvokeConfig } from './lambda-eventinvokeconfig.ts';
 import { eventSourceMapping } from './lambda-eventsourcemapping.ts';
@@ -57,6 +58,11 @@ const TYPES: readonly ResourceType[] = [
   topic,
   queue,
   parameter,
+  role,
+  policy,
+  managedPolicy,
+  key,
+  bucketPolicy,
 ];
 
 /** Every resource type that the engine creates, by its CloudFormation name. */

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
+import { accessKeyId } from '../lambda/environment.ts';
 import { codeDirectory, inlineDirectory } from '../template/code.ts';
 import { TemplateError } from '../template/problem.ts';
 import { number, object, type Resource, type ResourceType, text } from '../template/resource-type.ts';
-import { DESCRIPTION, ENCRYPTION, NO_AUTHORISATION, NO_NETWORKS, NO_TRACING, TAGS } from './reasons.ts';
+import { DESCRIPTION, ENCRYPTION, NO_NETWORKS, NO_TRACING, TAGS } from './reasons.ts';
 
 /** Defaults of Lambda. */
 const DEFAULT_MEMORY_MB = 128;
@@ -52,7 +53,7 @@ export const lambdaFunction: ResourceType = {
     EphemeralStorage: { Size: true },
     PackageType: true,
     DeadLetterConfig: { TargetArn: true },
-    Role: NO_AUTHORISATION,
+    Role: true,
     Architectures: 'functions run on the processor that is there',
     Description: DESCRIPTION,
     Tags: TAGS,
@@ -93,6 +94,7 @@ export const lambdaFunction: ResourceType = {
       ...(reserved === undefined ? {} : { reservedConcurrency: Number(reserved) }),
       ...(properties.EphemeralStorage === undefined ? {} : { ephemeralMb: Number(object(properties.EphemeralStorage).Size) }),
     });
+    services.iam.open(accessKeyId(arn), String(properties.Role ?? ''), name);
     services.topology.functions.push({
       ...{ FunctionName: name, FunctionArn: arn, Runtime: text(resource, 'Runtime'), Handler: text(resource, 'Handler') },
       ...{ Role: String(properties.Role ?? ''), LastModified: new Date().toISOString().replace('Z', '+0000') },

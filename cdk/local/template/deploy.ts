@@ -76,7 +76,8 @@ export async function deploy(
     const where = location(stack, logicalId, source);
     if (source.Condition !== undefined && !resolver.condition(source.Condition, where)) continue;
     const name = (given: unknown, maxLength?: number) => physicalName(stack, logicalId, given, maxLength);
-    const ignored = ignoredResource(source.Type, () => name(undefined), services.env);
+    const known = RESOURCE_TYPES.has(source.Type);
+    const ignored = known ? null : ignoredResource(source.Type, () => name(undefined), services.env);
     if (ignored !== null || skipped.has(logicalId)) {
       created.set(logicalId, ignored ?? providerStandIn(name(undefined), services));
       continue;

@@ -302,7 +302,7 @@ describe('alastor local', () => {
     });
     expect(await new Promise((resolve) => child.once('close', resolve))).toBe(0);
     expect(out).toContain('### AWS::Lambda::Function');
-    expect(out).toMatch(/\| AWS::IAM::\* \| nothing is authorised locally/);
+    expect(out).toMatch(/\| AWS::IAM::\* \| people have no accounts here/);
   }, 30_000);
 
   it.each([[[]], [['--app', 'x', '--assembly', 'y']], [['--nonsense']], [['--assembly', 'x', '--port', '70000']]])(
