@@ -41,7 +41,9 @@ async function main([name, ...rest]: readonly string[]): Promise<number> {
     if (code === undefined) process.stdout.write(helpOf(named));
     return code ?? 0;
   } catch (error) {
-    process.stderr.write(`alastor ${name}: ${safe(error instanceof Error ? error.message : String(error))}\n`);
+    const said = error instanceof Error ? error.message : String(error);
+    const lines = said.split('\n').map((line) => safe(line));
+    process.stderr.write(`alastor ${name}: ${lines.join('\n')}\n`);
     if (!(error instanceof UsageError)) return 1;
     process.stderr.write(`\n${usageOf(named)}\n\nalastor ${name} --help tells more.\n`);
     return 2;

@@ -51,6 +51,7 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: 'audit, attack and explain the sample application Hello, Retail!',
     load: () => import('./demo/command.ts'),
   },
+  completion: { summary: 'print a completion script for bash, zsh or fish', load: () => import('./completion.ts') },
 };
 
 /** The command of that name, if there is one. */

@@ -79,10 +79,8 @@ function* influenced(screen: Screen, { influences, requests }: Reuse): Iterable<
     const key = `${one.from} ${one.node}`;
     groups.set(key, [...(groups.get(key) ?? []), one]);
   }
-  yield line(screen, {
-    text: `${n} influence${n === 1 ? '' : 's'} between ${requests} requests of the instance`,
-    style: 'dim',
-  });
+  const many = `${plural(influences.length, 'influence')} between ${plural(requests, 'request')} of the instance`;
+  yield line(screen, { text: many, style: 'dim' });
   const time = (at: number): string => (screen.terminal ? clock(at) : iso(at));
   for (const [first, ...others] of groups.values()) {
     if (first === undefined) continue;

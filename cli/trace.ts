@@ -5,7 +5,7 @@ import { forest } from './forest.ts';
 import { micros } from './lists.ts';
 import { formOptions, show, warn } from './print.ts';
 import { resolve } from './resolve.ts';
-import { clock, iso, line, plural, type Screen, safe, screenOf, size, wrap } from './screen.ts';
+import { clock, iso, line, plural, type Screen, safe, screenOf, size } from './screen.ts';
 import { tree } from './tree.ts';
 import { UsageError, whole } from './usage.ts';
 
