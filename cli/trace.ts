@@ -139,8 +139,8 @@ async function reach(api: Api, query: Query, values: Asked): Promise<number> {
         plural(instances.length, 'instance'),
         plural(functions.length, 'function'),
       ].join(', ');
-      for (const one of wrap(screen, `${safe(answer.node)} may have reached: ${many}`, '  ', ''))
-        yield screen.paint('bold', one);
+      yield screen.paint('bold', safe(answer.node));
+      yield line(screen, `may have reached ${many}`);
       const order = (kind: string): number => (FIRST.includes(kind) ? FIRST.indexOf(kind) : FIRST.length);
       for (const { kind, count, nodes } of [...groups].sort((a, b) => order(a.kind) - order(b.kind))) {
         yield line(screen, { text: `${kind} (${count})`, style: 'cyan' });
