@@ -144,6 +144,9 @@ export const causesAnswer = z.object({
 const told = { steps: z.array(step), requests: z.array(involved), instances: z.array(text), reused: z.array(reused) };
 export const pathAnswer = z.object({
   ...{ node: text, label: text, ...told, frontier, boundaries: z.array(boundary), unexplained, cut },
+  acts: z
+    .array(z.object({ head: count, steps: z.array(count), at: micros, text }))
+    .describe('The same story as one would tell it: steps, by index, that belong to one act of one process'),
 });
 const item = { what: text, name: text };
 export const baselineAnswer = z.object({
