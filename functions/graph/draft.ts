@@ -225,8 +225,16 @@ export class Draft {
   /** To be called last: labels tell what the whole segment knows of a node. */
   links(): { readonly links: readonly Link[]; readonly cut: number } {
     let all: Drafted[] = [];
-    for (const { links } of this.#parts.values())
+    for (const { links } of this.#parts.values()) {
+      for (const [id, read] of links.in) {
+        const written = links.out.get(id);
+        if (written === undefined || !(read.priority === PRIORITY.file || read.priority === PRIORITY.resource)) continue;
+        // Both a cause and an effect: one entry says that the node is here, and the graph which way things flowed.
+        links.in.delete(id);
+        links.out.set(id, { ...(written.t <= read.t ? written : read), direction: 'at' });
+      }
       for (const direction of DIRECTIONS) for (const drafted of links[direction].values()) all.push(drafted);
+    }
     const cut = Math.max(0, all.length - MAX_LINKS);
     if (cut > 0) {
       const order = (a: Drafted, b: Drafted) => a.priority - b.priority || a.seq - b.seq || (a.key < b.key ? -1 : 1);
