@@ -10,7 +10,7 @@ import { INIT, linkKey, type NodeId, partitionOf } from './ids.ts';
 import { classify } from './paths.ts';
 
 /** A child known by its pid only, as its parent names it; given its full id once both ends are there (see `local.ts`). */
-export const childOf = (pid: number) => `${pid}@?` as ProcessId;
+const childOf = (pid: number) => `${pid}@?` as ProcessId;
 export const isUnnamed = (proc: ProcessId) => proc.endsWith('@?');
 
 export function observeStart(draft: Draft, record: AuditRecord & ProcessStartObservation): void {

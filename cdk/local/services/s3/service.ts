@@ -3,7 +3,9 @@ import type { Environment, Worker } from '../../environment.ts';
 import { ServiceError } from '../../http/error.ts';
 import { type Exchange, send } from '../../http/exchange.ts';
 import { element } from '../../http/xml.ts';
+import type { Iam } from '../../iam/account.ts';
 import { s3HostId, s3RequestId } from '../../ids.ts';
+import { asked, S3Authority } from './authorize.ts';
 import { createBucket, deleteBucket, getVersioning, listBuckets, putVersioning } from './buckets.ts';
 import { invalid, notHere } from './errors.ts';
 import { listObjects, listObjectsV2, listVersions } from './listing.ts';
@@ -55,8 +57,11 @@ export class S3Service implements Worker {
   readonly #uploads = new MultipartUploads();
   readonly #env: Environment;
 
-  constructor(env: Environment, deliver: Deliver, options: NotificationOptions) {
+  readonly #authority: S3Authority;
+
+  constructor(env: Environment, deliver: Deliver, iam: Iam, options: NotificationOptions) {
     this.#env = env;
+    this.#authority = new S3Authority(iam);
     this.buckets = new BucketStore(`${env.stateDir}/s3`);
     this.notifier = new Notifier(env, deliver, options);
   }
@@ -80,6 +85,8 @@ export class S3Service implements Worker {
       const virtual = hostBucket(req.headers.host ?? '');
       const path = virtual === null ? exchange.path.slice(1) : `${virtual}${exchange.path}`;
       const slash = path.indexOf('/');
+      const accessKey = exchange.scope?.accessKey ?? 'anonymous';
+      const caller = this.#authority.caller({ accessKey });
       const request: S3Request = {
         req,
         res,
@@ -88,10 +95,14 @@ export class S3Service implements Worker {
         key: slash < 0 ? '' : decodeURIComponent(path.slice(slash + 1)),
         requestId,
         hostId,
-        accessKey: exchange.scope?.accessKey ?? 'anonymous',
+        accessKey,
         buckets: this.buckets,
         notifier: this.notifier,
+        demand: (bucket, wanted) => this.#authority.check(caller, bucket.name, bucket, wanted),
+        mayList: (bucket) => this.#authority.mayList(caller, bucket),
       };
+      const bucket = this.buckets.find(request.bucketName);
+      for (const one of asked(request)) this.#authority.check(caller, request.bucketName, bucket, one);
       await this.#dispatch(request);
     } catch (cause) {
       this.#fail(exchange, cause, requestId, hostId);
