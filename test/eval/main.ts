@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Progress } from '../../cli/demo/progress.ts';
+import { Progress } from '../../cli/progress.ts';
 import { type SiteOptions, withDesk } from './desk/site.ts';
 import { WHOLE } from './desk/truth.ts';
 import { investigate, wholeGraph } from './investigate.ts';
