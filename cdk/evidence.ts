@@ -1,15 +1,20 @@
 import { Duration, type RemovalPolicy } from 'aws-cdk-lib';
 import { AttributeType, BillingMode, Table } from 'aws-cdk-lib/aws-dynamodb';
-import { BlockPublicAccess, Bucket, BucketEncryption, EventType } from 'aws-cdk-lib/aws-s3';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
+import { type Bucket, EventType } from 'aws-cdk-lib/aws-s3';
 import { SqsDestination } from 'aws-cdk-lib/aws-s3-notifications';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { linksTable, segmentPrefix, shardsTable } from '../functions/store/schema.ts';
+import { evidenceBucket } from './evidence-bucket.ts';
+import { evidenceKey } from './evidence-key.ts';
 import type { AlastorSettings } from './props.ts';
 
 /** Where evidence lies: segments in a bucket, announced by a queue; the graph made of them in two tables. */
 export class EvidenceStore extends Construct {
   readonly bucket: Bucket;
+  /** What the bucket is encrypted with; undefined: S3's own key. */
+  readonly key: IKey | undefined;
   readonly queue: Queue;
   readonly deadLetters: Queue;
   readonly shards: Table;
@@ -18,19 +23,10 @@ export class EvidenceStore extends Construct {
   /** @param stitcherTimeout bounds how long a message may be worked on. */
   constructor(scope: Construct, id: string, settings: AlastorSettings, stitcherTimeout: Duration) {
     super(scope, id);
-    const { removalPolicy, retentionDays } = settings;
+    const { removalPolicy } = settings;
 
-    this.bucket = new Bucket(this, 'Bucket', {
-      blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
-      encryption: BucketEncryption.S3_MANAGED,
-      enforceSSL: true,
-      versioned: true,
-      removalPolicy,
-      lifecycleRules: [
-        { expiration: Duration.days(retentionDays), noncurrentVersionExpiration: Duration.days(retentionDays) },
-        { abortIncompleteMultipartUploadAfter: Duration.days(1) },
-      ],
-    });
+    this.key = evidenceKey(this, settings);
+    this.bucket = evidenceBucket(this, settings, this.key);
     this.deadLetters = new Queue(this, 'DeadLetters', {
       encryption: QueueEncryption.SQS_MANAGED,
       enforceSSL: true,

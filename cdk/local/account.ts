@@ -3,6 +3,7 @@ import type { Deliver } from './delivery.ts';
 import { Destinations } from './destinations.ts';
 import { type Environment, parseArn, type Worker } from './environment.ts';
 import { functionsOf } from './functions.ts';
+import { Iam } from './iam/account.ts';
 import { LambdaService } from './lambda/index.ts';
 import { ApiGatewayService } from './services/apigateway/service.ts';
 import { DynamoDbService } from './services/dynamodb/service.ts';
@@ -55,14 +56,16 @@ export function createAccount(env: Environment, options: AccountOptions): Accoun
       onAsyncResult: (outcome) => destinations.report(outcome),
     }),
   );
+  const iam = new Iam(env.accountId, env.region, env.log);
   const sqs = new SqsService(env);
-  const dynamodb = new DynamoDbService(env);
+  const dynamodb = new DynamoDbService(env, iam);
   const events = new EventBridgeService(env, deliver);
-  const s3 = new S3Service(env, deliver, options.notifications);
+  const s3 = new S3Service(env, deliver, iam, options.notifications);
   const sns = new SnsService(env, deliver);
   const sources = new EventSources({ env, functions }, sqs, dynamodb, deliver);
   const services: Services = {
     env,
+    iam,
     functions,
     destinations,
     s3,
@@ -75,6 +78,7 @@ export function createAccount(env: Environment, options: AccountOptions): Accoun
     sources,
     topology: new Topology(env),
     layers: new Map(),
+    parameters: new Map(),
     drafts: new Map(),
   };
   const lambda: Worker = {

@@ -1,6 +1,7 @@
 import type { Destinations } from './destinations.ts';
 import type { Environment } from './environment.ts';
 import type { Functions } from './functions.ts';
+import type { Iam } from './iam/account.ts';
 import type { ApiGatewayService } from './services/apigateway/service.ts';
 import type { DynamoDbService } from './services/dynamodb/service.ts';
 import type { EventBridgeService } from './services/events/service.ts';
@@ -14,6 +15,7 @@ import type { EventSources } from './sources/event-sources.ts';
 /** All services of the account, for the resource types to create things in. */
 export interface Services {
   readonly env: Environment;
+  readonly iam: Iam;
   readonly functions: Functions;
   readonly destinations: Destinations;
   readonly s3: S3Service;
@@ -27,6 +29,8 @@ export interface Services {
   readonly topology: Topology;
   /** Directories of layer versions by their ARN. */
   readonly layers: Map<string, string>;
+  /** Values in Parameter Store by name. */
+  readonly parameters: Map<string, string>;
   /** Parts of APIs that several resources of a template share while it is created. */
   readonly drafts: Map<string, unknown>;
 }

@@ -9,9 +9,10 @@ import type { Item } from './table.ts';
 
 const DAY = 86_400_000_000;
 const HOUR = 3_600_000_000;
+const SECONDS_A_DAY = 86_400;
 
-/** One version of an object, or one item of a table: many there are, and few of them hot. */
-const SINGLE = /^resource:(?:s3:\/\/.*@|ddb:[^/]+\/)/;
+/** One version of an object, one item of a table or one state of it: many there are, and few of them hot. */
+const SINGLE = /^resource:(?:s3:\/\/.*@|ddb:[^/]+[/@])/;
 /** Keys under which everybody's rows would meet. */
 const SHARED = /^(?:host|addr|path|resource):/;
 
@@ -41,6 +42,9 @@ export const dayOf = (time: number) => iso(time, 10);
 export const hourOf = (time: number) => iso(time, 13);
 export const bucketOf = (time: number, received: number) => (isPlausible(time, received) ? dayOf(time) : ODD);
 export const listHour = (time: number, received: number) => hourOf(isPlausible(time, received) ? time : received);
+
+/** Seconds since 1970, as the tables' TTL wants them. @param received µs */
+export const expiresAfter = (received: number, days: number) => Math.trunc(received / 1_000_000) + days * SECONDS_A_DAY;
 
 export const spreadOf = (instance: InstanceId) => createHash('sha256').update(instance).digest().readUInt32BE(0) % listSpread;
 
@@ -91,7 +95,7 @@ export function readLink(item: Item, key: LinkKey): Link {
 
 /** The last part of a segment's key, which the function and instance beside it make whole again. */
 const rangeIn = (segment: string) => segment.slice(segment.lastIndexOf('/') + 1, -SUFFIX.length);
-const segmentIn = (fn: string, instance: string, of: string) => `${segmentPrefix}${fn}/${instance}/${of}${SUFFIX}`;
+export const segmentIn = (fn: string, instance: string, of: string) => `${segmentPrefix}${fn}/${instance}/${of}${SUFFIX}`;
 const SUFFIX = '.ndjson.zst';
 
 /** What the list says of a request that began in a segment. */

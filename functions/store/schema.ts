@@ -12,6 +12,8 @@
  * links: every node through which a path can leave its shard, the search index, and the lists.
  *   key                            place
  *   join:lambda:<request id>       <time>#<instance>#<req>#<node hash>#<seq>
+ *   resource:sqs:orders            ~bucket#2026-03-01T10:05#3  a shared resource was touched by a segment listed in that minute of that
+ *                                                              list: the segment's row there says when and how (`touches`)
  *   host:evil.example              ~bucket#2026-03-01          keys that everybody touches name their buckets …
  *   host:evil.example%@2026-03-01  <time>#<instance>#…         … and keep the rows there
  *   ~hours                         2026-03-01T10#3             which lists exist
@@ -27,8 +29,13 @@
  *   ~witnesses                     2026-03-01T10#<fn>          which of these lists exist
  *   join:lambda:<request id>       ~witness#cloudtrail         what CloudTrail says of the call, which may lie hours before
  *   join:apigw:<request id>        ~witness#access-log         what the API's access log says
+ *   ~instances                     2026-03-01#<function>       of which functions the platform told of instances that day
+ *   ~instances#<fn>                <log stream>                an instance as the platform's log has it
+ *   ~instances#<fn>                <log stream>#<extension>    what became of an extension of it
+ *   ~unread                        2026-03-01#<source>         how much of what witnesses said nobody could read
  *   ~inventory                     <function>                  how it is configured, as last seen
  *   ~changes                       <time>#<event id>           somebody changed a function
+ *   ~changes#<fn>                  <time>#<event id>           the same, by function
  */
 export const shardsTable = { partitionKey: 'instanceId', sortKey: 'part', ttl: 'expires' } as const;
 export const linksTable = { partitionKey: 'key', sortKey: 'place', ttl: 'expires' } as const;
@@ -36,11 +43,15 @@ export const linksTable = { partitionKey: 'key', sortKey: 'place', ttl: 'expires
 /** How many partitions one hour's list is spread over: 4 take about 4,000 new requests a second. */
 export const listSpread = 4;
 
-/** Environment of the stitcher and the query function. */
+/** Environment of Alastor's own functions. */
 export const environment = {
+  /** Which of them it is: its folder in `functions/`. */
+  part: 'ALASTOR_PART',
   shards: 'ALASTOR_SHARDS_TABLE',
   links: 'ALASTOR_LINKS_TABLE',
   bucket: 'ALASTOR_BUCKET',
+  /** Address of the queue of what the witness function could not take; of the query function. Optional. */
+  witnessDeadLetters: 'ALASTOR_WITNESS_DEAD_LETTERS',
   /** Days that rows and spilled shards are kept, default 90. Stitcher only. */
   retentionDays: 'ALASTOR_RETENTION_DAYS',
 } as const;

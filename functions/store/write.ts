@@ -7,6 +7,7 @@ import {
   bucketOf,
   bucketPlace,
   emptyPart,
+  expiresAfter,
   isSpread,
   linkItem,
   listHour,
@@ -22,10 +23,10 @@ import {
 import { spillPrefix } from './schema.ts';
 import { type Counts, countsOf, isNothing, NOTHING, plus, readCounts, sumsPlace, writeCounts } from './sums.ts';
 import type { Item, Table } from './table.ts';
+import { type Head, splitTouches, touchedIn, writeTouches } from './touches.ts';
 
 /** Items of more than 400 KB are refused; keys, summary and rounding need some room. */
 const SPILL_BYTES = 350_000;
-const SECONDS_A_DAY = 86_400;
 
 export interface Poison {
   readonly segment: string;
@@ -34,13 +35,20 @@ export interface Poison {
   readonly line?: number;
 }
 
+export interface Written {
+  /** Whether it was there before. */
+  readonly known: boolean;
+  /** Shards that were too large for a table item. */
+  readonly spills: number;
+}
+
 /** What the stitcher needs of the store. */
 export interface GraphWriter {
   /**
    * Adds what one segment says. The same segment again changes nothing; the order of segments does not matter.
    * @param again whether somebody may have got as far as writing all of it before, without counting it
    */
-  put(built: Built, digest: string, received: number, again?: boolean): Promise<void>;
+  put(built: Built, digest: string, received: number, again?: boolean): Promise<Written>;
   /** Counts what was put since the last call. Until then a segment is there, but not in the sums. */
   settle(): Promise<void>;
   /** From now on nothing is taken to be in the tables already: somebody may have emptied them. */
@@ -78,7 +86,7 @@ export class DynamoWriter implements GraphWriter {
     this.#options = options;
   }
 
-  async put(built: Built, digest: string, received: number, again = false): Promise<void> {
+  async put(built: Built, digest: string, received: number, again = false): Promise<Written> {
     const { shards, links } = this.#options;
     const { segment } = built;
     const expires = this.#expires(received);
@@ -88,15 +96,23 @@ export class DynamoWriter implements GraphWriter {
       shardItems.push({ ...place(segment.instance, emptyPart(segment)), fn: S(segment.fn), ...told, expires: N(expires) });
     const catalogue = new Map<string, Item>();
     const note = (item: Item) => catalogue.set(`${item.key?.S}\n${item.place?.S}`, item);
-    const linkItems = built.links.map((link) => {
+    const hour = listHour(built.requests[0]?.at ?? segment.from, received);
+    const head: Head = {
+      at: built.requests[0]?.at ?? segment.from,
+      list: listName(hour, segment.instance),
+      partition: built.requests[0]?.partition,
+    };
+    const { touches, others: rows } = splitTouches(built.links, head);
+    for (const item of touchedIn(touches, head)) note({ ...item, ...this.#dayExpires(hour.slice(0, 10)) });
+    const linkItems = rows.map((link) => {
       const bucket = isSpread(link.key) ? bucketOf(link.t, received) : undefined;
       if (bucket !== undefined) note({ key: S(link.key), place: S(bucketPlace(bucket)), ...this.#dayExpires(bucket) });
       return linkItem(link, bucket, expires);
     });
     const listed = built.requests.map((entry) => {
-      const hour = listHour(entry.at, received);
-      this.#noteHour(note, hour, built);
-      return requestItem(entry, hour, segment, expires);
+      const own = listHour(entry.at, received);
+      this.#noteHour(note, own, built);
+      return requestItem(entry, own, segment, expires);
     });
     const others = listed.slice(1).filter(({ place: at }) => at?.S !== listed[0]?.place?.S);
     const members: Item[] = [];
@@ -105,7 +121,6 @@ export class DynamoWriter implements GraphWriter {
       note({ ...set, expires: N(expires) });
       members.push({ ...member, expires: N(expires) });
     }
-    const hour = listHour(built.requests[0]?.at ?? segment.from, received);
     this.#noteHour(note, hour, built);
     const unseen = [...catalogue].filter(([key]) => !this.#written.has(key));
     // Shards before links: whoever follows a link must find what it leads to.
@@ -118,11 +133,12 @@ export class DynamoWriter implements GraphWriter {
       key: S(listKey(hour, segment.instance)),
       place: S(listPlace(segment.from, segment.instance, undefined, segment)),
     };
-    const head = listed[0] ?? { ...empty, fn: S(segment.fn), expires: N(expires) };
+    const row = listed[0] ?? { ...empty, fn: S(segment.fn), expires: N(expires) };
     const counts = countsOf(segment);
-    const before = await links.replace({ ...head, ...writeCounts(counts) });
+    const before = await links.replace({ ...row, ...writeCounts(counts), ...writeTouches(touches, head) });
     const known = readCounts(before);
     this.#owe(sumsPlace(hour), plus(counts, known ?? NOTHING, -1), again && known !== undefined ? 1 : 0);
+    return { known: known !== undefined, spills: shardItems.filter(({ spill }) => spill !== undefined).length };
   }
 
   async settle(): Promise<void> {
@@ -185,13 +201,13 @@ export class DynamoWriter implements GraphWriter {
   }
 
   #expires(received: number): number {
-    return Math.trunc(received / 1_000_000) + this.#options.retentionDays * SECONDS_A_DAY;
+    return expiresAfter(received, this.#options.retentionDays);
   }
 
   /** The bucket named `odd` belongs to no day and stays. */
   #dayExpires(bucket: string): Item {
-    const day = Date.parse(`${bucket}T00:00:00Z`) / 1000;
-    return Number.isNaN(day) ? {} : { expires: N(day + (this.#options.retentionDays + 2) * SECONDS_A_DAY) };
+    const day = Date.parse(`${bucket}T00:00:00Z`) * 1000;
+    return Number.isNaN(day) ? {} : { expires: N(expiresAfter(day, this.#options.retentionDays + 2)) };
   }
 }
 

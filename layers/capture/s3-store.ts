@@ -114,6 +114,8 @@ async function signed(path: string, host: string, region: string, payload: strin
     'content-type': 'application/zstd',
     host,
     'if-none-match': '*',
+    // S3 asks for a checksum where a bucket has a default retention ("PutObject", Content-MD5).
+    'x-amz-checksum-sha256': Buffer.from(payload, 'hex').toString('base64'),
     'x-amz-content-sha256': payload,
     'x-amz-date': date,
     ...(keys.sessionToken === undefined ? {} : { 'x-amz-security-token': keys.sessionToken }),

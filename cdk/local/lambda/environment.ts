@@ -65,7 +65,7 @@ export function checkEnvironment(spec: FunctionSpec): void {
 
 export function runtimeEnvironment(input: EnvironmentInput): Record<string, string> {
   const { spec, runtime } = input;
-  const managed = runtime.family !== 'provided';
+  const managed = runtime.family === 'node' || runtime.family === 'python';
   return {
     AWS_LAMBDA_FUNCTION_NAME: spec.name,
     AWS_LAMBDA_FUNCTION_VERSION: '$LATEST',
@@ -90,7 +90,9 @@ export function runtimeEnvironment(input: EnvironmentInput): Record<string, stri
     PATH: '/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin',
     LD_LIBRARY_PATH: '/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib',
     ...(managed ? { AWS_EXECUTION_ENV: `AWS_Lambda_${spec.runtime}` } : {}),
-    ...(runtime.family === 'node' && input.extraCa ? { NODE_EXTRA_CA_CERTS: '/var/runtime/ca-cert.pem' } : {}),
+    ...((runtime.family === 'node' || runtime.family === 'image') && input.extraCa
+      ? { NODE_EXTRA_CA_CERTS: '/var/runtime/ca-cert.pem' }
+      : {}),
     ...runtime.environment,
     ...spec.environment,
   };
@@ -100,14 +102,19 @@ export function extensionEnvironment(input: EnvironmentInput): Record<string, st
   return Object.fromEntries(Object.entries(runtimeEnvironment(input)).filter(([name]) => !RUNTIME_ONLY.has(name)));
 }
 
-/** Stable per function, so that a local service can tell who called. They open nothing. */
-function credentials(spec: FunctionSpec): Record<string, string> {
-  const digest = createHash('sha256').update(spec.arn).digest();
+const digestOf = (arn: string) => createHash('sha256').update(arn).digest();
+
+/** The access key of a function's role, by the function's ARN. */
+export function accessKeyId(arn: string): string {
   const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
-  const id = Array.from(digest.subarray(0, 16), (byte) => letters[byte % 32]).join('');
+  return `ASIA${Array.from(digestOf(arn).subarray(0, 16), (byte) => letters[byte % 32]).join('')}`;
+}
+
+/** Stable per function, so that a local service can tell who called. Signatures are not checked: this keeps no attacker out. */
+function credentials(spec: FunctionSpec): Record<string, string> {
   return {
-    AWS_ACCESS_KEY_ID: `ASIA${id}`,
-    AWS_SECRET_ACCESS_KEY: digest.toString('base64').slice(0, 40),
+    AWS_ACCESS_KEY_ID: accessKeyId(spec.arn),
+    AWS_SECRET_ACCESS_KEY: digestOf(spec.arn).toString('base64').slice(0, 40),
     AWS_SESSION_TOKEN: Buffer.from(`local-session:${spec.name}`).toString('base64'),
   };
 }

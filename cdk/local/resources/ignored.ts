@@ -8,16 +8,16 @@ interface IgnoredType {
   readonly attributes?: (name: string, env: { readonly region: string; readonly accountId: string }) => Record<string, string>;
 }
 
-const NO_AUTHORISATION = 'nothing is authorised locally: every function may call every service';
+const NO_AUTHORISATION = 'what roles may do is checked for S3 and DynamoDB only';
+const NO_PEOPLE = 'people have no accounts here; roles and their policies are in force';
 
 /** Resource types that are accepted without effect, and why they cannot matter on one machine. Printed in the documentation. */
 export const IGNORED_TYPES: readonly IgnoredType[] = [
   {
     type: 'AWS::IAM::*',
-    reason: NO_AUTHORISATION,
+    reason: NO_PEOPLE,
     attributes: (name, env) => ({ Arn: `arn:aws:iam::${env.accountId}:role/${name}`, RoleId: 'AROALOCALENGINE' }),
   },
-  { type: 'AWS::S3::BucketPolicy', reason: NO_AUTHORISATION },
   { type: 'AWS::SQS::QueuePolicy', reason: NO_AUTHORISATION },
   { type: 'AWS::SQS::QueueInlinePolicy', reason: NO_AUTHORISATION },
   { type: 'AWS::SNS::TopicPolicy', reason: NO_AUTHORISATION },
@@ -34,12 +34,7 @@ export const IGNORED_TYPES: readonly IgnoredType[] = [
     attributes: (name, env) => ({ Arn: `arn:aws:cloudwatch:${env.region}:${env.accountId}:alarm:${name}` }),
   },
   { type: 'AWS::CloudWatch::Dashboard', reason: 'there are no metrics locally' },
-  {
-    type: 'AWS::KMS::Key',
-    reason: 'what is at rest lies unencrypted in the state directory, which is deleted at the end',
-    attributes: (name, env) => ({ Arn: `arn:aws:kms:${env.region}:${env.accountId}:key/${name}`, KeyId: name }),
-  },
-  { type: 'AWS::KMS::Alias', reason: 'see AWS::KMS::Key' },
+  { type: 'AWS::KMS::Alias', reason: 'keys go by their ARN' },
   { type: 'AWS::ApiGateway::Account', reason: 'it only names the role for access logs' },
   {
     type: 'AWS::ApiGateway::Deployment',

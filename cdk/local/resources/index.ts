@@ -11,6 +11,7 @@ import { globalTable } from './dynamodb-globaltable.ts';
 import { table } from './dynamodb-table.ts';
 import { eventBus } from './events-eventbus.ts';
 import { rule } from './events-rule.ts';
+import { bucketPolicy, key, managedPolicy, policy, role } from './iam.ts';
 import { alias } from './lambda-alias.ts';
 import { eventInvokeConfig } from './lambda-eventinvokeconfig.ts';
 import { eventSourceMapping } from './lambda-eventsourcemapping.ts';
@@ -26,6 +27,7 @@ import { bucketNotifications } from './s3-bucketnotifications.ts';
 import { subscription } from './sns-subscription.ts';
 import { topic } from './sns-topic.ts';
 import { queue } from './sqs-queue.ts';
+import { parameter } from './ssm-parameter.ts';
 
 const TYPES: readonly ResourceType[] = [
   httpApi,
@@ -55,6 +57,12 @@ const TYPES: readonly ResourceType[] = [
   subscription,
   topic,
   queue,
+  parameter,
+  role,
+  policy,
+  managedPolicy,
+  key,
+  bucketPolicy,
 ];
 
 /** Every resource type that the engine creates, by its CloudFormation name. */

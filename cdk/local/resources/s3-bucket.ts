@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { BUCKET_NAME } from '../services/s3/buckets.ts';
 import type { NotificationConfig, NotificationTarget } from '../services/s3/notification-config.ts';
+import type { ObjectLock } from '../services/s3/store.ts';
 import { TemplateError } from '../template/problem.ts';
 import { object, objects, type ResourceType } from '../template/resource-type.ts';
-import { ENCRYPTION, NO_AUTHORISATION, NO_METRICS, SHORT_LIVED, TAGS } from './reasons.ts';
+import { NO_AUTHORISATION, NO_METRICS, SHORT_LIVED, TAGS } from './reasons.ts';
 
 /** One entry of LambdaConfigurations, QueueConfigurations or TopicConfigurations. */
 function target(entry: Record<string, unknown>, property: string): NotificationTarget {
@@ -34,6 +35,19 @@ function notifications(value: unknown): NotificationConfig | null {
 
 const FILTER = { S3Key: { Rules: [{ Name: true, Value: true }] } } as const;
 
+/** Nothing is encrypted here, but who may use the key is checked. */
+function encryptionKey(value: unknown): string | null {
+  const [rule] = objects(object(value).ServerSideEncryptionConfiguration);
+  const { KMSMasterKeyID: key } = object(rule?.ServerSideEncryptionByDefault);
+  return typeof key === 'string' && key.startsWith('arn:') ? key : null;
+}
+
+function objectLock(value: unknown): ObjectLock | null {
+  const { Mode, Days, Years } = object(object(object(value).Rule).DefaultRetention);
+  if (Mode !== 'GOVERNANCE' && Mode !== 'COMPLIANCE') return null;
+  return { mode: Mode, days: Days === undefined ? Number(Years) * 365 : Number(Days) };
+}
+
 export const bucket: ResourceType = {
   type: 'AWS::S3::Bucket',
   properties: {
@@ -46,14 +60,17 @@ export const bucket: ResourceType = {
       EventBridgeConfiguration: { EventBridgeEnabled: true },
     },
     AccessControl: NO_AUTHORISATION,
-    BucketEncryption: ENCRYPTION,
+    BucketEncryption: true,
     CorsConfiguration: 'no browser talks to the bucket locally',
     IntelligentTieringConfigurations: 'there is one kind of storage',
     LifecycleConfiguration: SHORT_LIVED,
     LoggingConfiguration: NO_METRICS,
     MetricsConfigurations: NO_METRICS,
-    ObjectLockConfiguration: SHORT_LIVED,
-    ObjectLockEnabled: SHORT_LIVED,
+    ObjectLockConfiguration: {
+      ObjectLockEnabled: true,
+      Rule: { DefaultRetention: { Mode: true, Days: true, Years: true } },
+    },
+    ObjectLockEnabled: true,
     OwnershipControls: NO_AUTHORISATION,
     PublicAccessBlockConfiguration: NO_AUTHORISATION,
     Tags: TAGS,
@@ -65,6 +82,8 @@ export const bucket: ResourceType = {
     const created = services.s3.buckets.create(name);
     const status = object(properties.VersioningConfiguration).Status;
     if (status === 'Enabled' || status === 'Suspended') created.versioning = status;
+    created.keyArn = encryptionKey(properties.BucketEncryption);
+    created.lock = objectLock(properties.ObjectLockConfiguration);
     created.notifications = notifications(properties.NotificationConfiguration);
     const domain = `${name}.s3.amazonaws.com`;
     return {

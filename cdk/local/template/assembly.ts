@@ -1,9 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 export interface Template {
   readonly Resources?: Record<string, TemplateResource>;
-  readonly Outputs?: Record<string, { readonly Value?: unknown; readonly Condition?: string }>;
+  readonly Outputs?: Record<
+    string,
+    { readonly Value?: unknown; readonly Condition?: string; readonly Export?: { readonly Name?: unknown } }
+  >;
   readonly Parameters?: Record<string, { readonly Type?: string; readonly Default?: unknown }>;
   readonly Conditions?: Record<string, unknown>;
   readonly Mappings?: Record<string, Record<string, Record<string, unknown>>>;
@@ -28,6 +31,19 @@ export interface Asset {
   readonly objectKeys: readonly string[];
 }
 
+/** A container image that a deployment would build. */
+export interface ImageAsset {
+  /** Directory that is sent to the build. */
+  readonly path: string;
+  /** The Dockerfile in it. */
+  readonly file: string;
+  readonly target: string | undefined;
+  readonly buildArgs: Readonly<Record<string, string>>;
+  /** Further directories, by name. */
+  readonly buildContexts: Readonly<Record<string, string>>;
+  readonly tags: readonly string[];
+}
+
 /** One stack of a cloud assembly, as `cdk synth` leaves it. */
 export interface StackArtifact {
   readonly id: string;
@@ -37,6 +53,7 @@ export interface StackArtifact {
   readonly accountId: string | null;
   readonly region: string | null;
   readonly assets: readonly Asset[];
+  readonly images: readonly ImageAsset[];
   readonly directory: string;
   /** Construct path by logical id. */
   readonly constructPaths: ReadonlyMap<string, string>;
@@ -62,6 +79,19 @@ interface AssetManifest {
       readonly destinations?: Record<string, { readonly objectKey?: string }>;
     }
   >;
+  readonly dockerImages?: Record<
+    string,
+    {
+      readonly source?: {
+        readonly directory?: string;
+        readonly dockerFile?: string;
+        readonly dockerBuildTarget?: string;
+        readonly dockerBuildArgs?: Record<string, string>;
+        readonly dockerBuildContexts?: Record<string, string>;
+      };
+      readonly destinations?: Record<string, { readonly imageTag?: string }>;
+    }
+  >;
 }
 
 function readJson(file: string): unknown {
@@ -85,6 +115,23 @@ function assets(directory: string, manifestFile: string): Asset[] {
   }));
 }
 
+function images(directory: string, manifestFile: string): ImageAsset[] {
+  const manifest = readJson(join(directory, manifestFile)) as AssetManifest;
+  return Object.values(manifest.dockerImages ?? {}).map(({ source = {}, destinations = {} }) => {
+    const path = join(directory, source.directory ?? '');
+    // Docker is started in the asset's directory.
+    const contexts = Object.entries(source.dockerBuildContexts ?? {}).map(([name, one]) => [name, resolve(path, one)]);
+    return {
+      path,
+      file: source.dockerFile ?? 'Dockerfile',
+      target: source.dockerBuildTarget,
+      buildArgs: source.dockerBuildArgs ?? {},
+      buildContexts: Object.fromEntries(contexts) as Record<string, string>,
+      tags: Object.values(destinations).flatMap((one) => one.imageTag ?? []),
+    };
+  });
+}
+
 function constructPaths(directory: string, artifact: Artifact): Map<string, string> {
   const file = artifact.additionalMetadataFile;
   const metadata = {
@@ -106,10 +153,10 @@ function environment(text: string | undefined): [string | null, string | null] {
 }
 
 /**
- * Loads one stack of the assembly in `directory`. Without `stack` there must be exactly one.
- * Throws when the assembly or the stack is not there, naming the stacks that are.
+ * Loads stacks of the assembly in `directory`, each after those that it depends on. Without `wanted` there must be exactly one.
+ * Throws when the assembly or a stack is not there, naming the stacks that are.
  */
-export function loadStack(directory: string, stack?: string): StackArtifact {
+export function loadStacks(directory: string, wanted: readonly string[]): readonly StackArtifact[] {
   const file = join(directory, 'manifest.json');
   if (!existsSync(file))
     throw new Error(
@@ -118,14 +165,36 @@ export function loadStack(directory: string, stack?: string): StackArtifact {
   const { artifacts = {} } = readJson(file) as { artifacts?: Record<string, Artifact> };
   const stacks = Object.entries(artifacts).filter(([, one]) => one.type === 'aws:cloudformation:stack');
   const names = stacks.map(([id, one]) => one.properties?.stackName ?? id).join(', ');
-  if (stack === undefined && stacks.length !== 1)
+  if (wanted.length === 0 && stacks.length !== 1)
     throw new Error(
-      `${directory} has ${stacks.length} stacks (${names || 'none'}); name the one to run with \`stack\` (--stack).`,
+      `${directory} has ${stacks.length} stacks (${names || 'none'}); name the one to run with \`stack\` (--stack), or several (a,b).`,
     );
-  const chosen =
-    stack === undefined ? stacks[0] : stacks.find(([id, one]) => id === stack || one.properties?.stackName === stack);
-  if (chosen === undefined) throw new Error(`${directory} has no stack ${stack}; it has ${names || 'none'}.`);
-  const [id, artifact] = chosen;
+  const isMeant =
+    ([id, one]: (typeof stacks)[number]) =>
+    (stack: string) =>
+      id === stack || one.properties?.stackName === stack;
+  for (const stack of wanted) {
+    if (!stacks.some((one) => isMeant(one)(stack)))
+      throw new Error(`${directory} has no stack ${stack}; it has ${names || 'none'}.`);
+  }
+  const chosen = stacks.filter((one) => wanted.length === 0 || wanted.some(isMeant(one)));
+  return inOrder(chosen).map(([id, artifact]) => load(directory, artifacts, id, artifact));
+}
+
+/** Each stack after those that it depends on, else as the assembly has them. */
+function inOrder(stacks: readonly [string, Artifact][]): [string, Artifact][] {
+  const done = new Map<string, Artifact>();
+  const visit = (id: string): void => {
+    const found = stacks.find(([one]) => one === id)?.[1];
+    if (found === undefined || done.has(id)) return;
+    for (const needed of found.dependencies ?? []) if (needed !== id) visit(needed);
+    done.set(id, found);
+  };
+  for (const [id] of stacks) visit(id);
+  return [...done];
+}
+
+function load(directory: string, artifacts: Readonly<Record<string, Artifact>>, id: string, artifact: Artifact): StackArtifact {
   const [accountId, region] = environment(artifact.environment);
   const manifests = (artifact.dependencies ?? []).flatMap((name) => {
     const one = artifacts[name];
@@ -138,6 +207,7 @@ export function loadStack(directory: string, stack?: string): StackArtifact {
     accountId,
     region,
     assets: manifests.flatMap((name) => assets(directory, name)),
+    images: manifests.flatMap((name) => images(directory, name)),
     directory,
     constructPaths: constructPaths(directory, artifact),
   };

@@ -11,7 +11,7 @@ import { quantile } from '../statistics.ts';
 import type { Recording } from './record.ts';
 import type { Replay } from './replay.ts';
 
-/** Messages that the queue hands over at once; see `batchSize` in cdk/alastor.ts. */
+/** Messages that the queue hands over at once; see `batchSize` in cdk/stitcher.ts. */
 const BATCH = 10;
 const QUESTIONS = 40;
 

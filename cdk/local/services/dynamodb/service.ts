@@ -2,6 +2,8 @@ import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import type { Environment, Worker } from '../../environment.ts';
 import { sendJsonError } from '../../http/error.ts';
 import { type Exchange, readBody, send } from '../../http/exchange.ts';
+import type { Iam } from '../../iam/account.ts';
+import { authorize } from './authorize.ts';
 import { type DynamoDbProcess, startDynamoDbLocal } from './process.ts';
 
 /** How DynamoDB Local calls the account and region of every table. */
@@ -31,8 +33,11 @@ export class DynamoDbService implements Worker {
   #process: Promise<DynamoDbProcess> | null = null;
   #writing = 0;
 
-  constructor(env: Environment) {
+  readonly #iam: Iam;
+
+  constructor(env: Environment, iam: Iam) {
     this.#env = env;
+    this.#iam = iam;
   }
 
   /** Starts DynamoDB Local if it does not run yet: a template without tables never pays for it. */
@@ -78,6 +83,7 @@ export class DynamoDbService implements Worker {
     if (isWrite) this.#writing++;
     try {
       const body = await readBody(exchange.req);
+      authorize(this.#iam, this.#env, exchange, body);
       const text = body.includes('arn:aws:dynamodb') ? Buffer.from(this.#toLocal(body.toString('utf8'))) : body;
       const answer = await this.#forward(target, text);
       const headers = { ...answer.headers };

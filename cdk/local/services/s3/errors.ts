@@ -10,3 +10,4 @@ export const preconditionFailed = (condition: string) =>
   new ServiceError('PreconditionFailed', `At least one of the pre-conditions you specified did not hold: ${condition}`, 412);
 export const invalid = (message: string, code = 'InvalidRequest') => new ServiceError(code, message, 400);
 export const notHere = (what: string) => new ServiceError('NotImplemented', `The local engine does not offer ${what}.`, 501);
+export const accessDenied = (why: string) => new ServiceError('AccessDenied', `Access Denied: ${why}.`, 403);

@@ -2,9 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { copyFileSync, createReadStream, openSync, type ReadStream } from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { ServiceError } from '../../http/error.ts';
 import { readBody } from '../../http/exchange.ts';
 import { children, parseXml } from '../../http/xml.ts';
-import { invalid, noSuchKey, notHere, preconditionFailed } from './errors.ts';
+import { accessDenied, invalid, noSuchKey, notHere, preconditionFailed } from './errors.ts';
 import { type ByteRange, parseRange } from './range.ts';
 import { receive } from './receive.ts';
 import {
@@ -21,6 +22,7 @@ import type { ObjectVersion } from './store.ts';
 
 export async function putObject(request: BucketRequest): Promise<void> {
   const { bucket, key, req } = request;
+  demandChecksum(request);
   const conditions = writeConditions(req);
   const body = await receive(req, bucket.dir);
   const object = bucket.commit(
@@ -38,11 +40,21 @@ export async function putObject(request: BucketRequest): Promise<void> {
   reply(request, 200, { ...versionHeaders(object), ...checksumHeaders(object) });
 }
 
+/** A bucket with a default retention takes nothing that may have been damaged on its way ("PutObject", Content-MD5). */
+function demandChecksum({ bucket, req }: BucketRequest): void {
+  if (bucket.lock === null) return;
+  const names = Object.keys(req.headers);
+  if (names.includes('content-md5') || names.includes('x-amz-trailer')) return;
+  if (names.some((name) => /^x-amz-checksum-(?!algorithm|type)/.test(name))) return;
+  throw invalid('Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters');
+}
+
 /** The version a read asks for. Throws NoSuchKey, NoSuchVersion, or 405 for a delete marker asked for by id. */
 function wanted(request: BucketRequest): ObjectVersion & { file: string } {
   const versionId = request.query.get('versionId');
   const object = request.bucket.version(request.key, versionId);
   if (object === null || object.file === null) {
+    if (!request.mayList(request.bucket)) throw accessDenied('whether there is such an object is told only to who may list');
     if (object !== null) request.res.setHeader('x-amz-delete-marker', 'true');
     throw noSuchKey(request.key);
   }
@@ -105,7 +117,9 @@ export async function getObject(request: BucketRequest, withBody: boolean): Prom
 function remove(request: BucketRequest, key: string, versionId: string | null): ObjectVersion | null {
   const { bucket } = request;
   if (versionId !== null) {
-    const removed = bucket.remove(key, versionId);
+    const bypass = header(request.req, 'x-amz-bypass-governance-retention') === 'true';
+    if (bypass) request.demand(bucket, { action: 's3:BypassGovernanceRetention', key });
+    const removed = bucket.remove(key, versionId, bypass);
     if (removed !== null) changed(request, 'ObjectRemoved:Delete', removed);
     return removed;
   }
@@ -129,19 +143,27 @@ export async function deleteObjects(request: BucketRequest): Promise<void> {
   const [root] = children(document, 'Delete');
   const objects = children(root, 'Object');
   if (objects.length === 0 || objects.length > 1000) throw invalid('DeleteObjects takes 1 to 1000 keys.', 'MalformedXML');
-  const deleted = objects.map((one) => {
+  const failed: Record<string, string>[] = [];
+  const deleted = objects.flatMap((one) => {
     const key = String(one.Key ?? '');
     const versionId = one.VersionId === undefined ? null : String(one.VersionId);
-    const gone = remove(request, key, versionId);
-    const marker = gone !== null && gone.file === null;
-    return {
-      Key: key,
-      ...(versionId === null ? {} : { VersionId: versionId }),
-      ...(marker ? { DeleteMarker: true, DeleteMarkerVersionId: gone.versionId } : {}),
-    };
+    try {
+      request.demand(request.bucket, { action: `s3:DeleteObject${versionId === null ? '' : 'Version'}`, key });
+      const gone = remove(request, key, versionId);
+      const marker = gone !== null && gone.file === null;
+      return {
+        Key: key,
+        ...(versionId === null ? {} : { VersionId: versionId }),
+        ...(marker ? { DeleteMarker: true, DeleteMarkerVersionId: gone.versionId } : {}),
+      };
+    } catch (cause) {
+      const { code, message } = ServiceError.of(cause);
+      failed.push({ Key: key, ...(versionId === null ? {} : { VersionId: versionId }), Code: code, Message: message });
+      return [];
+    }
   });
   const quiet = String(root?.Quiet ?? 'false') === 'true';
-  reply(request, 200, {}, { root: 'DeleteResult', value: { Deleted: quiet ? [] : deleted } });
+  reply(request, 200, {}, { root: 'DeleteResult', value: { Deleted: quiet ? [] : deleted, Error: failed } });
 }
 
 /** Bucket, key and version named by `x-amz-copy-source`. */
@@ -152,7 +174,9 @@ export function copySource(request: BucketRequest): ObjectVersion & { file: stri
   if (slash <= 0) throw invalid(`x-amz-copy-source ${JSON.stringify(source)} is not <bucket>/<key>.`, 'InvalidArgument');
   const bucket = request.buckets.get(decodeURIComponent((path ?? '').slice(0, slash)));
   const key = decodeURIComponent((path ?? '').slice(slash + 1));
-  const object = bucket.version(key, new URLSearchParams(search).get('versionId'));
+  const versionId = new URLSearchParams(search).get('versionId');
+  request.demand(bucket, { action: `s3:GetObject${versionId === null ? '' : 'Version'}`, key });
+  const object = bucket.version(key, versionId);
   if (object === null || object.file === null) throw noSuchKey(key);
   const ifMatch = header(request.req, 'x-amz-copy-source-if-match');
   const ifNoneMatch = header(request.req, 'x-amz-copy-source-if-none-match');

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Headers, send } from '../../http/exchange.ts';
 import { element, type XmlValue } from '../../http/xml.ts';
+import type { Asked } from './authorize.ts';
 import type { Notifier } from './notifications.ts';
 import type { Bucket, BucketStore, ObjectVersion, WriteConditions } from './store.ts';
 
@@ -20,6 +21,10 @@ export interface S3Request {
   readonly accessKey: string;
   readonly buckets: BucketStore;
   readonly notifier: Notifier;
+  /** @throws ServiceError AccessDenied when the caller may not do this to this key. */
+  demand(bucket: Bucket, asked: Asked): void;
+  /** Whether the caller may know that an object is not there. */
+  mayList(bucket: Bucket): boolean;
 }
 
 /** A request whose bucket exists. */

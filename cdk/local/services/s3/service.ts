@@ -3,11 +3,14 @@ import type { Environment, Worker } from '../../environment.ts';
 import { ServiceError } from '../../http/error.ts';
 import { type Exchange, send } from '../../http/exchange.ts';
 import { element } from '../../http/xml.ts';
+import type { Iam } from '../../iam/account.ts';
 import { s3HostId, s3RequestId } from '../../ids.ts';
+import { asked, S3Authority } from './authorize.ts';
 import { createBucket, deleteBucket, getVersioning, listBuckets, putVersioning } from './buckets.ts';
 import { invalid, notHere } from './errors.ts';
 import { listObjects, listObjectsV2, listVersions } from './listing.ts';
 import { MultipartUploads } from './multipart.ts';
+import { getNotification } from './notification-config.ts';
 import { type NotificationOptions, Notifier } from './notifications.ts';
 import { copyObject, deleteObject, deleteObjects, getObject, putObject } from './objects.ts';
 import { type BucketRequest, reply, type S3Request } from './request.ts';
@@ -55,8 +58,11 @@ export class S3Service implements Worker {
   readonly #uploads = new MultipartUploads();
   readonly #env: Environment;
 
-  constructor(env: Environment, deliver: Deliver, options: NotificationOptions) {
+  readonly #authority: S3Authority;
+
+  constructor(env: Environment, deliver: Deliver, iam: Iam, options: NotificationOptions) {
     this.#env = env;
+    this.#authority = new S3Authority(iam);
     this.buckets = new BucketStore(`${env.stateDir}/s3`);
     this.notifier = new Notifier(env, deliver, options);
   }
@@ -80,6 +86,8 @@ export class S3Service implements Worker {
       const virtual = hostBucket(req.headers.host ?? '');
       const path = virtual === null ? exchange.path.slice(1) : `${virtual}${exchange.path}`;
       const slash = path.indexOf('/');
+      const accessKey = exchange.scope?.accessKey ?? 'anonymous';
+      const caller = this.#authority.caller({ accessKey });
       const request: S3Request = {
         req,
         res,
@@ -88,10 +96,14 @@ export class S3Service implements Worker {
         key: slash < 0 ? '' : decodeURIComponent(path.slice(slash + 1)),
         requestId,
         hostId,
-        accessKey: exchange.scope?.accessKey ?? 'anonymous',
+        accessKey,
         buckets: this.buckets,
         notifier: this.notifier,
+        demand: (bucket, wanted) => this.#authority.check(caller, bucket.name, bucket, wanted),
+        mayList: (bucket) => this.#authority.mayList(caller, bucket),
       };
+      const bucket = this.buckets.find(request.bucketName);
+      for (const one of asked(request)) this.#authority.check(caller, request.bucketName, bucket, one);
       await this.#dispatch(request);
     } catch (cause) {
       this.#fail(exchange, cause, requestId, hostId);
@@ -106,6 +118,8 @@ export class S3Service implements Worker {
       throw invalid(`${method} needs a bucket.`, 'MethodNotAllowed');
     }
     if (method === 'PUT' && key === '' && query.size === 0) return createBucket(request);
+    if (method === 'GET' && key === '' && query.has('notification'))
+      return getNotification({ ...request, bucket: this.buckets.get(bucketName) });
     const sub = SUBRESOURCES.find((name) => query.has(name));
     if (sub !== undefined) throw notHere(`the S3 subresource ?${sub} (${method} on ${key === '' ? 'a bucket' : 'an object'})`);
     const onBucket: BucketRequest = { ...request, bucket: this.buckets.get(bucketName) };

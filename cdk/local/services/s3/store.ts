@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type Policy, readPolicy } from '../../iam/policy.ts';
 import type { ChecksumName } from './checksums.ts';
-import { invalid, noSuchBucket, preconditionFailed } from './errors.ts';
+import { accessDenied, invalid, noSuchBucket, preconditionFailed } from './errors.ts';
 import type { NotificationConfig } from './notification-config.ts';
 
 /** One version of an object. `file` null: a delete marker. */
@@ -22,6 +23,12 @@ export interface ObjectVersion {
   readonly parts?: readonly number[];
 }
 
+/** Default retention of Object Lock. */
+export interface ObjectLock {
+  readonly mode: 'GOVERNANCE' | 'COMPLIANCE';
+  readonly days: number;
+}
+
 /** Conditions of a conditional write. */
 export interface WriteConditions {
   readonly ifNoneMatch?: string | undefined;
@@ -35,6 +42,11 @@ export class Bucket {
   readonly dir: string;
   versioning: 'Enabled' | 'Suspended' | null = null;
   notifications: NotificationConfig | null = null;
+  /** KMS key that objects are encrypted with; null: S3's own. */
+  keyArn: string | null = null;
+  /** How long a version may not be removed. */
+  lock: ObjectLock | null = null;
+  #policy: Policy | null = null;
   /** Newest version last. */
   readonly #objects = new Map<string, ObjectVersion[]>();
   #sorted: string[] | null = null;
@@ -43,6 +55,15 @@ export class Bucket {
     this.name = name;
     this.dir = dir;
     mkdirSync(dir, { recursive: true });
+  }
+
+  get policy(): Policy | null {
+    return this.#policy;
+  }
+
+  /** @throws PolicyError for what is not understood */
+  setPolicy(document: unknown): void {
+    this.#policy = readPolicy(document, `the policy of bucket ${this.name}`);
   }
 
   current(key: string): ObjectVersion | null {
@@ -100,16 +121,30 @@ export class Bucket {
     return added;
   }
 
-  /** Removes one version for good; null when there is none of that id. */
-  remove(key: string, versionId: string): ObjectVersion | null {
+  /**
+   * Removes one version for good; null when there is none of that id.
+   * @param bypass goes past a lock of mode GOVERNANCE
+   * @throws ServiceError AccessDenied while a lock holds it
+   */
+  remove(key: string, versionId: string, bypass = false): ObjectVersion | null {
     const versions = this.#objects.get(key);
     if (versions === undefined) return null;
+    const version = versions.find((one) => one.versionId === versionId);
+    if (version !== undefined && this.#locked(version, bypass)) {
+      throw accessDenied(`the version ${versionId} of ${key} is protected by Object Lock`);
+    }
     const removed = this.#drop(versions, versionId);
     if (versions.length === 0) {
       this.#objects.delete(key);
       this.#sorted = null;
     }
     return removed;
+  }
+
+  #locked({ file, modified }: ObjectVersion, bypass: boolean): boolean {
+    // Markers are not locked; nothing else here lives for days.
+    if (this.lock === null || file === null || (bypass && this.lock.mode === 'GOVERNANCE')) return false;
+    return Date.now() < modified.getTime() + this.lock.days * 86_400_000;
   }
 
   #drop(versions: ObjectVersion[], versionId: string): ObjectVersion | null {
