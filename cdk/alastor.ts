@@ -6,6 +6,8 @@ import type { Construct } from 'constructs';
 import { Auditor } from './auditor.ts';
 import { EvidenceStore } from './evidence.ts';
 import { Inventory } from './inventory.ts';
+import { Monitoring } from './monitoring.ts';
+import { installationName } from './own-function.ts';
 import { type AlastorProps, readProps } from './props.ts';
 import { QueryApi, QueryFunction } from './query.ts';
 import { Stitcher, stitcherTimeout } from './stitcher.ts';
@@ -29,7 +31,7 @@ export class Alastor extends Auditor {
   readonly query: LambdaFunction;
   /** Answers questions about the graph. */
   readonly api: HttpApi;
-  /** Takes what the platform says of audited functions; undefined without the prop `witness`. */
+  /** Takes what the platform says of audited functions; undefined with `witness: false`. */
   readonly witness: PlatformWitness | undefined;
 
   /** @throws Error naming the prop when one is out of its bounds. */
@@ -42,10 +44,18 @@ export class Alastor extends Auditor {
     this.stitcher = new Stitcher(this, 'Stitcher', store, settings);
     this.query = new QueryFunction(this, 'Query', store);
     this.api = new QueryApi(this, 'Api', this.query, props.queryAuthorizer);
-    if (props.witness === true) {
-      this.witness = new PlatformWitness(this, 'Witnesses', new WitnessFunction(this, 'Witness', store, settings));
+    const witness = props.witness === false ? undefined : new WitnessFunction(this, 'Witness', store, settings);
+    if (witness !== undefined) {
+      witness.tellLossesTo(this.query);
+      this.witness = new PlatformWitness(this, 'Witnesses', witness, { demanded: props.witness === true });
     }
-    if (props.inventory === true) new Inventory(this, 'Inventory', store, settings);
+    const inventory = props.inventory === false ? undefined : new Inventory(this, 'Inventory', store, settings);
+    const { monitoring = true } = props;
+    if (monitoring !== false) {
+      const { stitcher, query } = this;
+      const watched = { installation: installationName(this), store, stitcher, query, others: { inventory, witness } };
+      new Monitoring(this, 'Monitoring', watched, monitoring === true ? {} : monitoring, props.alarmTopic);
+    }
     this.output('QueryUrl', this.api.apiEndpoint, 'Address of the query API of Alastor');
     this.output('EvidenceBucket', this.bucket.bucketName, 'Bucket with the segments that Alastor recorded');
     this.output('StitcherQueueUrl', store.queue.queueUrl, 'Queue that tells the stitcher of segments (alastor restitch)');

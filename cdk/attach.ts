@@ -1,26 +1,40 @@
-import { Stack, Token } from 'aws-cdk-lib';
-import { Effect, Policy, PolicyStatement } from 'aws-cdk-lib/aws-iam';
-import { type CfnFunction, type Function as LambdaFunction, type LayerVersion, RuntimeFamily } from 'aws-cdk-lib/aws-lambda';
+import { Annotations, Stack, Token } from 'aws-cdk-lib';
+import { CfnVPCEndpoint } from 'aws-cdk-lib/aws-ec2';
+import { type CfnPolicy, Effect, Policy, PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import {
+  type Architecture,
+  type CfnFunction,
+  type CfnLayerVersion,
+  type Function as LambdaFunction,
+  type LayerVersion,
+  RuntimeFamily,
+} from 'aws-cdk-lib/aws-lambda';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
+import type { Node } from 'constructs';
 import { segmentPrefix } from '../functions/store/schema.ts';
-import { checkSettings } from '../layers/settings.ts';
+import { checkSettings, settingOf } from '../layers/settings.ts';
+import { AuditedDockerImageCode } from './docker-image.ts';
 import { throughS3 } from './evidence-key.ts';
 import type { LayerVariant } from './layer.ts';
+import { limitExceeded } from './obstacle.ts';
+import { layerSize, unpackedLimit, unpackedSize } from './unpacked-size.ts';
 
 /** What attaching needs of the construct. */
 export interface AuditTarget {
+  readonly node: Node;
   /** Where segments go. */
   readonly bucket: Pick<IBucket, 'bucketName' | 'arnForObjects'>;
   /** ARN of the key that the bucket is encrypted with; undefined: S3's own. */
   readonly evidenceKeyArn: string | undefined;
   /** Hears what the platform says of audited functions. */
   readonly witness: { hear(fn: LambdaFunction): void } | undefined;
-  layer(variant: LayerVariant): LayerVersion;
+  /** The layer for a kind of runtime and a processor. @throws Error saying what to run when it has not been built */
+  layer(variant: LayerVariant, architecture: Architecture): LayerVersion;
 }
 
 /** The wrapper of the layer, and how the one that was there before is handed to it (layers/image, `wrapper`). */
 const wrapper = '/opt/alastor/wrapper';
-export const wrapperVariable = 'AWS_LAMBDA_EXEC_WRAPPER';
+const wrapperVariable = 'AWS_LAMBDA_EXEC_WRAPPER';
 const nextWrapperVariable = 'ALASTOR_NEXT_WRAPPER';
 
 /** The recorder runs on the runtime's own Node where that is new enough for it. */
@@ -31,26 +45,58 @@ export function variantFor({ runtime }: LambdaFunction): LayerVariant {
 
 /** Child of every audited function; its presence says that the function is audited already. */
 const policyId = 'AlastorSegments';
+/** By whom. */
+const auditedBy = new WeakMap<LambdaFunction, AuditTarget>();
 
-/** Changes one function so that it is audited; does nothing when it is already. @throws Error naming the function */
-export function attach(target: AuditTarget, fn: LambdaFunction, settings: Readonly<Record<string, string>>): void {
-  if (fn.node.tryFindChild(policyId)) return;
+/**
+ * Changes one function so that it is audited; does nothing when it is already.
+ * @returns null, or why it cannot be: then nothing was changed
+ * @throws Error naming the function when one of its variables says something wrong, or the layer is missing
+ */
+export function attach(target: AuditTarget, fn: LambdaFunction, settings: Readonly<Record<string, string>>): string | null {
+  const other = auditedBy.get(fn);
+  if (other === target) return null;
+  if (other !== undefined) return `${other.node.path} audits it already`;
   const variables = environmentOf(fn);
   checkVariables(fn, variables);
+  const added: Record<string, string> = {};
   for (const [name, value] of Object.entries(settings)) {
     // What the function says of itself is nearest to it.
-    if (variables[name] === undefined) fn.addEnvironment(name, value);
+    if (variables[name] === undefined) added[name] = value;
   }
-  const before = variables[wrapperVariable];
-  fn.addEnvironment(wrapperVariable, wrapper);
-  if (before !== undefined && before !== wrapper) fn.addEnvironment(nextWrapperVariable, String(before));
-  fn.addEnvironment('ALASTOR_BUCKET', target.bucket.bucketName);
-  fn.addLayers(target.layer(variantFor(fn)));
+  added.ALASTOR_BUCKET = target.bucket.bucketName;
+  // An image has the audit in it, and its entrypoint starts it.
+  const layer = AuditedDockerImageCode.isAudited(fn) ? undefined : target.layer(variantFor(fn), fn.architecture);
+  if (layer !== undefined) {
+    const before = variables[wrapperVariable];
+    added[wrapperVariable] = wrapper;
+    if (before !== undefined && before !== wrapper) added[nextWrapperVariable] = Token.asString(before);
+  }
 
-  if (!fn.role) throw new Error(`Alastor cannot let ${fn.node.path} write its segments: it has no role that CDK may change.`);
+  const reason = limitExceeded({
+    layers: layersOf(fn).length + (layer === undefined ? 0 : 1),
+    environment: { ...variables, ...added },
+    unpacked: layer === undefined ? 0 : unpackedSize(fn) + layerSize(layer),
+    unpackedLimit,
+  });
+  if (reason !== null) return reason;
+  if (!fn.role) return 'it has no role that CDK may change, so it cannot be let write its segments';
+
+  auditedBy.set(fn, target);
+  for (const [name, value] of Object.entries(added)) fn.addEnvironment(name, value);
+  if (layer !== undefined) {
+    fn.addLayers(layer);
+    // A new layer must publish a new version, and the reference to it has no trace of what is in it.
+    fn.invalidateVersionBasedOn(contentOf(layer));
+  }
   target.witness?.hear(fn);
   // A policy of its own: the function waits for its role's default policy, which therefore cannot name the function.
-  new Policy(fn, policyId, { roles: [fn.role], statements: shipStatements(target, fn) });
+  const policy = new Policy(fn, policyId, { statements: shipStatements(target, fn) });
+  // Not `roles`: that would change roles which were imported as not to be changed.
+  fn.role.attachInlinePolicy(policy);
+  warnOfRole(fn, policy, target);
+  warnOfNetwork(fn);
+  return null;
 }
 
 /** What an audited function may do: put segments under its own name, and have S3 encrypt them. It can decrypt nothing. */
@@ -66,7 +112,9 @@ function checkVariables(fn: LambdaFunction, variables: Readonly<Record<string, u
     name,
     typeof value === 'string' && !Token.isUnresolved(value) ? value : undefined,
   ]);
-  const { problems } = checkSettings(Object.fromEntries(known) as Record<string, string | undefined>);
+  const misplaced = Object.keys(variables).filter((name) => settingOf(name)?.by === 'layer');
+  const { problems: wrong } = checkSettings(Object.fromEntries(known) as Record<string, string | undefined>);
+  const problems = [...wrong, ...misplaced.map((name) => `${name} is the layer's own`)];
   if (problems.length === 0) return;
   throw new Error(`Alastor cannot audit ${fn.node.path}: of its environment, ${problems.join('; ')}. See docs/capture.md.`);
 }
@@ -76,4 +124,38 @@ function environmentOf(fn: LambdaFunction): Record<string, unknown> {
   const resource = fn.node.defaultChild as CfnFunction;
   const environment = Stack.of(fn).resolve(resource.environment) as { variables?: Record<string, unknown> } | undefined;
   return environment?.variables ?? {};
+}
+
+function layersOf(fn: LambdaFunction): readonly unknown[] {
+  const { layers } = fn.node.defaultChild as CfnFunction;
+  return (Stack.of(fn).resolve(layers) as readonly unknown[] | undefined) ?? [];
+}
+
+/** Changes when the content of the layer does: its asset is named after it. */
+function contentOf(layer: LayerVersion): string {
+  return JSON.stringify(Stack.of(layer).resolve((layer.node.defaultChild as CfnLayerVersion).content));
+}
+
+/** A role that was imported and may not be changed takes no policy, and CDK says nothing. */
+function warnOfRole(fn: LambdaFunction, policy: Policy, { bucket }: AuditTarget): void {
+  const { roles } = policy.node.defaultChild as CfnPolicy;
+  if (((Stack.of(fn).resolve(roles) as unknown[] | undefined) ?? []).length > 0) return;
+  Annotations.of(fn).addWarningV2(
+    'alastor:no-permission',
+    `Alastor cannot let ${fn.node.path} write its segments, because its role was imported: allow it s3:PutObject on ${segmentPrefix}<name of the function>/* of the bucket ${String(Stack.of(fn).resolve(bucket.bucketName))}.`,
+  );
+}
+
+/** From inside a network S3 is reached by an endpoint of it, or through a NAT gateway that is paid by the byte, or not at all. */
+function warnOfNetwork(fn: LambdaFunction): void {
+  if (!fn.isBoundToVpc) return;
+  const stack = Stack.of(fn);
+  const hasEndpoint = fn.node.root.node
+    .findAll()
+    .some((one) => one instanceof CfnVPCEndpoint && JSON.stringify(stack.resolve(one.serviceName)).includes('.s3'));
+  if (hasEndpoint) return;
+  Annotations.of(fn).addWarningV2(
+    'alastor:no-s3-endpoint',
+    `${fn.node.path} is in a VPC, and the app has no endpoint for S3, where its segments go: add one (vpc.addGatewayEndpoint('S3', { service: GatewayVpcEndpointAwsService.S3 }), free of charge), or see to it that the function reaches S3 another way. Otherwise everything it records is lost.`,
+  );
 }

@@ -1,9 +1,10 @@
 import { Annotations, AspectPriority, Aspects, type IAspect } from 'aws-cdk-lib';
-import { Function as LambdaFunction, Runtime, RuntimeFamily } from 'aws-cdk-lib/aws-lambda';
+import { Function as LambdaFunction, Version } from 'aws-cdk-lib/aws-lambda';
 import type { IConstruct } from 'constructs';
 import type { AuditSettings } from '../layers/settings.ts';
-import { type AuditTarget, attach, wrapperVariable } from './attach.ts';
-import { layerArchitecture } from './layer.ts';
+import { type AuditTarget, attach } from './attach.ts';
+import { isOwn, obstacle } from './obstacle.ts';
+import type { AuditReport } from './report.ts';
 
 /** A function itself, or a pattern for the path of its construct (`Shop/Purchase`). */
 export type FunctionSelector = LambdaFunction | RegExp;
@@ -20,47 +21,45 @@ export interface AuditAllOptions extends AuditOptions {
   readonly exclude?: readonly FunctionSelector[];
 }
 
-const ownMark = Symbol.for('alastor.own');
-
-/** Marks a construct below which nothing is ever audited: Alastor's functions would audit themselves for ever. */
-export function markOwn(construct: IConstruct): void {
-  Object.defineProperty(construct, ownMark, { value: true });
-}
-
-function isOwn(node: IConstruct): boolean {
-  return node.node.scopes.some((scope) => ownMark in scope);
-}
-
-/** Why a function cannot be audited, null if it can. */
-export function obstacle(fn: LambdaFunction): string | null {
-  if (isOwn(fn)) return "it is one of Alastor's own functions, which are never audited";
-  if (fn.runtime === Runtime.FROM_IMAGE) return `it is a container image, which ignores ${wrapperVariable}`;
-  if (fn.runtime.family === RuntimeFamily.OTHER) return `its runtime ${fn.runtime.name} ignores ${wrapperVariable}`;
-  if (fn.architecture.name !== layerArchitecture.name) {
-    return `it runs on ${fn.architecture.name}, the layer was built for ${layerArchitecture.name}`;
-  }
-  return null;
+export interface Attachment {
+  readonly target: AuditTarget;
+  readonly settings: Readonly<Record<string, string>>;
+  readonly selects: (fn: LambdaFunction) => boolean;
+  /** A function that cannot be audited: an error, because it was named, or a warning. */
+  readonly named: boolean;
+  readonly report: AuditReport;
 }
 
 /**
  * Attaches the audit to a tree of constructs when it is synthesised: then all functions exist and their environment is complete.
  * Runs with the priority of changing aspects, so that those which only check see the result.
  */
-export function attachAtSynth(
-  target: AuditTarget,
-  scope: IConstruct,
-  settings: Readonly<Record<string, string>>,
-  selects: (fn: LambdaFunction) => boolean,
-): void {
+export function attachAtSynth(scope: IConstruct, { target, settings, selects, named, report }: Attachment): void {
   const aspect: IAspect = {
     visit(node) {
-      if (!(node instanceof LambdaFunction) || isOwn(node) || !selects(node)) return;
-      const reason = obstacle(node);
-      if (reason === null) attach(target, node, settings);
-      else Annotations.of(node).addWarningV2('alastor:not-audited', `Alastor does not audit ${node.node.path}: ${reason}.`);
+      if (isOwn(node)) return;
+      if (node instanceof Version) warnOfFixed(node, selects);
+      if (!(node instanceof LambdaFunction)) return;
+      if (!selects(node)) return report.tell(node, 'excluded');
+      const reason = obstacle(node) ?? attach(target, node, settings);
+      report.tell(node, reason ?? 'audited');
+      if (reason === null) return;
+      const message = `Alastor cannot audit ${node.node.path}: ${reason}.`;
+      if (named) throw new Error(message);
+      Annotations.of(node).addWarningV2('alastor:not-audited', message);
     },
   };
   Aspects.of(scope).add(aspect, { priority: AspectPriority.MUTATING });
+}
+
+/** A version of one's own making is published once, and the audit comes into it only if it is published anew. */
+function warnOfFixed(version: Version, selects: (fn: LambdaFunction) => boolean): void {
+  const { lambda: fn } = version;
+  if (!(fn instanceof LambdaFunction) || fn.node.tryFindChild('CurrentVersion') === version || !selects(fn)) return;
+  Annotations.of(version).addWarningV2(
+    'alastor:fixed-version',
+    `${version.node.path} is published once: if it is deployed already, it stays without audit. Use \`currentVersion\` of ${fn.node.path}.`,
+  );
 }
 
 export function selector({ include, exclude = [] }: AuditAllOptions): (fn: LambdaFunction) => boolean {

@@ -1,9 +1,14 @@
-import { Function as LambdaFunction, type LayerVersion } from 'aws-cdk-lib/aws-lambda';
+import type { Architecture, IFunction, LayerVersion } from 'aws-cdk-lib/aws-lambda';
 import { Construct, type IConstruct } from 'constructs';
 import type { AuditTarget } from './attach.ts';
-import { type AuditAllOptions, type AuditOptions, attachAtSynth, markOwn, obstacle, selector } from './audit.ts';
-import { auditLayer, builtLayers, type LayerVariant } from './layer.ts';
+import { type AuditAllOptions, type AuditOptions, attachAtSynth, selector } from './audit.ts';
+import { auditLayer, builtLayers, type LayerVariant, layerArchitecture } from './layer.ts';
+import { functionBehind, markOwn, obstacle } from './obstacle.ts';
 import { type AuditProps, readAuditProps, readSettings } from './props.ts';
+import { AuditReport } from './report.ts';
+
+/** A function, an alias or a version; an imported function is refused with a clear error. */
+export type Auditable = Pick<IFunction, 'functionArn' | 'functionName' | 'node'>;
 
 /** What audits functions of an app: a construct that knows where their evidence goes. */
 export abstract class Auditor extends Construct implements AuditTarget {
@@ -13,6 +18,7 @@ export abstract class Auditor extends Construct implements AuditTarget {
   /** Hears what the platform says of audited functions; undefined when nobody does. */
   abstract readonly witness: AuditTarget['witness'];
   private readonly layerDirectory: string;
+  private readonly report = new AuditReport(this);
   private readonly auditEnvironment: Readonly<Record<string, string>>;
 
   /** @throws Error naming the prop when one is out of its bounds. */
@@ -25,35 +31,31 @@ export abstract class Auditor extends Construct implements AuditTarget {
 
   /**
    * Audits these functions: adds the layer, the environment and the permission to write segments under the function's own prefix.
-   * Their code and handler stay as they are.
-   * @throws Error saying why when one of them cannot be audited, when a setting is not valid, or when the layer has not been built.
+   * Their code and handler stay as they are. An alias, or `currentVersion`, stands for its function.
+   * @throws Error saying why when one of them cannot be audited, when a setting is not valid, or when the layer has not been built;
+   * some of it only when the app is synthesised.
    */
-  audit(fns: LambdaFunction | readonly LambdaFunction[], options: AuditOptions = {}): this {
+  audit(fns: Auditable | readonly Auditable[], options: AuditOptions = {}): this {
     const settings = this.environmentFor(options);
-    for (const fn of Array.isArray(fns) ? (fns as readonly LambdaFunction[]) : [fns as LambdaFunction]) {
-      if (!(fn instanceof LambdaFunction)) {
-        const path = (fn as Partial<IConstruct> | undefined)?.node?.path ?? String(fn);
-        throw new Error(
-          `Alastor cannot audit ${path}: it is not a function of this app. Give the Function itself, not an alias.`,
-        );
-      }
+    for (const given of Array.isArray(fns) ? (fns as readonly Auditable[]) : [fns as Auditable]) {
+      const fn = functionBehind(given);
       const reason = obstacle(fn);
       if (reason !== null) throw new Error(`Alastor cannot audit ${fn.node.path}: ${reason}.`);
-      attachAtSynth(this, fn, settings, (one) => one === fn);
+      attachAtSynth(fn, { target: this, settings, selects: (one) => one === fn, named: true, report: this.report });
     }
     return this;
   }
 
   /** Audits all functions below `scope`, also those added later; a warning names each one that cannot be. */
   auditAll(scope: IConstruct, options: AuditAllOptions = {}): this {
-    attachAtSynth(this, scope, this.environmentFor(options), selector(options));
+    const settings = this.environmentFor(options);
+    attachAtSynth(scope, { target: this, settings, selects: selector(options), named: false, report: this.report });
     return this;
   }
 
-  /** The layer for a kind of runtime; made when the first function needs it. */
-  layer(variant: LayerVariant): LayerVersion {
-    const id = variant === 'layer' ? 'Layer' : 'LayerWithNode';
-    return (this.node.tryFindChild(id) as LayerVersion | undefined) ?? auditLayer(this, id, this.layerDirectory, variant);
+  /** The layer for a kind of runtime and a processor; made when the first function needs it. */
+  layer(variant: LayerVariant, architecture: Architecture = layerArchitecture): LayerVersion {
+    return auditLayer(this, this.layerDirectory, variant, architecture);
   }
 
   private environmentFor({ settings }: AuditOptions): Readonly<Record<string, string>> {

@@ -13,7 +13,9 @@ export class Inventory extends OwnFunction {
   constructor(scope: Construct, id: string, store: EvidenceStore, { retentionDays }: AlastorSettings) {
     const variables = { [environment.retentionDays]: String(retentionDays) };
     super(scope, id, { folder: 'inventory', store, timeout: Duration.minutes(5), variables });
-    store.links.grant(this, 'dynamodb:BatchWriteItem');
+    store.links.grant(this, 'dynamodb:BatchWriteItem', 'dynamodb:Query');
+    // What is missing from the record shows between the rows of segments.
+    store.shards.grant(this, 'dynamodb:Query');
     const lists = ['lambda:ListFunctions', 'lambda:ListEventSourceMappings'];
     // These two lists cannot be limited to resources.
     this.addToRolePolicy(new PolicyStatement({ actions: lists, resources: ['*'] }));

@@ -1,7 +1,8 @@
-import type { Duration } from 'aws-cdk-lib';
+import { type Duration, Stack } from 'aws-cdk-lib';
 import { Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
 import { environment } from '../functions/store/schema.ts';
+import { serviceVariable } from '../functions/telemetry/catalogue.ts';
 import { bundledCode } from './bundle.ts';
 import type { EvidenceStore } from './evidence.ts';
 import { layerArchitecture } from './layer.ts';
@@ -31,8 +32,14 @@ export class OwnFunction extends LambdaFunction {
         [environment.shards]: store.shards.tableName,
         [environment.links]: store.links.tableName,
         [environment.bucket]: store.bucket.bucketName,
+        [serviceVariable]: installationName(scope),
         ...variables,
       },
     });
   }
+}
+
+/** What tells the metrics and logs of this installation from those of another one in the same account and region. */
+export function installationName(alastor: Construct): string {
+  return `${Stack.of(alastor).stackName}-${alastor.node.id}`;
 }

@@ -2,7 +2,9 @@ import { type Duration, RemovalPolicy, Token } from 'aws-cdk-lib';
 import type { IHttpRouteAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2';
 import type { IPrincipal } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
+import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { type AuditSettings, settingsEnvironment } from '../layers/settings.ts';
+import type { MonitoringProps } from './monitoring.ts';
 
 /** How functions are audited. */
 export interface AuditProps {
@@ -69,19 +71,31 @@ export interface AlastorProps extends AuditProps {
 
   /**
    * Has what the platform says of audited functions compared with their record, so that an invocation whose recorder was stopped
-   * shows (docs/witnesses.md): a subscription filter on the log group of each audited function. Off by default, because a log
-   * group takes two such filters only, and because it must be there when the stack is deployed: a function needs one of its own
-   * in the app (`logGroup`); others are named in a warning.
-   * @default false
+   * shows (docs/witnesses.md): a subscription filter on the log group of each audited function. The group must be there when the
+   * stack is deployed: a function needs one of its own in the app (`logGroup`, or CDK's feature flag for managed log groups). One
+   * without, or whose group has the two filters that a group may have, is left out and named in a note; in a warning if this is `true`.
+   * @default true
    */
   readonly witness?: boolean;
 
   /**
    * Looks once an hour, and when CloudTrail tells of a change, at how the functions of the account are configured: so functions
    * that are not audited show, and requests that nothing configured explains (docs/witnesses.md).
-   * @default false
+   * @default true
    */
   readonly inventory?: boolean;
+
+  /**
+   * Alarms and a dashboard (docs/operations.md); false for none.
+   * @default true
+   */
+  readonly monitoring?: boolean | MonitoringProps;
+
+  /**
+   * Told when an alarm goes on or off.
+   * @default none: alarms show in CloudWatch only
+   */
+  readonly alarmTopic?: ITopic;
 }
 
 /** Props as given, with the defaults filled in and the bounds checked. */

@@ -1,45 +1,61 @@
 #!/usr/bin/env node
-/** The `alastor` command: names its subcommands and hands over to one. Exit codes: 0 done, 1 failed, 2 wrong arguments. */
-
+/** The `alastor` command: hands over to one of its subcommands. */
+import { helpOf, listed, usageOf } from './command.ts';
+import { commands, find } from './commands.ts';
+import { safe } from './screen.ts';
 import { UsageError } from './usage.ts';
 
-const HELP = `alastor: reconstructs serverless intrusions
+function overview(): string {
+  const names = Object.keys(commands);
+  const width = Math.max(...names.map((name) => name.length));
+  return `alastor: reconstructs serverless intrusions
 
 Usage: alastor <command> [options]
 
 Commands:
-  local     run a CDK app on this machine: Lambda, S3, SQS, DynamoDB, EventBridge, API Gateway
-  demo      audit, attack and explain the sample application Hello, Retail!
-  restitch  have stored segments stitched again, for instance after an upgrade
-  redrive   give the stitcher another try at what it gave up on
-  export    write a graph or a story as DOT, GraphML, PROV, OCSF, STIX, OTLP or HTML
+${names.flatMap((name) => listed(name, commands[name]?.summary ?? '', width)).join('\n')}
 
 alastor <command> --help tells the options of one.
-From a checkout: npm run alastor -- <command> [options]
+From a checkout: npm run -s alastor -- <command> [options]
 `;
+}
 
-const commands: Readonly<Record<string, () => Promise<(argv: string[]) => Promise<number>>>> = {
-  local: async () => (await import('../cdk/local/main.ts')).runLocal,
-  demo: async () => (await import('./demo/main.ts')).runDemo,
-  restitch: async () => (await import('./restitch.ts')).runRestitch,
-  redrive: async () => (await import('./redrive.ts')).runRedrive,
-  export: async () => (await import('./export.ts')).runExport,
-};
+const INTERRUPTED = 130;
 
-const [name, ...rest] = process.argv.slice(2);
-if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
-  process.stdout.write(HELP);
-  process.exit(name === undefined ? 2 : 0);
+async function main([name, ...rest]: readonly string[]): Promise<number> {
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    process.stdout.write(overview());
+    return name === undefined ? 2 : 0;
+  }
+  const named = await find(name);
+  if (named === undefined) {
+    const all = Object.keys(commands).join(', ');
+    process.stderr.write(`alastor: there is no command "${safe(name, 100)}". Commands: ${all}.\n`);
+    return 2;
+  }
+  // A reader that has seen enough (`| head`) is no failure.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  if (named.command.endsItself !== true) process.once('SIGINT', () => process.exit(INTERRUPTED));
+  try {
+    const code = await named.command.start(rest);
+    if (code === undefined) process.stdout.write(helpOf(named));
+    return code ?? 0;
+  } catch (error) {
+    const said = error instanceof Error ? error.message : String(error);
+    const lines = said.split('\n').map((line) => safe(line));
+    process.stderr.write(`alastor ${name}: ${lines.join('\n')}\n`);
+    if (!(error instanceof UsageError)) return 1;
+    process.stderr.write(`\n${usageOf(named)}\n\nalastor ${name} --help tells more.\n`);
+    return 2;
+  }
 }
-const load = commands[name];
-if (load === undefined) {
-  process.stderr.write(`alastor: there is no command "${name}". Commands: ${Object.keys(commands).join(', ')}.\n`);
-  process.exit(2);
-}
-try {
-  process.exitCode = await (await load())(rest);
-} catch (error) {
-  process.stderr.write(`alastor ${name}: ${error instanceof Error ? error.message : String(error)}\n`);
-  if (error instanceof UsageError) process.stderr.write(error.help === '' ? '' : `\n${error.help}`);
-  process.exitCode = error instanceof UsageError ? 2 : 1;
-}
+
+main(process.argv.slice(2)).then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    process.exitCode = 1;
+    console.error(error);
+  },
+);

@@ -1,36 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { GetQueueAttributesCommand, SendMessageBatchCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { restitchEvent } from '../functions/stitcher/notification.ts';
 import { segmentPrefix } from '../functions/store/schema.ts';
 import { parseSegmentKey } from '../layers/record/key.ts';
-import { Progress } from './demo/progress.ts';
+import { awsOptions, clientOf, located } from './aws.ts';
+import { command } from './command.ts';
+import { jsonOf, print } from './print.ts';
+import { Progress } from './progress.ts';
+import { safe } from './screen.ts';
 import { instant, UsageError } from './usage.ts';
-
-const HELP = `alastor restitch: has segments stitched again, for instance after an upgrade
-
-Usage: alastor restitch --bucket <name> --queue <url> [options]
-
-  --bucket <name>     bucket with the segments (stack output <id>EvidenceBucket)
-  --queue <url>       queue of the stitcher (stack output <id>StitcherQueueUrl)
-  --from <time>       segments stored from then on: ISO 8601, or a span back from now such as 36h or 7d (default: all)
-  --to <time>         segments stored before then (default: now)
-  --function <name>   segments of this function only
-  --after <key>       go on behind this key, as an interrupted run says
-  --dry-run           count, and send nothing
-  --no-wait           do not wait until the stitcher has taken them all
-  --endpoint <url>    AWS endpoint, e.g. that of \`alastor local\` (default: AWS_ENDPOINT_URL, or AWS itself)
-  --json              print the result as one JSON object
-  --help              print this
-
-Stitching a segment again changes nothing that is right already; a run may be repeated, interrupted or overlap another.
-Needs s3:ListBucket on the bucket, sqs:SendMessage and sqs:GetQueueAttributes on the queue.
-
-Example:  alastor restitch --bucket "$BUCKET" --queue "$QUEUE" --from 7d
-
-Exit code: 0 done, 1 failed, 2 wrong arguments, 130 interrupted (it says how to go on).
-`;
 
 export interface RestitchOptions {
   readonly bucket: string;
@@ -152,71 +131,78 @@ async function drained(sqs: SQSClient, queue: string, signal: AbortSignal, note:
   }
 }
 
-/** Body of `alastor restitch`. Resolves to the exit code. */
-export async function runRestitch(argv: string[]): Promise<number> {
-  const { values } = UsageError.guard(HELP, () =>
-    parseArgs({
-      args: argv,
-      options: {
-        bucket: { type: 'string' },
-        queue: { type: 'string' },
-        from: { type: 'string' },
-        to: { type: 'string' },
-        function: { type: 'string' },
-        after: { type: 'string' },
-        'dry-run': { type: 'boolean', default: false },
-        'no-wait': { type: 'boolean', default: false },
-        endpoint: { type: 'string' },
-        json: { type: 'boolean', default: false },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    }),
-  );
-  if (values.help) {
-    process.stdout.write(HELP);
-    return 0;
-  }
-  const { bucket, queue } = values;
-  const dryRun = values['dry-run'];
-  if (bucket === undefined) throw new UsageError('--bucket is missing: the stack output <id>EvidenceBucket', HELP);
-  if (queue === undefined && !dryRun) throw new UsageError('--queue is missing: the stack output <id>StitcherQueueUrl', HELP);
-  const now = Date.now();
-  const from = values.from === undefined ? 0 : instant('--from', values.from, now);
-  const to = values.to === undefined ? Number.POSITIVE_INFINITY : instant('--to', values.to, now);
-  if (from >= to) throw new UsageError(`--from ${values.from} is not before --to ${values.to}`, HELP);
+export default command({
+  usage: ['--bucket <name> --queue <url> [options]'],
+  options: {
+    bucket: { type: 'string', value: 'name', says: 'bucket with the segments: stack output <id>EvidenceBucket' },
+    queue: { type: 'string', value: 'url', says: 'queue of the stitcher: stack output <id>StitcherQueueUrl' },
+    from: {
+      type: 'string',
+      value: 'time',
+      says: 'segments stored from then on: ISO 8601, or a span back from now such as 36h or 7d (default: all)',
+    },
+    to: { type: 'string', value: 'time', says: 'segments stored before then (default: now)' },
+    function: { type: 'string', value: 'name', says: 'segments of this function only' },
+    after: { type: 'string', value: 'key', says: 'go on behind this key, as an interrupted run says' },
+    'dry-run': { type: 'boolean', says: 'count, and send nothing' },
+    'no-wait': { type: 'boolean', says: 'do not wait until the stitcher has taken them all' },
+    ...awsOptions,
+    endpoint: {
+      type: 'string',
+      value: 'url',
+      says: 'address of the AWS services, e.g. of `alastor local` (default: AWS_ENDPOINT_URL, or AWS itself)',
+    },
+    json: { type: 'boolean', says: 'print the result as one JSON object' },
+  },
+  text: `Stitching a segment again changes nothing that is right already; a run may be repeated, interrupted or overlap another.
+Without --bucket and --queue it is about the engine that runs on this machine. Needs s3:ListBucket on the bucket,
+sqs:SendMessage and sqs:GetQueueAttributes on the queue.`,
+  examples: ['--bucket "$BUCKET" --queue "$QUEUE" --from 7d'],
+  exits: '0 done, 1 failed, 2 wrong arguments, 130 interrupted (it says how to go on)',
+  endsItself: true,
+  async run(values) {
+    const { bucket, queue, ...aws } = located(values, { bucket: 'EvidenceBucket', queue: 'StitcherQueueUrl' });
+    const dryRun = values['dry-run'];
+    if (bucket === undefined) throw new UsageError('--bucket is missing: the stack output <id>EvidenceBucket');
+    if (queue === undefined && !dryRun) throw new UsageError('--queue is missing: the stack output <id>StitcherQueueUrl');
+    const now = Date.now();
+    const from = values.from === undefined ? 0 : instant('--from', values.from, now);
+    const to = values.to === undefined ? Number.POSITIVE_INFINITY : instant('--to', values.to, now);
+    if (from >= to) throw new UsageError(`--from ${values.from} is not before --to ${values.to}`);
 
-  const endpoint = values.endpoint ?? process.env.AWS_ENDPOINT_URL;
-  const aws = endpoint === undefined ? {} : { endpoint };
-  const clients = { s3: new S3Client({ ...aws, forcePathStyle: endpoint !== undefined }), sqs: new SQSClient(aws) };
-  const stop = new AbortController();
-  const asked = (): void => stop.abort();
-  process.on('SIGINT', asked).on('SIGTERM', asked);
-  const result: RestitchResult = { seen: 0, sent: 0, bytes: 0, after: values.after };
-  const progress = new Progress();
-  try {
-    const options = { bucket, queue: queue ?? '', from, to, fn: values.function, after: values.after, dryRun };
-    await progress.stage(dryRun ? 'counting segments' : 'sending segments to the stitcher', (note) =>
-      restitch(options, clients, result, stop.signal, note),
-    );
-    if (!dryRun && !values['no-wait'] && result.sent > 0) {
-      await progress.stage('waiting for the stitcher', (note) => drained(clients.sqs, queue ?? '', stop.signal, note));
+    const client = clientOf(aws);
+    const clients = {
+      s3: new S3Client({ ...client, forcePathStyle: client.endpoint !== undefined }),
+      sqs: new SQSClient(client),
+    };
+    const stop = new AbortController();
+    const asked = (): void => stop.abort();
+    process.on('SIGINT', asked).on('SIGTERM', asked);
+    const result: RestitchResult = { seen: 0, sent: 0, bytes: 0, after: values.after };
+    const progress = new Progress();
+    try {
+      const options = { bucket, queue: queue ?? '', from, to, fn: values.function, after: values.after, dryRun };
+      await progress.stage(dryRun ? 'counting segments' : 'sending segments to the stitcher', (note) =>
+        restitch(options, clients, result, stop.signal, note),
+      );
+      if (!dryRun && !values['no-wait'] && result.sent > 0) {
+        await progress.stage('waiting for the stitcher', (note) => drained(clients.sqs, queue ?? '', stop.signal, note));
+      }
+    } catch (error) {
+      const rest = result.after === undefined ? '' : `; to go on, add: --after '${safe(result.after)}'`;
+      process.stderr.write(`alastor restitch: ${result.sent} segments were sent${rest}\n`);
+      if (stop.signal.aborted) return 130;
+      throw error;
+    } finally {
+      process.off('SIGINT', asked).off('SIGTERM', asked);
     }
-  } catch (error) {
-    const rest = result.after === undefined ? '' : `; to go on, add: --after '${result.after}'`;
-    process.stderr.write(`alastor restitch: ${result.sent} segments were sent${rest}\n`);
-    if (stop.signal.aborted) return 130;
-    throw error;
-  } finally {
-    process.off('SIGINT', asked).off('SIGTERM', asked);
-  }
-  if (values.json) process.stdout.write(`${JSON.stringify({ ...result, dryRun })}\n`);
-  else {
-    const what = dryRun
-      ? 'would be stitched again'
-      : values['no-wait']
-        ? 'are on their way to the stitcher'
-        : 'were stitched again';
-    process.stdout.write(`${result.sent} of ${result.seen} segments (${(result.bytes / 1e6).toFixed(1)} MB) ${what}.\n`);
-  }
-  return 0;
-}
+    const { sent, seen, bytes } = result;
+    const what = dryRun ? 'would be' : values['no-wait'] ? 'are on their way to be' : 'were';
+    await print(
+      values.json
+        ? [jsonOf({ ...result, dryRun })]
+        : [`${sent} of ${seen} segments (${(bytes / 1e6).toFixed(1)} MB) ${what} stitched again.`],
+    );
+    return 0;
+  },
+});

@@ -29,9 +29,9 @@ export type NetworkSource = 'auto' | 'proxy' | 'tap' | 'sockets';
 export type RequestSource = 'auto' | 'tap' | 'proxy';
 
 /** Bounds of `ALASTOR_SHIP`: how many milliseconds or bytes of records may wait in memory, which is all that a kill can take. */
-export const SHIP_BOUNDS = { ms: [100, 900_000], bytes: [1024, 4 * 1024 * 1024] } as const;
+const SHIP_BOUNDS = { ms: [100, 900_000], bytes: [1024, 4 * 1024 * 1024] } as const;
 /** Bounds of `ALASTOR_REDACT`. */
-export const REDACT_BOUNDS = { patterns: 16, length: 256 } as const;
+const REDACT_BOUNDS = { patterns: 16, length: 256 } as const;
 
 const anything = (): undefined => undefined;
 const oneOf =
@@ -44,13 +44,14 @@ const like =
     pattern.test(text) ? undefined : `must be ${what}`;
 
 const absolute = like(/^\/[^\0\n]{0,255}$/, 'an absolute path of at most 256 characters');
-const port = like(/^\d{1,5}$/, 'a port');
+const port = (text: string): string | undefined =>
+  /^\d{1,5}$/.test(text) && Number(text) < 65_536 ? undefined : 'must be a port (0 to 65535)';
 
 export const SETTINGS = {
   ALASTOR_BUCKET: {
     by: 'construct',
     fallback: '',
-    values: 'name of a bucket',
+    values: 'name of a bucket; where plain HTTP is served also `file:///directory`',
     meaning: 'Where segments are stored. Without it nothing can be: what is recorded is counted as lost.',
     problem: like(/^[a-z0-9][a-z0-9.-]{1,62}$/, 'the name of an S3 bucket'),
   },
@@ -230,7 +231,7 @@ export const SETTINGS = {
   },
 } as const satisfies Readonly<Record<`ALASTOR_${string}`, Setting>>;
 
-export type SettingName = keyof typeof SETTINGS;
+type SettingName = keyof typeof SETTINGS;
 
 const shipRule = 'must be end, interval:<ms> (100 to 900000) or size:<bytes> (1024 to 4194304)';
 

@@ -12,10 +12,10 @@ import { type Random, seededRandom } from '../../examples/hello-retail/attack/ra
 import type { ShopAnswer } from '../../examples/hello-retail/attack/shop.ts';
 import { sendTraffic, visitors } from '../../examples/hello-retail/attack/traffic.ts';
 import { seed } from '../../examples/hello-retail/seed.ts';
+import { announce } from '../local-engine.ts';
+import { Progress } from '../progress.ts';
 import { Api, type Stats } from './api.ts';
 import { type Explained, explain, type GraphSize, graphSizes } from './ask.ts';
-import { type DemoOptions, HELP, readOptions } from './options.ts';
-import { Progress } from './progress.ts';
 import { attackReport, keepReport, sizesReport, totalsReport } from './report.ts';
 
 interface Result {
@@ -24,23 +24,16 @@ interface Result {
   readonly graphs: readonly GraphSize[];
 }
 
-/** Exit code as in `HELP`. */
-export async function runDemo(argv: string[]): Promise<number> {
-  let options: DemoOptions | undefined;
-  try {
-    options = readOptions(argv);
-  } catch (error) {
-    process.stderr.write(`alastor demo: ${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
-    return 2;
-  }
-  if (options === undefined) {
-    process.stdout.write(HELP);
-    return 0;
-  }
-  return new Demo(options).run();
+export interface DemoOptions {
+  readonly json: boolean;
+  readonly keep: boolean;
+  readonly disorder: boolean;
+  readonly visitors: number;
+  readonly seed: number;
+  readonly log: string | undefined;
 }
 
-class Demo {
+export class Demo {
   readonly #options: DemoOptions;
   readonly #progress = new Progress();
   readonly #random: Random;
@@ -54,6 +47,7 @@ class Demo {
     this.#random = seededRandom(options.seed);
   }
 
+  /** Resolves to the exit code that command.ts tells. */
   async run(): Promise<number> {
     const interrupted = () => {
       this.#stop.abort();
@@ -67,7 +61,7 @@ class Demo {
       const api = new Api(engine.apiUrl('AlastorQueryUrl'));
       const result = await this.#ask(engine, api, truths, benign);
       process.stdout.write(this.#options.json ? `${JSON.stringify(this.#json(result))}\n` : this.#report(result));
-      if (this.#options.keep) await this.#keep(api, result);
+      if (this.#options.keep) await this.#keep(result);
       return complete(result) ? 0 : 1;
     } catch (error) {
       if (this.#stop.signal.aborted) {
@@ -191,20 +185,16 @@ class Demo {
     };
   }
 
-  async #keep(api: Api, { attacks }: Result): Promise<void> {
-    const node = attacks[0]?.paths[0]?.node ?? '';
+  async #keep({ attacks }: Result): Promise<void> {
+    const host = attacks[0]?.paths[0]?.host ?? '';
     const entry = attacks[0]?.entries[0] ?? '';
-    const asked = [
-      api.address('stats'),
-      api.address('search', { q: attacks[0]?.paths[0]?.host ?? '' }),
-      api.address('path', { node }),
-      api.address('trace', { node, direction: 'backward' }),
-      api.address(`requests/${entry}/graph`),
-      api.address(`requests/${entry}/workflow`),
-    ];
-    process.stderr.write(`\n${keepReport(asked.map((address) => `curl -s '${address}'`))}`);
+    const instance = attacks[0]?.paths[0]?.answer.instances[0] ?? '';
+    const asked = [`search ${host}`, `story ${host}`, `trace ${host}`, `graph ${entry}`, `reuse ${instance}`, 'requests'];
+    const forget = this.#engine && announce(this.#engine);
+    process.stderr.write(`\n${keepReport(asked.map((one) => `npm run -s alastor -- ${one}`))}`);
     const { signal } = this.#stop;
     if (!signal.aborted) await new Promise<void>((done) => signal.addEventListener('abort', () => done(), { once: true }));
+    forget?.();
   }
 }
 

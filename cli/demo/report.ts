@@ -1,8 +1,9 @@
 /** What the demo prints for people. */
+
+import type { StageTime } from '../progress.ts';
 import type { PathAnswer, PathStep, Stats } from './api.ts';
 import type { Explained, GraphSize } from './ask.ts';
 import type { Forward } from './forward.ts';
-import type { StageTime } from './progress.ts';
 
 const tty = process.stdout.isTTY === true && process.env.NO_COLOR === undefined;
 const paint = (code: number, text: string): string => (tty ? `\x1b[${code}m${text}\x1b[0m` : text);
@@ -126,6 +127,6 @@ export function totalsReport(stats: Stats, stages: readonly StageTime[], seed: n
 }
 
 /** Shown with --keep. */
-export function keepReport(curls: readonly string[]): string {
-  return [bold('Still running. Ask it, then Ctrl-C:'), ...curls.map((line) => `  ${line}`), ''].join('\n');
+export function keepReport(asked: readonly string[]): string {
+  return [bold('Still running. Ask it, then Ctrl-C:'), ...asked.map((line) => `  ${line}`), ''].join('\n');
 }

@@ -83,7 +83,7 @@ function linkContent(draft: Draft, record: AuditRecord & ExchangeObservation, no
 }
 
 /** A call whose peer is the service itself, told by its resources and keys better than by a host name. */
-export function isKnownService(record: Pick<ExchangeObservation, 'host' | 'aws' | 'keys' | 'resources'>): boolean {
+function isKnownService(record: Pick<ExchangeObservation, 'host' | 'aws' | 'keys' | 'resources'>): boolean {
   if (isLoopback(record.host)) return record.aws !== undefined || record.keys.length + record.resources.length > 0;
   return record.aws !== undefined && AWS_HOST.test(record.host) && !TENANT_HOST.test(record.host);
 }

@@ -9,7 +9,7 @@ import type { Draft } from './draft.ts';
 import { fileId, INIT, linkKey, type NodeId, partitionOf, treeId } from './ids.ts';
 
 /** A child known by its pid only, as its parent names it; given its full id once both ends are there (see `local.ts`). */
-export const childOf = (pid: number) => `${pid}@?` as ProcessId;
+const childOf = (pid: number) => `${pid}@?` as ProcessId;
 export const isUnnamed = (proc: ProcessId) => proc.endsWith('@?');
 
 export function observeStart(draft: Draft, record: AuditRecord & ProcessStartObservation): void {

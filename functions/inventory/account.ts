@@ -14,6 +14,7 @@ import {
 import type { ConfiguredFunction, ExpectedSource } from '../store/inventory.ts';
 import { environment } from '../store/schema.ts';
 import { inParallel } from '../store/table.ts';
+import { wiringOf } from './wiring.ts';
 
 /** Functions of a region that are read; an account starts with room for some thousands. */
 const MAX_FUNCTIONS = 5000;
@@ -53,8 +54,7 @@ export async function readAccount(
         ...(one.Role === undefined ? {} : { role: one.Role }),
         ...(one.CodeSha256 === undefined ? {} : { codeSha256: one.CodeSha256 }),
         ...(one.LastModified === undefined ? {} : { modified: one.LastModified }),
-        // Containers and custom runtimes are wrapped at build time; what they have in common is where they write.
-        audited: variables.ALASTOR_BUCKET !== undefined && (layers.length > 0 || one.PackageType === 'Image'),
+        audited: wiringOf(one).problems.length === 0,
       },
     ];
   });

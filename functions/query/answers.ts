@@ -62,7 +62,7 @@ const boundary = z.object({
 
 export const statsAnswer = z.object({
   ...{ segments: count, records: count, requests: count, gaps: count, unobserved: count, linksCut: count, instances: count },
-  ...{ functions: count, poison: count, silenced: count, cut },
+  ...{ functions: count, poison: count, silenced: count, testimonyLost: count, cut },
 });
 export const functionsAnswer = z.object({
   functions: z.array(z.object({ function: text, firstDay: text, lastDay: text })),
@@ -79,7 +79,12 @@ export const instancesAnswer = z.object({
   ),
   ...{ cursor, cut },
 });
+const extension = z.object({ name: text, state: text.optional(), error: text.optional() });
 export const instanceAnswer = z.object({
+  platform: z
+    .looseObject({ stream: text, extensions: z.array(extension) })
+    .optional()
+    .describe('What the platform says of it'),
   ...{ instanceId: text, function: text, version: text.optional(), runtime: text.optional(), initType: text.optional() },
   ...{ requests: z.array(served), segments: z.array(segment), missing: z.array(missing), cut },
 });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Store } from '../store/connect.ts';
-import type { GapKind, GapPlace } from '../store/gaps.ts';
+import type { GapKind } from '../store/gap.ts';
+import type { GapPlace } from '../store/gaps.ts';
 import { nothing } from './instances.ts';
 import { limit, read, time } from './parameters.ts';
 import { Problem } from './problem.ts';
@@ -14,8 +15,10 @@ const GRACE = 600;
 const STATS_PAGES = 2;
 export const GAP_KINDS = [
   'silenced',
+  'unrecorded',
   'unexplained',
   'unaudited',
+  'witness',
   'records',
   'chain',
   'gap',
@@ -84,6 +87,6 @@ const writeCursor = ({ list, place }: GapPlace) => Buffer.from(`${list}|${place}
 
 function readCursor(cursor: string): GapPlace {
   const [list, place] = Buffer.from(cursor, 'base64url').toString().split('|', 2);
-  if (list && place !== undefined && /^\d{4}-\d\d-\d\dT\d\d#[awf]#/.test(list)) return { list, place };
+  if (list && place !== undefined && /^\d{4}-\d\d-\d\dT\d\d#[aifwl]#/.test(list)) return { list, place };
   throw new Problem(400, 'Invalid parameter', 'cursor: is not one that an answer gave', 'cursor');
 }

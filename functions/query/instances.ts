@@ -1,7 +1,7 @@
 /** Instances: which there were, what each served, and which of its requests influenced which. */
 import { z } from 'zod';
 import type { InstanceId } from '../../layers/record/types.ts';
-import { INIT, instanceId, isRequest, type Partition } from '../graph/ids.ts';
+import { INIT, instanceId, isRequest, type Partition, requestPartition } from '../graph/ids.ts';
 import { Provenance } from '../graph/provenance.ts';
 import { influences } from '../graph/reuse.ts';
 import { missing } from '../store/chain.ts';
@@ -112,9 +112,12 @@ export const instance: Route = async ({ path, query, store }) => {
   read(nothing, query);
   const id = (path.id ?? '') as InstanceId;
   const { items, segments, cut, facts } = await seenOf(id, store);
+  const fn = segments[0]?.fn ?? items[0]?.fn?.S;
+  const served = servedBy(items);
+  const platform = fn === undefined ? undefined : await platformOf(fn, served, store);
   return {
-    ...{ instanceId: id, function: segments[0]?.fn ?? items[0]?.fn?.S, ...facts },
-    requests: servedBy(items),
+    ...{ instanceId: id, function: fn, ...facts, ...(platform === undefined ? {} : { platform }) },
+    requests: served,
     segments: segments.map(({ instance: _, ...segment }: SeenSegment) => segment),
     missing: missing(segments),
     cut: [
@@ -123,6 +126,21 @@ export const instance: Route = async ({ path, query, store }) => {
     ],
   };
 };
+
+/** Requests of an instance by which its log stream is looked for: the platform names instances otherwise than they name themselves. */
+const ASKED_FOR_STREAM = 3;
+
+/** What the platform says of the instance that served these requests; undefined when no witness named its log stream. */
+async function platformOf(fn: string, served: readonly Served[], { witnesses }: Store): Promise<object | undefined> {
+  for (const { requestId, at } of served.filter((one) => one.at !== undefined).slice(0, ASKED_FOR_STREAM)) {
+    const said = await witnesses.ofRequest(fn, requestPartition(requestId), at ?? 0);
+    const stream = said.map(({ facts }) => facts.stream).find((one) => one !== undefined);
+    if (stream === undefined) continue;
+    const told = await witnesses.instanceOfStream(fn, String(stream));
+    return { stream, ...told?.facts, extensions: told?.extensions ?? [] };
+  }
+  return undefined;
+}
 
 async function seenOf(id: InstanceId, store: Store) {
   const [told, init] = await Promise.all([store.lists.instance(id), store.source.shardsOf(id, INIT)]);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { RequestEntry } from '../graph/shard.ts';
 import { inParallel } from '../store/table.ts';
+import { witnessLosses } from '../store/witness-losses.ts';
 import { readCursor, readPlace, writeCursor, writePlace } from './cursor.ts';
 import { silencedOfDay } from './gaps.ts';
 import { nothing } from './instances.ts';
@@ -9,8 +10,14 @@ import type { Route } from './routes.ts';
 
 export const stats: Route = async ({ query, store }) => {
   read(nothing, query);
-  const [counts, silenced] = await Promise.all([store.lists.stats(), silencedOfDay(store)]);
-  return { ...counts, silenced: silenced.count, cut: [...counts.cut, ...silenced.cut] };
+  const now = Date.now() * 1000;
+  const [counts, silenced, losses] = await Promise.all([
+    store.lists.stats(),
+    silencedOfDay(store),
+    witnessLosses(store.witnesses, store.deadLetters, 0, now),
+  ]);
+  const testimonyLost = losses.reduce((sum, { lost }) => sum + lost, 0);
+  return { ...counts, silenced: silenced.count, testimonyLost, cut: [...counts.cut, ...silenced.cut] };
 };
 
 const DAY = 86_400_000_000;

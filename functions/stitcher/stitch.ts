@@ -5,9 +5,25 @@ import { buildShards } from '../graph/build.ts';
 import { NoSuchObject } from '../store/errors.ts';
 import type { Objects } from '../store/objects.ts';
 import type { GraphWriter } from '../store/write.ts';
+import { type Losses, lossesOf } from './losses.ts';
+
+export interface Stitched {
+  readonly done: 'stitched';
+  readonly records: number;
+  readonly requests: number;
+  readonly bytes: number;
+  /** ms since S3 stored it. */
+  readonly lag: number;
+  /** It was in the tables before. */
+  readonly known: boolean;
+  /** Parts that were too large for a table item. */
+  readonly spills: number;
+  readonly linksCut: number;
+  readonly losses: Losses;
+}
 
 export type Outcome =
-  | { readonly done: 'stitched'; readonly records: number; readonly shards: number; readonly links: number }
+  | Stitched
   | { readonly done: 'set-aside'; readonly code: string; readonly reason: string }
   | { readonly done: 'ignored'; readonly reason: string };
 
@@ -28,8 +44,12 @@ export async function stitch(key: string, objects: Objects, writer: GraphWriter,
     // Checks that function, instance and range in the header are those of the key.
     const segment = decodeSegment(object.bytes, key);
     const built = buildShards(segment, key);
-    await writer.put(built, segmentDigest(object.bytes), received, again);
-    return { done: 'stitched', records: segment.records.length, shards: built.shards.length, links: built.links.length };
+    const { known, spills } = await writer.put(built, segmentDigest(object.bytes), received, again);
+    return {
+      ...{ done: 'stitched', records: segment.records.length, requests: built.requests.length, bytes: object.bytes.length },
+      ...{ lag: Math.max(0, Date.now() - received / 1000), known, spills },
+      ...{ linksCut: built.segment.linksCut, losses: lossesOf(segment) },
+    };
   } catch (error) {
     // Deleted by its life-cycle rule before it was read, or named by a test event: there is nothing to wait for.
     if (error instanceof NoSuchObject) return { done: 'ignored', reason: error.message };

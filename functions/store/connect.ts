@@ -7,6 +7,7 @@ import { type Objects, S3Objects, s3Client } from './objects.ts';
 import { DynamoSource } from './read.ts';
 import { environment } from './schema.ts';
 import { Table } from './table.ts';
+import { type DeadLetters, deadLettersOf } from './witness-losses.ts';
 import { Witnesses } from './witnesses.ts';
 import { DynamoWriter } from './write.ts';
 
@@ -19,6 +20,8 @@ export interface Store {
   readonly gaps: Gaps;
   readonly inventory: Inventory;
   readonly baselines: Baselines;
+  /** What the witness function gave up on. */
+  readonly deadLetters: DeadLetters;
 }
 
 /** The store that the environment names, with the usual AWS configuration (region, credentials, AWS_ENDPOINT_URL). */
@@ -34,19 +37,25 @@ export function storeFromEnvironment(env: NodeJS.ProcessEnv = process.env): Stor
   const dynamo = new DynamoDBClient({});
   const shards = new Table(dynamo, wanted(environment.shards));
   const links = new Table(dynamo, wanted(environment.links));
-  return openStore(shards, links, new S3Objects(s3Client(env), wanted(environment.bucket)), days);
+  const deadLetters = deadLettersOf(env[environment.witnessDeadLetters]);
+  return openStore(shards, links, new S3Objects(s3Client(env), wanted(environment.bucket)), days, deadLetters);
 }
 
-export function openStore(shards: Table, links: Table, objects: Objects, retentionDays = 90): Store {
+export function openStore(
+  shards: Table,
+  links: Table,
+  objects: Objects,
+  retentionDays = 90,
+  deadLetters: DeadLetters = deadLettersOf(undefined),
+): Store {
   const source = new DynamoSource(shards, links, objects);
   const lists = new Lists(shards, links);
   const inventory = new Inventory(links, retentionDays);
   const witnesses = new Witnesses(links, retentionDays);
   return {
     writer: new DynamoWriter({ shards, links, objects, retentionDays }),
-    ...{ source, lists, objects, witnesses },
+    ...{ source, lists, objects, witnesses, inventory, deadLetters },
     baselines: new Baselines(links),
-    inventory,
-    gaps: new Gaps(source, lists, witnesses, inventory),
+    gaps: new Gaps(source, { lists, witnesses, inventory, deadLetters }),
   };
 }

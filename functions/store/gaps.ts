@@ -1,43 +1,17 @@
-/** What is missing from the record, whoever noticed: the instance itself, the numbering of its segments, or another witness. */
-import type { InstanceId } from '../../layers/record/types.ts';
-import { joinLink, type NodeId, type Partition } from '../graph/ids.ts';
+/** All gaps, whoever noticed them, hour by hour and page by page. */
 import type { GraphSource } from '../graph/source.ts';
-import { missing } from './chain.ts';
-import { type ConfiguredFunction, explained, type Inventory, type SeenFunction, takesAnything } from './inventory.ts';
-import type { ListRow, Lists } from './lists.ts';
-import { hourOf, shardPart } from './rows.ts';
+import type { Store } from './connect.ts';
+import type { Gap, GapKind } from './gap.ts';
+import { holesIn } from './holes.ts';
+import type { Inventory, SeenFunction } from './inventory.ts';
+import type { Lists } from './lists.ts';
+import { hourOf } from './rows.ts';
 import { listSpread } from './schema.ts';
-import { inParallel } from './table.ts';
-import type { Witness } from './testimony.ts';
-import { UNKNOWN_FUNCTION, type Witnessed, type Witnesses, type WitnessList } from './witnesses.ts';
-
-/**
- * `silenced`: a witness reports an invocation that no instance recorded. `records`: numbers missing between two segments.
- * `unexplained`: nothing that is configured explains what invoked the function. `unaudited`: a function without the layer.
- * `chain`: a segment does not follow on the one before. `gap`: the instance itself says that something is lost.
- */
-export type GapKind = 'silenced' | 'unexplained' | 'unaudited' | 'records' | 'chain' | 'gap';
-
-export interface Gap {
-  readonly kind: GapKind;
-  /** µs: of the invocation, or of the segment that shows the gap. */
-  readonly at: number;
-  /** Undefined when the witness knows the API only. */
-  readonly function?: string;
-  readonly instanceId?: InstanceId;
-  readonly requestId?: Partition;
-  /** First and last seq: missing, or of the segment that does not follow. */
-  readonly from?: number;
-  readonly to?: number;
-  /** Of kind `gap`; `why` also of kind `unexplained`: what the request says invoked it. */
-  readonly node?: NodeId;
-  readonly why?: string;
-  readonly lost?: number;
-  readonly detail?: string;
-  /** Of kind `silenced`: whether other invocations in the same log stream, thus the same instance, were recorded. */
-  readonly instance?: 'recorded' | 'not recorded' | 'unknown';
-  readonly witnesses?: readonly { readonly witness: Witness; readonly [fact: string]: string | number }[];
-}
+import { Silenced } from './silenced.ts';
+import { type Invoked, unexplained } from './unexplained.ts';
+import { unrecorded } from './unrecorded.ts';
+import { type DeadLetters, witnessLosses } from './witness-losses.ts';
+import type { Witnesses } from './witnesses.ts';
 
 export interface GapQuery {
   readonly since: number;
@@ -66,26 +40,8 @@ export interface GapPage {
 const MAX_LOOKED_AT = 10_000;
 /** A read counts as so many rows at least, so that a page is bounded also where lists are short or empty. */
 const READ_COST = 25;
-/** Rows of one hour's lists that are read to spare a look-up of each request. */
-const MAX_RECORDED = 20_000;
-/** Rows of each part of an hour's list in which a log stream is looked for. */
-const STREAM_ROWS = 500;
-/** Claims of a request's id that are looked at; every function has its turn. */
-const MAX_CLAIMS = 50;
-
-/** What a request says of how it came. */
-export interface Invoked {
-  readonly fn: string;
-  readonly partition: Partition;
-  readonly trigger?: string;
-  readonly source?: string;
-}
-
-interface Looking extends Pick<GapQuery, 'kinds' | 'limit'> {
-  readonly fn?: string;
-  readonly configured: ReadonlyMap<string, ConfiguredFunction>;
-}
-
+/** Rows of an instance in the platform's log: its own, and one for each of its extensions. */
+const ROWS_EACH = 3;
 interface Unit {
   /** Sorts by hour; within it segments come first. */
   readonly name: string;
@@ -97,9 +53,14 @@ export class Gaps {
   readonly #lists: Lists;
   readonly #witnesses: Witnesses;
   readonly #inventory: Inventory;
+  readonly #deadLetters: DeadLetters;
 
-  constructor(source: GraphSource, lists: Lists, witnesses: Witnesses, inventory: Inventory) {
+  constructor(
+    source: GraphSource,
+    { lists, witnesses, inventory, deadLetters }: Pick<Store, 'lists' | 'witnesses' | 'inventory' | 'deadLetters'>,
+  ) {
     this.#inventory = inventory;
+    this.#deadLetters = deadLetters;
     this.#source = source;
     this.#lists = lists;
     this.#witnesses = witnesses;
@@ -136,16 +97,36 @@ export class Gaps {
       // First of all, whatever the hour.
       units.push({ name: '9999-12-31T23#f#', read: async () => ({ gaps, looked: gaps.length }) });
     }
+    if (kinds.has('witness') && fn === undefined) {
+      const read = async () => {
+        const lost = await witnessLosses(this.#witnesses, this.#deadLetters, since, now);
+        return { gaps: lost.map((one): Gap => ({ kind: 'witness', ...one })), looked: lost.length };
+      };
+      units.push({ name: '9999-12-31T23#l#', read });
+    }
     if (kinds.has('unexplained') || kinds.has('records') || kinds.has('chain') || kinds.has('gap')) {
+      const from = { source: this.#source, lists: this.#lists };
       for (const name of await this.#lists.names(first, last)) {
         units.push({
           name: `${name.slice(0, 13)}#a#${name.slice(14)}`,
-          read: (place) => this.#recorded(name, place, { kinds, limit, configured, ...(fn === undefined ? {} : { fn }) }),
+          read: (place) => holesIn(from, name, place, { kinds, limit, configured, ...(fn === undefined ? {} : { fn }) }),
         });
       }
     }
+    const silenced = new Silenced(this.#source, this.#lists, this.#witnesses);
+    if (kinds.has('unrecorded')) {
+      for (const of of await this.#witnesses.instanceDays(first.slice(0, 10), last.slice(0, 10))) {
+        if (fn !== undefined && fn !== of.fn) continue;
+        const read = async (place: string) => {
+          const { found, next } = await this.#witnesses.instancesOn(of, place, limit * ROWS_EACH);
+          const due = found.filter(({ received }) => received <= now - grace);
+          const gaps = await unrecorded(due, of.fn, silenced);
+          return { gaps, looked: found.length * ROWS_EACH, ...(next === undefined ? {} : { next }) };
+        };
+        units.push({ name: `${of.day}T23#i#${of.fn}`, read });
+      }
+    }
     if (kinds.has('silenced')) {
-      const recorded = new Recorded(this.#lists);
       for (const list of await this.#witnesses.lists(first, last)) {
         if (fn !== undefined && fn !== list.fn) continue;
         for (let spread = 0; spread < listSpread; spread++) {
@@ -155,7 +136,7 @@ export class Gaps {
             read: async (place) => {
               const { found, next } = await this.#witnesses.invocations(list, spread, place, limit);
               const due = found.filter(({ received }) => received <= now - grace);
-              const gaps = await this.#silenced(due, list, recorded);
+              const gaps = await silenced.among(due, list);
               return { gaps, looked: found.length, ...(next === undefined ? {} : { next }) };
             },
           });
@@ -166,176 +147,8 @@ export class Gaps {
     return after === undefined ? units : units.filter(({ name }) => name <= after.list);
   }
 
-  async #silenced(due: readonly Witnessed[], list: WitnessList, recorded: Recorded): Promise<readonly Gap[]> {
-    const known = await recorded.around(list.hour);
-    const streams = new Map<string, InstanceId>();
-    const candidates = new Map<Partition, Witnessed[]>();
-    for (const one of due) {
-      const by = known.get(`${one.fn}\n${one.partition}`);
-      if (by !== undefined) {
-        if (one.facts.stream !== undefined) streams.set(String(one.facts.stream), by);
-      } else candidates.set(one.partition, [...(candidates.get(one.partition) ?? []), one]);
-    }
-    const gaps = await inParallel([...candidates], 16, async ([partition, said]): Promise<readonly Gap[]> => {
-      const [one] = said;
-      if (one === undefined) return [];
-      const { links } = await this.#source.linksOf(joinLink(`lambda:${partition}`), { limit: MAX_CLAIMS });
-      // A function writes under its own name only: that another one claims to have served the request does not hide the silence.
-      const served = links.find(
-        (link) =>
-          link.direction === 'in' && link.partition === partition && (link.fn === one.fn || one.fn === UNKNOWN_FUNCTION),
-      );
-      const stream = said.map(({ facts }) => facts.stream).find((name) => name !== undefined);
-      if (served !== undefined) {
-        if (stream !== undefined) streams.set(String(stream), served.instance);
-        return [];
-      }
-      return [
-        {
-          ...{ kind: 'silenced', at: Math.min(...said.map(({ at }) => at)), requestId: partition },
-          ...(one.fn === UNKNOWN_FUNCTION ? {} : { function: one.fn }),
-          ...(stream === undefined ? { instance: 'unknown' } : { detail: String(stream) }),
-          witnesses: said.map(({ witness, facts }) => ({ witness, ...facts })),
-        },
-      ];
-    });
-    return await inParallel(gaps.flat(), 4, async (gap): Promise<Gap> => {
-      if (gap.detail === undefined) return gap;
-      const { detail: stream, ...rest } = gap;
-      const instanceId = streams.get(stream) ?? (await this.#instanceOf(stream, list, known));
-      if (instanceId !== undefined) streams.set(stream, instanceId);
-      return instanceId === undefined ? { ...rest, instance: 'not recorded' } : { ...rest, instance: 'recorded', instanceId };
-    });
-  }
-
-  /** Which instance wrote to a log stream, by the first requests of the hour that were recorded: they lie in all parts of the list. */
-  async #instanceOf(
-    stream: string,
-    list: WitnessList,
-    known: ReadonlyMap<string, InstanceId>,
-  ): Promise<InstanceId | undefined> {
-    for (let spread = 0; spread < listSpread; spread++) {
-      const { found } = await this.#witnesses.invocations(list, spread, '', STREAM_ROWS);
-      for (const { fn, partition, facts } of found) {
-        const by = facts.stream === stream ? known.get(`${fn}\n${partition}`) : undefined;
-        if (by !== undefined) return by;
-      }
-    }
-    return undefined;
-  }
-
-  /** Of the segments in one part of an hour's list. */
-  async #recorded(name: string, place: string, { fn, kinds, limit, configured }: Looking) {
-    const { rows, next } = await this.#lists.rowsOf(name, place, limit);
-    const heads = rows.filter((row) => row.counts !== undefined && (fn === undefined || row.fn === fn));
-    const gaps: Gap[] = [];
-    let looked = rows.length;
-    if (kinds.has('unexplained')) {
-      const own = rows.filter((row) => fn === undefined || row.fn === fn);
-      for (const row of await this.unexplained(own, 0, configured)) {
-        const why = `${row.trigger}${row.source === undefined ? '' : ` ${row.source}`}`;
-        gaps.push({ ...gapOf(row), kind: 'unexplained', requestId: row.partition, why });
-      }
-    }
-    const inside = kinds.has('records') || kinds.has('chain') || kinds.has('gap');
-    const instances = Map.groupBy(inside ? heads : [], ({ instance }) => instance);
-    for (const [instance, own] of instances) {
-      const seen = await this.#lists.instance(instance);
-      looked += seen.items.length;
-      const [first] = own;
-      if (seen.cut && first !== undefined) {
-        // Of a part of its segments it cannot be said what lies between them; that is told, not left out.
-        gaps.push({ ...gapOf(first), kind: 'gap', why: 'not-checked: more segments than are looked through' });
-        continue;
-      }
-      const holes = missing(seen.segments);
-      for (const row of own) {
-        for (const hole of holes) {
-          // A hole belongs to the segment that follows it.
-          const here = hole.kind === 'chain' ? hole.from === row.first : hole.to === row.first - 1;
-          if (here && kinds.has(hole.kind)) gaps.push({ ...gapOf(row), ...hole });
-        }
-        if (kinds.has('gap') && (row.counts?.gaps ?? 0) > 0) gaps.push(...(await this.#told(row, seen.items)));
-      }
-    }
-    return { gaps, looked, ...(next === undefined ? {} : { next }) };
-  }
-
-  /** Of these requests, those that nothing configured explains. None when the inventory does not know their function. */
-  async unexplained<T extends Invoked>(
-    requests: readonly T[],
-    now: number,
-    functions?: ReadonlyMap<string, ConfiguredFunction>,
-  ): Promise<readonly T[]> {
-    const configured = functions ?? (await this.#inventory.functions(now));
-    const judged = await inParallel(requests, 8, async (one) => {
-      const known = configured.get(one.fn);
-      if (one.trigger === undefined || known === undefined) return false;
-      const told = explained(known, one.trigger, one.source);
-      if (told !== undefined) return !told;
-      if (one.trigger !== 'invoke' || takesAnything(known)) return false;
-      // A plain invocation is explained by an audited caller.
-      const { links } = await this.#source.linksOf(joinLink(`lambda:${one.partition}`), { limit: MAX_CLAIMS });
-      return !links.some(({ direction }) => direction === 'out');
-    });
-    return requests.filter((_, i) => judged[i]);
-  }
-
-  /** What the instance itself recorded as lost, in one of its segments. */
-  async #told(row: ListRow, items: Awaited<ReturnType<Lists['instance']>>['items']): Promise<readonly Gap[]> {
-    const partitions = items.flatMap(({ part }) => {
-      const partition = part?.S?.split('#')[0] as Partition;
-      return part?.S === shardPart(partition, row) ? [partition] : [];
-    });
-    const found: Gap[] = [];
-    for (const partition of partitions) {
-      const shards = await this.#source.shardsOf(row.instance, partition);
-      for (const node of shards.find(({ first, last }) => first === row.first && last === row.last)?.nodes ?? []) {
-        if (node.kind !== 'gap' || /^(?:unobserved|warning) /.test(node.why)) continue;
-        const { id, why, lost, detail } = node;
-        const request = partition.startsWith('~') ? {} : { requestId: partition };
-        const told = { node: id, why, lost, ...(detail === undefined ? {} : { detail }), ...request };
-        found.push({ ...gapOf(row), kind: 'gap', ...told });
-      }
-    }
-    return found;
-  }
-}
-
-const gapOf = ({ at, fn, instance }: ListRow) => ({ at, function: fn, instanceId: instance });
-
-/** Requests that instances recorded, by hour: read once for all functions of the hour. */
-class Recorded {
-  readonly #lists: Lists;
-  readonly #hours = new Map<string, Promise<ReadonlyMap<string, InstanceId>>>();
-
-  constructor(lists: Lists) {
-    this.#lists = lists;
-  }
-
-  /** `<function>\n<request>` to the instance, of the hour and the one after: instance and platform have their own clocks. */
-  async around(hour: string): Promise<ReadonlyMap<string, InstanceId>> {
-    const next = hourOf((Date.parse(`${hour}:00:00Z`) + 3_600_000) * 1000);
-    const [own, later] = await Promise.all([this.#of(hour), this.#of(next)]);
-    return new Map([...own, ...later]);
-  }
-
-  #of(hour: string): Promise<ReadonlyMap<string, InstanceId>> {
-    let found = this.#hours.get(hour);
-    if (found === undefined) {
-      found = this.#read(hour);
-      this.#hours.set(hour, found);
-    }
-    return found;
-  }
-
-  async #read(hour: string): Promise<ReadonlyMap<string, InstanceId>> {
-    const found = new Map<string, InstanceId>();
-    const parts = Array.from({ length: listSpread }, (_, spread) => `${hour}#${spread}`);
-    const lists = await inParallel(parts, listSpread, (name) => this.#lists.rowsOf(name, '', MAX_RECORDED / listSpread));
-    for (const { fn, partition, instance } of lists.flatMap(({ rows }) => rows)) {
-      if (partition !== '') found.set(`${fn}\n${partition}`, instance);
-    }
-    return found;
+  /** Of these requests, those that nothing configured explains. */
+  async unexplained<T extends Invoked>(requests: readonly T[], now: number): Promise<readonly T[]> {
+    return await unexplained(requests, await this.#inventory.functions(now), this.#source);
   }
 }

@@ -1,11 +1,10 @@
 /** What is configured in the account: functions, who may invoke them and what does. One row per function, replaced by each look. */
-import { N, number, S, text } from './rows.ts';
+import { expiresAfter, N, number, S, text } from './rows.ts';
 import type { Item, Table } from './table.ts';
 
 const MAX_FUNCTIONS = 5000;
-const SECONDS_A_DAY = 86_400;
 /** A function that was not there in looks of so long a time is taken to be gone, µs. */
-const GONE = 2 * SECONDS_A_DAY * 1_000_000;
+const GONE = 172_800_000_000;
 
 /** A way by which a function is meant to be invoked. */
 export interface ExpectedSource {
@@ -28,6 +27,9 @@ export interface ConfiguredFunction {
   /** Whether Alastor's layer is attached and started. */
   readonly audited: boolean;
   readonly sources: readonly ExpectedSource[];
+  /** µs: when it was first seen (0: at the first look of all), and when it was last seen audited. */
+  readonly since?: number;
+  readonly auditedAt?: number;
 }
 
 export type SeenFunction = ConfiguredFunction & { readonly seen: number };
@@ -42,7 +44,7 @@ export class Inventory {
   }
 
   async put(functions: readonly ConfiguredFunction[], seen: number): Promise<void> {
-    const expires = N(Math.trunc(seen / 1_000_000) + this.#retentionDays * SECONDS_A_DAY);
+    const expires = N(expiresAfter(seen, this.#retentionDays));
     const row = (one: ConfiguredFunction): Item => {
       return { key: S('~inventory'), place: S(one.name), of: S(JSON.stringify(one)), seen: N(seen), expires };
     };

@@ -88,7 +88,7 @@ export class Lists {
     const { after, limit, fn, trigger, until } = options;
     const first = hourOf(options.since);
     const last = until === undefined ? undefined : hourOf(until);
-    const lists = await this.#lists(first, after?.hour ?? last ?? '9');
+    const lists = await this.names(first, after?.hour ?? last ?? '9');
     const wanted = (item: Item) =>
       (options.segments === true || item.trigger !== undefined) &&
       (fn === undefined || item.fn?.S === fn) &&
@@ -162,11 +162,6 @@ export class Lists {
       return { ...place, ...trigger, ...source, fn: text(item, 'fn'), ...(counts === undefined ? {} : { counts }) };
     });
     return { rows, ...(end === undefined ? {} : { next: end }) };
-  }
-
-  /** Names of the lists of a range of hours, newest first: `2026-03-01T10#3`. */
-  async names(first: string, last: string): Promise<readonly string[]> {
-    return await this.#lists(first, last);
   }
 
   /** End and status of a request, which may have been shipped in a later segment than its begin. */
@@ -262,7 +257,7 @@ export class Lists {
   /** Requests of an X-Ray trace; its id says when it began, so the lists of that time are looked through. */
   async traced(root: string, began: number): Promise<{ readonly entries: readonly RequestEntry[]; readonly cut: boolean }> {
     const [since, until] = [Math.max(0, began - BEFORE_TRACE), began + AFTER_TRACE];
-    const pages = await inParallel(await this.#lists(hourOf(since), hourOf(until)), 4, (name) =>
+    const pages = await inParallel(await this.names(hourOf(since), hourOf(until)), 4, (name) =>
       this.#links.query(
         {
           KeyConditionExpression: '#k = :k AND place BETWEEN :a AND :b',
@@ -278,8 +273,8 @@ export class Lists {
     return { entries: entries.sort((a, b) => a.at - b.at), cut: pages.some(({ cut }) => cut) };
   }
 
-  /** Names of the lists of a range of hours, newest first. */
-  async #lists(first: string, last: string): Promise<readonly string[]> {
+  /** Names of the lists of a range of hours, newest first: `2026-03-01T10#3`. */
+  async names(first: string, last: string): Promise<readonly string[]> {
     const { items } = await this.#links.query(
       {
         KeyConditionExpression: '#k = :k AND place BETWEEN :a AND :b',

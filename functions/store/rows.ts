@@ -9,6 +9,7 @@ import type { Item } from './table.ts';
 
 const DAY = 86_400_000_000;
 const HOUR = 3_600_000_000;
+const SECONDS_A_DAY = 86_400;
 
 /** One version of an object, or one item of a table: many there are, and few of them hot. */
 const SINGLE = /^resource:(?:s3:\/\/.*@|ddb:[^/]+\/)/;
@@ -41,6 +42,9 @@ export const dayOf = (time: number) => iso(time, 10);
 export const hourOf = (time: number) => iso(time, 13);
 export const bucketOf = (time: number, received: number) => (isPlausible(time, received) ? dayOf(time) : ODD);
 export const listHour = (time: number, received: number) => hourOf(isPlausible(time, received) ? time : received);
+
+/** Seconds since 1970, as the tables' TTL wants them. @param received µs */
+export const expiresAfter = (received: number, days: number) => Math.trunc(received / 1_000_000) + days * SECONDS_A_DAY;
 
 export const spreadOf = (instance: InstanceId) => createHash('sha256').update(instance).digest().readUInt32BE(0) % listSpread;
 

@@ -27,6 +27,10 @@
  *   ~witnesses                     2026-03-01T10#<fn>          which of these lists exist
  *   join:lambda:<request id>       ~witness#cloudtrail         what CloudTrail says of the call, which may lie hours before
  *   join:apigw:<request id>        ~witness#access-log         what the API's access log says
+ *   ~instances                     2026-03-01#<function>       of which functions the platform told of instances that day
+ *   ~instances#<fn>                <log stream>                an instance as the platform's log has it
+ *   ~instances#<fn>                <log stream>#<extension>    what became of an extension of it
+ *   ~unread                        2026-03-01#<source>         how much of what witnesses said nobody could read
  *   ~inventory                     <function>                  how it is configured, as last seen
  *   ~changes                       <time>#<event id>           somebody changed a function
  */
@@ -41,6 +45,8 @@ export const environment = {
   shards: 'ALASTOR_SHARDS_TABLE',
   links: 'ALASTOR_LINKS_TABLE',
   bucket: 'ALASTOR_BUCKET',
+  /** Address of the queue of what the witness function could not take; of the query function. Optional. */
+  witnessDeadLetters: 'ALASTOR_WITNESS_DEAD_LETTERS',
   /** Days that rows and spilled shards are kept, default 90. Stitcher only. */
   retentionDays: 'ALASTOR_RETENTION_DAYS',
 } as const;

@@ -5,11 +5,11 @@ import type { Lists } from './lists.ts';
 import { number, S, text } from './rows.ts';
 import { listSpread } from './schema.ts';
 import { COUNTS, type Counts, NOTHING, plus, readCounts } from './sums.ts';
-import type { Item, Table } from './table.ts';
+import { type Item, inParallel, type Table } from './table.ts';
 
 /** Days whose sums are read. */
 const MAX_SUMS = 5000;
-/** Rows of segments read to count a day anew. */
+/** Rows of segments read to count days anew, newest first; lanes that read at the same time may together read somewhat more. */
 const MAX_RECOUNTED = 20_000;
 /** Segments, of the newest instances, that are looked at for holes between them. */
 const MAX_CHECKED = 1000;
@@ -30,10 +30,12 @@ export async function readStats(links: Table, lists: Lists): Promise<Stats> {
   ]);
   const cut: string[] = [];
   let total = NOTHING;
+  const budget = { rows: MAX_RECOUNTED };
   for (const row of sums.items) {
-    const counted = number(row, 'doubt') > 0 ? await recount(links, text(row, 'place')) : undefined;
+    const day = text(row, 'place');
+    const counted = number(row, 'doubt') > 0 ? await recount(links, day, budget) : undefined;
     if (counted === 'too-many') {
-      cut.push(`counts of ${text(row, 'place')}: ${number(row, 'doubt')} segments may not be counted, or twice`);
+      cut.push(`counts of ${day}: ${number(row, 'doubt')} segments may not be counted, or twice; too many to count them anew`);
     }
     const own = Object.fromEntries(COUNTS.map((name) => [name, number(row, name)])) as Counts;
     total = plus(total, counted === undefined || counted === 'too-many' ? own : counted);
@@ -55,18 +57,18 @@ export async function readStats(links: Table, lists: Lists): Promise<Stats> {
   };
 }
 
-/** Exact, from the rows of the day's lists. */
-async function recount(links: Table, day: string): Promise<Counts | 'too-many'> {
-  let total = NOTHING;
-  let looked = 0;
-  const names = Array.from({ length: 24 }, (_, hour) => `~requests#${day}T${String(hour).padStart(2, '0')}`);
-  for (const name of names.flatMap((hour) => Array.from({ length: listSpread }, (_, spread) => `${hour}#${spread}`))) {
-    const { items, cut } = await rowsOf(links, name, MAX_RECOUNTED - looked);
-    looked += items.length;
-    if (cut || looked >= MAX_RECOUNTED) return 'too-many';
-    for (const item of items) total = plus(total, readCounts(item) ?? NOTHING);
-  }
-  return total;
+/** Exact, from the rows of the day's lists. @param budget what all days together may read; a day that finds it spent is left */
+async function recount(links: Table, day: string, budget: { rows: number }): Promise<Counts | 'too-many'> {
+  const hours = Array.from({ length: 24 }, (_, hour) => `~requests#${day}T${String(hour).padStart(2, '0')}`);
+  const names = hours.flatMap((hour) => Array.from({ length: listSpread }, (_, spread) => `${hour}#${spread}`));
+  const parts = await inParallel(names, 8, async (name) => {
+    if (budget.rows <= 0) return undefined;
+    const { items, cut } = await rowsOf(links, name, budget.rows);
+    budget.rows -= items.length;
+    return cut ? undefined : items.reduce((sum, item) => plus(sum, readCounts(item) ?? NOTHING), NOTHING);
+  });
+  if (parts.includes(undefined)) return 'too-many';
+  return parts.reduce<Counts>((sum, part) => plus(sum, part ?? NOTHING), NOTHING);
 }
 
 /** In the order in which they were last seen, as far as the newest lists tell. */

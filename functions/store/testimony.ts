@@ -24,6 +24,28 @@ export interface InvocationTestimony {
   readonly userAgent?: string;
 }
 
+/** The platform made an instance of a function, or said what became of one. */
+export interface InstanceTestimony {
+  readonly what: 'instance';
+  readonly witness: 'platform-log';
+  readonly at: number;
+  readonly fn: string;
+  /** Log stream: one for each instance. */
+  readonly stream: string;
+  /** `init`, `restore`: it begins. `ready`: init or restore is over. `extension`: what an extension has come to. */
+  readonly part: 'init' | 'restore' | 'ready' | 'extension';
+  readonly version?: string;
+  /** `on-demand`, `provisioned-concurrency`, `snap-start`. */
+  readonly initType?: string;
+  readonly runtime?: string;
+  readonly status?: string;
+  readonly error?: string;
+  readonly durationMs?: number;
+  /** Its name and state: `Ready`, `InitError`, … */
+  readonly extension?: string;
+  readonly state?: string;
+}
+
 /** Somebody changed something about a function: its code, configuration, policy, event sources. */
 export interface ChangeTestimony {
   readonly what: 'change';
@@ -59,7 +81,7 @@ export interface AccessTestimony {
   readonly status?: string;
 }
 
-export type Testimony = InvocationTestimony | ChangeTestimony | AccessTestimony;
+export type Testimony = InvocationTestimony | InstanceTestimony | ChangeTestimony | AccessTestimony;
 
 /** What was said, and how many lines or records of the source could not be understood (others, such as the function's own prints, are none). */
 export interface Heard {

@@ -1,16 +1,25 @@
 /** What others than the audited instances say, kept beside the graph: by function and hour, by the id of a service, and changes. */
 import { createHash } from 'node:crypto';
 import { joinLink, type Partition, requestPartition } from '../graph/ids.ts';
-import { hourOf, listHour, N, number, pad, S, text } from './rows.ts';
+import {
+  instanceDay,
+  instanceDays,
+  instanceOfStream,
+  instanceRow,
+  instancesOn,
+  type PlatformInstance,
+} from './platform-instances.ts';
+import { dayOf, expiresAfter, hourOf, listHour, N, number, pad, S, text } from './rows.ts';
 import { listSpread } from './schema.ts';
 import { type Item, inParallel, type Table } from './table.ts';
 import type { AccessTestimony, ChangeTestimony, InvocationTestimony, Testimony, Witness } from './testimony.ts';
 
-const SECONDS_A_DAY = 86_400;
 /** Lists of witnessed invocations that are known; the oldest of more are not looked into. One for each function and hour. */
 const MAX_LISTS = 20_000;
 const REMEMBERED = 20_000;
 const MAX_PER_REQUEST = 16;
+/** Days times sources. */
+const MAX_UNREAD = 2000;
 /** Function under which invocations stand whose witness knows the API only. */
 export const UNKNOWN_FUNCTION = '~api';
 
@@ -62,7 +71,17 @@ export class Witnesses {
       if (known === undefined) rows.set(name, { key: { key: S(key), place: S(place) }, set });
       else known.set = { ...known.set, ...set };
     };
+    const note = (item: Item) => {
+      const name = `${item.key?.S}\n${item.place?.S}`;
+      if (!this.#written.has(name)) catalogue.set(name, { ...item, expires: this.#expires(received) });
+    };
     for (const said of testimonies) {
+      if (said.what === 'instance') {
+        const { key, place, set } = instanceRow(said);
+        row(key, place, set);
+        note(instanceDay(said));
+        continue;
+      }
       if (said.what === 'change') row('~changes', `${pad(said.at)}#${requestPartition(said.id)}`, attributes(said));
       else if (said.what === 'access')
         row(joinLink(`apigw:${said.apiRequestId}`), `~witness#${said.witness}`, attributes(said));
@@ -73,9 +92,7 @@ export class Witnesses {
       const partition = requestPartition(said.requestId);
       row(listKey({ hour, fn }, spreadOf(partition)), `${partition}#${said.witness}`, attributes(said));
       if (said.witness === 'cloudtrail') row(joinLink(`lambda:${said.requestId}`), '~witness#cloudtrail', attributes(said));
-      const name = `${hour}#${fn}`;
-      if (!this.#written.has(name))
-        catalogue.set(name, { key: S('~witnesses'), place: S(name), expires: this.#expires(received) });
+      note({ key: S('~witnesses'), place: S(`${hour}#${fn}`) });
     }
     await inParallel([...rows.values()], 16, ({ key, set }) =>
       this.#links.merge(key, set, { received: N(received), expires: this.#expires(received) }),
@@ -120,6 +137,36 @@ export class Witnesses {
     return [...new Map([...listed, ...trail].map((one) => [one.witness, one])).values()];
   }
 
+  /** Days and functions of which the platform told of instances, newest first. */
+  async instanceDays(first: string, last: string): Promise<readonly { readonly day: string; readonly fn: string }[]> {
+    return await instanceDays(this.#links, first, last);
+  }
+
+  /** Instances of a function that began on a day, as the platform tells of them. */
+  async instancesOn(of: { readonly day: string; readonly fn: string }, after: string, limit: number) {
+    return await instancesOn(this.#links, of, after, limit);
+  }
+
+  /** What the platform says of the instance that writes to a log stream. */
+  async instanceOfStream(fn: string, stream: string): Promise<PlatformInstance | undefined> {
+    return await instanceOfStream(this.#links, fn, stream);
+  }
+
+  /** Counts what a source said and nobody could read. @param received µs, our own clock */
+  async lose(source: string, lost: number, received: number): Promise<void> {
+    const set = { received: N(received), expires: this.#expires(received) };
+    await this.#links.add({ key: S('~unread'), place: S(`${dayOf(received)}#${source}`) }, { lost }, set);
+  }
+
+  /** What could not be read, by day and source, newest first. */
+  async unread(since: number): Promise<readonly { readonly at: number; readonly source: string; readonly lost: number }[]> {
+    const { items } = await this.#page('~unread', dayOf(since), '~', MAX_UNREAD, false);
+    return items.map((item) => {
+      const source = text(item, 'place').slice('2026-03-01#'.length);
+      return { at: number(item, 'received'), source, lost: number(item, 'lost') };
+    });
+  }
+
   /** Changes of functions, newest first. */
   async changes(
     since: number,
@@ -147,7 +194,7 @@ export class Witnesses {
 
   /** A day before what it testifies to, so that a record that has expired is not taken for one that never was. */
   #expires(received: number) {
-    return N(Math.trunc(received / 1_000_000) + Math.max(1, this.#retentionDays - 1) * SECONDS_A_DAY);
+    return N(expiresAfter(received, Math.max(1, this.#retentionDays - 1)));
   }
 }
 

@@ -7,6 +7,7 @@ import {
   bucketOf,
   bucketPlace,
   emptyPart,
+  expiresAfter,
   isSpread,
   linkItem,
   listHour,
@@ -25,7 +26,6 @@ import type { Item, Table } from './table.ts';
 
 /** Items of more than 400 KB are refused; keys, summary and rounding need some room. */
 const SPILL_BYTES = 350_000;
-const SECONDS_A_DAY = 86_400;
 
 export interface Poison {
   readonly segment: string;
@@ -34,13 +34,20 @@ export interface Poison {
   readonly line?: number;
 }
 
+export interface Written {
+  /** Whether it was there before. */
+  readonly known: boolean;
+  /** Shards that were too large for a table item. */
+  readonly spills: number;
+}
+
 /** What the stitcher needs of the store. */
 export interface GraphWriter {
   /**
    * Adds what one segment says. The same segment again changes nothing; the order of segments does not matter.
    * @param again whether somebody may have got as far as writing all of it before, without counting it
    */
-  put(built: Built, digest: string, received: number, again?: boolean): Promise<void>;
+  put(built: Built, digest: string, received: number, again?: boolean): Promise<Written>;
   /** Counts what was put since the last call. Until then a segment is there, but not in the sums. */
   settle(): Promise<void>;
   /** From now on nothing is taken to be in the tables already: somebody may have emptied them. */
@@ -78,7 +85,7 @@ export class DynamoWriter implements GraphWriter {
     this.#options = options;
   }
 
-  async put(built: Built, digest: string, received: number, again = false): Promise<void> {
+  async put(built: Built, digest: string, received: number, again = false): Promise<Written> {
     const { shards, links } = this.#options;
     const { segment } = built;
     const expires = this.#expires(received);
@@ -123,6 +130,7 @@ export class DynamoWriter implements GraphWriter {
     const before = await links.replace({ ...head, ...writeCounts(counts) });
     const known = readCounts(before);
     this.#owe(sumsPlace(hour), plus(counts, known ?? NOTHING, -1), again && known !== undefined ? 1 : 0);
+    return { known: known !== undefined, spills: shardItems.filter(({ spill }) => spill !== undefined).length };
   }
 
   async settle(): Promise<void> {
@@ -185,13 +193,13 @@ export class DynamoWriter implements GraphWriter {
   }
 
   #expires(received: number): number {
-    return Math.trunc(received / 1_000_000) + this.#options.retentionDays * SECONDS_A_DAY;
+    return expiresAfter(received, this.#options.retentionDays);
   }
 
   /** The bucket named `odd` belongs to no day and stays. */
   #dayExpires(bucket: string): Item {
-    const day = Date.parse(`${bucket}T00:00:00Z`) / 1000;
-    return Number.isNaN(day) ? {} : { expires: N(day + (this.#options.retentionDays + 2) * SECONDS_A_DAY) };
+    const day = Date.parse(`${bucket}T00:00:00Z`) * 1000;
+    return Number.isNaN(day) ? {} : { expires: N(expiresAfter(day, this.#options.retentionDays + 2)) };
   }
 }
 

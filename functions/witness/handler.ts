@@ -3,6 +3,7 @@ import { decodeKey } from '../stitcher/notification.ts';
 import { type Store, storeFromEnvironment } from '../store/connect.ts';
 import { s3Client } from '../store/objects.ts';
 import type { Heard } from '../store/testimony.ts';
+import { emit, logger, nonZero } from '../telemetry/emit.ts';
 import { readAccessLog } from './access-log.ts';
 import { readCloudTrail, readTrailRecords } from './cloudtrail.ts';
 import { unpackLogs } from './log-delivery.ts';
@@ -33,8 +34,8 @@ export async function hear(event: unknown, store: Store, s3: Pick<S3Client, 'sen
       readonly s3?: { readonly bucket?: { readonly name?: unknown }; readonly object?: { readonly key?: unknown } };
     }[];
   };
-  if (typeof awslogs?.data === 'string') await take('log delivery', store, () => readLogs(String(awslogs.data)));
-  else if (detail !== undefined) await take('event', store, () => readTrailRecords([detail]));
+  if (typeof awslogs?.data === 'string') await take('log delivery', '', store, () => readLogs(String(awslogs.data)));
+  else if (detail !== undefined) await take('event', '', store, () => readTrailRecords([detail]));
   else if (Array.isArray(Records)) {
     for (const record of Records) {
       const [bucket, key] = [record.s3?.bucket?.name, record.s3?.object?.key];
@@ -43,7 +44,7 @@ export async function hear(event: unknown, store: Store, s3: Pick<S3Client, 'sen
       // Digest files, insights and whatever else lies in the bucket.
       if (!/\/CloudTrail\/.*\.json\.gz$/.test(path)) continue;
       const bytes = await fetchFile(s3, bucket, path);
-      await take(`s3://${bucket}/${path}`, store, () => readCloudTrail(bytes));
+      await take('log file', `s3://${bucket}/${path}`, store, () => readCloudTrail(bytes));
     }
   }
 }
@@ -55,19 +56,24 @@ function readLogs(data: string): Heard {
   return { ...heard, unread: heard.unread + delivery.unread };
 }
 
-async function take(source: string, { witnesses, writer }: Store, read: () => Heard): Promise<void> {
+/** @param what kind of source, by which losses are counted. @param where which one of them */
+async function take(what: string, where: string, { witnesses, writer }: Store, read: () => Heard): Promise<void> {
+  const source = where === '' ? what : where;
   let heard: Heard;
   try {
     heard = read();
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    console.warn(JSON.stringify({ level: 'warn', source, ignored: reason }));
+    logger.warn('testimony set aside', { source, reason });
+    emit({ TestimoniesUnread: 1 });
     await writer.putPoison({ segment: `witness/${new Date().toISOString()}/${source}`, code: 'witness', reason }, now());
+    await witnesses.lose(what, 1, now());
     return;
   }
   await witnesses.put(heard.testimonies, now());
-  const level = heard.unread > 0 ? 'warn' : 'info';
-  console[level](JSON.stringify({ level, source, testimonies: heard.testimonies.length, unread: heard.unread }));
+  if (heard.unread > 0) await witnesses.lose(what, heard.unread, now());
+  logger[heard.unread > 0 ? 'warn' : 'info']('heard', { source, testimonies: heard.testimonies.length, unread: heard.unread });
+  emit(nonZero({ TestimoniesUnread: heard.unread }));
 }
 
 const now = () => Date.now() * 1000;

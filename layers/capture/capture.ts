@@ -9,7 +9,7 @@ import { Invocations } from './invocations.ts';
 import { Ledger, type LeftBehind } from './ledger.ts';
 import { log } from './log.ts';
 import { type Front, type FrontDoor, startFront, stopFront } from './network/front.ts';
-import type { Prepared } from './prepare.ts';
+import { type Prepared, standAside } from './prepare.ts';
 import { Recorder } from './recorder.ts';
 import { Redactor } from './redact.ts';
 import { Ring } from './ring.ts';
@@ -150,6 +150,10 @@ export class Capture {
       });
     if (capture.#proxy !== undefined) capture.#attribution?.listensOn(capture.#proxy.port);
     if (front !== undefined) capture.#front = await attempt('the network proxy', () => capture.#startFront(options, front));
+    standAside(settings, options.env, {
+      requests: capture.#proxy === undefined ? requests : undefined,
+      front: capture.#front === undefined ? front : undefined,
+    });
     if (prepared.bell !== undefined) capture.#bell = Bell.hang(prepared.bell, () => capture.recorder.drain());
     capture.#recordInit(before);
     for (const failure of failures) capture.recorder.gap('proxy-lost', 0, failure);

@@ -1,7 +1,7 @@
 /** Bytes of a body that are kept, in memory, until it is decided whether any of it is recorded. */
 export const LOOKED_AT = 8192;
 /** Characters of a body that may be recorded. */
-export const EXCERPT_MOST = 2048;
+const EXCERPT_MOST = 2048;
 
 /**
  * Whether any of a body may be recorded at all. Set once, when the recorder starts; as long as it is false nothing of a body is

@@ -59,10 +59,6 @@ export class Ledger {
       // What it said before stands.
     }
   }
-
-  close(): void {
-    closeSync(this.#fd);
-  }
 }
 
 /** What a recorder that is no more has left in its directory. */

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { attempts } from './attempt.ts';
 import { type PlatformCapabilities, probePlatform } from './capabilities.ts';
-import { type HeldPort, holdPort } from './held-port.ts';
+import { type HeldPort, holdPort, passOn } from './held-port.ts';
 import { portsFile, prepareDir, writeShared } from './instance-dir.ts';
 import { type LeftBehind, leftBehind } from './ledger.ts';
 import { log } from './log.ts';
@@ -10,6 +10,7 @@ import { type FrontDoor, openFrontDoor } from './network/front.ts';
 import { makeRingBeside, type RingFile } from './ring-file.ts';
 import { ownProcess } from './runtime-process.ts';
 import { type Settings, steeredEndpoints } from './settings.ts';
+import { Upstream } from './upstream.ts';
 
 /** What the wrapper, and the runtime that it starts, must find. Each part may be missing: `failures` says why. */
 export interface Prepared {
@@ -48,7 +49,7 @@ export async function prepare(settings: Settings, env: NodeJS.ProcessEnv, home: 
   const making = dir === undefined ? undefined : attempt('the event ring', () => makeRingBeside(join(dir, 'ring')));
   const platform = probePlatform(join(home, 'probe'), dir && bell);
   const { network, requests: seenBy } = settings;
-  const opening = attempt('the Runtime API proxy', holdPort);
+  const opening = attempt('the Runtime API proxy', () => holdPort(portToHold(env)));
   const front =
     network === 'auto' || network === 'proxy'
       ? await attempt('the network proxy', () => openFrontDoor(env, (line) => log(line)))
@@ -74,4 +75,24 @@ export async function prepare(settings: Settings, env: NodeJS.ProcessEnv, home: 
     );
   });
   return { ring, bell: ring && bell, shim, tapsRequests, platform, requests, front, steer, before, failures };
+}
+
+/**
+ * Lambda Web Adapter, an extension, talks to the Runtime API in the function's place, and can be told beforehand to go through a
+ * proxy: there it finds ours. 0: any port will do, the wrapper tells the runtime.
+ */
+function portToHold({ AWS_LWA_LAMBDA_RUNTIME_API_PROXY: told = '' }: NodeJS.ProcessEnv): number {
+  const port = Number(/^(?:127\.0\.0\.1|localhost):(\d{1,5})$/.exec(told)?.[1] ?? 0);
+  return port < 65_536 ? port : 0;
+}
+
+/** For the ports that nobody will serve: the runtime's calls are passed on unread, and the shim finds no network proxy and goes direct. */
+export function standAside(
+  settings: Settings,
+  env: NodeJS.ProcessEnv,
+  { requests, front }: Pick<Prepared, 'requests' | 'front'>,
+): void {
+  const upstream = new Upstream(settings, env);
+  if (requests !== undefined) passOn(requests, () => upstream.address);
+  void front?.held.close();
 }

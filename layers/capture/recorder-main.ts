@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ExtensionApi } from './extension-api.ts';
 import { runLifecycle } from './lifecycle.ts';
 import { log } from './log.ts';
-import { prepare } from './prepare.ts';
+import { prepare, standAside } from './prepare.ts';
 import type { Recording } from './recording.ts';
 import { readSettings } from './settings.ts';
 
@@ -27,9 +27,14 @@ async function main(): Promise<void> {
     api: new ExtensionApi(settings.extensionsApi),
     shutdownOnly: settings.managed,
     onRegistered: async () => {
-      // In the bundle this is the same file: its modules are run now.
-      const { Recording } = await import('./recording.ts');
-      recording = await Recording.start({ settings, env: process.env, prepared, registered: registered.promise });
+      try {
+        // In the bundle this is the same file: its modules are run now.
+        const { Recording } = await import('./recording.ts');
+        recording = await Recording.start({ settings, env: process.env, prepared, registered: registered.promise });
+      } catch (error) {
+        log('nothing can be recorded; the function runs without it', error);
+        standAside(settings, process.env, prepared);
+      }
       // After the call for the first event has left: from then on Init waits only for the runtime.
       void sleep(1).then(registered.resolve);
     },

@@ -11,7 +11,6 @@ export class Recording {
     this.#capture = capture;
   }
 
-  /** Never rejects. */
   static async start(options: CaptureOptions): Promise<Recording> {
     const recording = new Recording(await Capture.start(options));
     process.on('SIGTERM', () => void recording.end('SIGTERM', Date.now() + 1500).then(() => process.exit(0)));

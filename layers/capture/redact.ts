@@ -63,7 +63,7 @@ export class Redactor {
     for (const rule of TOKENS) clean = apply(rule, clean, mark);
     for (const rule of RULES) clean = apply(rule, clean, mark);
     return clean.includes('://')
-      ? clean.replace(URL_PATH, (url, path: string) => url.replace(path, this.urlPath(path, mark)))
+      ? clean.replace(URL_PATH, (url, path: string) => `${url.slice(0, -path.length)}${this.urlPath(path, mark)}`)
       : clean;
   }
 

@@ -13,7 +13,7 @@ export interface RingFile {
 }
 
 /** Room for events unless somebody wants more or less. */
-export const RING_BYTES = 8 << 20;
+const RING_BYTES = 8 << 20;
 /** Written at a time. */
 const CHUNK = 1 << 20;
 

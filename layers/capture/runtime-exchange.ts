@@ -79,8 +79,6 @@ export class RuntimeExchange implements ExchangeListener {
     if (this.#call.call === 'init-error') this.#conclude();
   }
 
-  responseStarted(): void {}
-
   response(head: ResponseHead): void {
     this.#answer = head;
     this.#answeredAt = this.#scene().t;

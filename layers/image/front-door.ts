@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, createConnection } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -8,12 +7,13 @@ import { CALL_ID } from '../capture/handover/gateway.ts';
 import { log } from '../capture/log.ts';
 import type { Outcome } from '../capture/runtime-calls.ts';
 import type { BodyDigest } from '../record/types.ts';
+import { CallIds } from './call-ids.ts';
 
 /** A request from outside, before the function has it. */
 export interface Arrival {
   readonly reqId: string;
-  /** The caller (or the gateway) named it; otherwise the id was made here. */
-  readonly named: boolean;
+  /** What the caller (or the gateway) calls it: the same as `reqId`, unless another request has that already. */
+  readonly callId: string | undefined;
   readonly method: string;
   readonly path: string;
   readonly host: string;
@@ -44,6 +44,7 @@ const ID_HEADERS = ['x-call-id', 'x-request-id'] as const;
 /** Stands before a function that serves HTTP: one request in is one request of the record. Bodies are streamed through. */
 export class FrontDoor {
   readonly #options: FrontDoorOptions;
+  readonly #ids = new CallIds();
   readonly #server: Server;
 
   constructor(options: FrontDoorOptions) {
@@ -80,7 +81,7 @@ export class FrontDoor {
       client.headers['content-length'] ?? (client.headers['transfer-encoding'] === undefined ? 0 : Number.NaN),
     );
     const held = length <= HELD_BYTES ? await readAll(client) : undefined;
-    const arrival = arrivalOf(client, held === undefined ? { bytes: length || 0 } : digestOf(held));
+    const arrival = this.#arrival(client, held === undefined ? { bytes: length || 0 } : digestOf(held));
     const { reqId } = arrival;
     const { listener } = this.#options;
     tell(() => listener.begun(arrival));
@@ -89,6 +90,7 @@ export class FrontDoor {
     const end = (status: 'ok' | 'error' | 'crash', errorType?: string): void => {
       if (over) return;
       over = true;
+      this.#ids.over(reqId);
       tell(() =>
         listener.ended(reqId, { status, response: meter.digest(), ...(errorType === undefined ? {} : { errorType }) }),
       );
@@ -147,11 +149,14 @@ export class FrontDoor {
 
   /** A WebSocket is one request, from its handshake until it is closed. */
   async #upgrade(client: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const arrival = arrivalOf(client, { bytes: 0 });
+    const arrival = this.#arrival(client, { bytes: 0 });
     const { listener } = this.#options;
     tell(() => listener.begun(arrival));
     let received = 0;
-    const end = (): void => tell(() => listener.ended(arrival.reqId, { status: 'ok', response: { bytes: received } }));
+    const end = (): void => {
+      this.#ids.over(arrival.reqId);
+      tell(() => listener.ended(arrival.reqId, { status: 'ok', response: { bytes: received } }));
+    };
     const port = await this.#options.target();
     if (port === undefined) {
       socket.destroy();
@@ -175,24 +180,24 @@ export class FrontDoor {
       end();
     });
   }
-}
 
-function arrivalOf(client: IncomingMessage, body: BodyDigest): Arrival {
-  const named = ID_HEADERS.map((name) => client.headers[name]).find(
-    (id): id is string => typeof id === 'string' && CALL_ID.test(id),
-  );
-  const forwarded = client.headers['x-forwarded-for'];
-  return {
-    reqId: named ?? randomUUID(),
-    named: named !== undefined,
-    method: client.method ?? 'GET',
-    path: (client.url ?? '/').replace(/[?#].*$/s, ''),
-    host: client.headers.host ?? 'localhost',
-    // The nearest proxy appends whom it saw; what stands before that, anybody may have written.
-    sourceIp: typeof forwarded === 'string' ? forwarded.split(',').at(-1)?.trim() : client.socket.remoteAddress,
-    userAgent: client.headers['user-agent'],
-    body,
-  };
+  #arrival(client: IncomingMessage, body: BodyDigest): Arrival {
+    const callId = ID_HEADERS.map((name) => client.headers[name]).find(
+      (id): id is string => typeof id === 'string' && CALL_ID.test(id),
+    );
+    const forwarded = client.headers['x-forwarded-for'];
+    return {
+      reqId: this.#ids.requestIdFor(callId),
+      callId,
+      method: client.method ?? 'GET',
+      path: (client.url ?? '/').replace(/[?#].*$/s, ''),
+      host: client.headers.host ?? 'localhost',
+      // The nearest proxy appends whom it saw; what stands before that, anybody may have written.
+      sourceIp: typeof forwarded === 'string' ? forwarded.split(',').at(-1)?.trim() : client.socket.remoteAddress,
+      userAgent: client.headers['user-agent'],
+      body,
+    };
+  }
 }
 
 async function readAll(client: IncomingMessage): Promise<Buffer> {

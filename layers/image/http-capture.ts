@@ -146,7 +146,7 @@ export class HttpCapture implements DoorListener {
 
   begun(arrival: Arrival): void {
     for (const req of [...this.#afterwards.keys()]) this.#done(req);
-    const { reqId, method, path, sourceIp, userAgent, body } = arrival;
+    const { reqId, callId, method, path, sourceIp, userAgent, body } = arrival;
     this.recorder.begin(reqId, {
       kind: 'request-begin',
       t: nowMicros(),
@@ -161,7 +161,7 @@ export class HttpCapture implements DoorListener {
         ...(userAgent === undefined ? {} : { userAgent }),
       },
       // Anyone may have chosen this id: it is a hint, not a proof.
-      keys: arrival.named ? [{ key: `call:${reqId}`, sure: 'inferred' }] : [],
+      keys: callId === undefined ? [] : [{ key: `call:${callId}`, sure: 'inferred' }],
       resources: [],
     });
   }

@@ -39,13 +39,13 @@ for (const signal of STOPS) {
 }
 const door = new FrontDoor({
   listener: capture,
-  target: async () => ((await current.listening(inner)) ? inner : undefined),
+  target: async () => ((await listening()) ? inner : undefined),
 });
 const watch = setInterval(() => {
   if (capture.strace?.gone === true && current.running && stopping === undefined) replaceTraced();
 }, WATCH_MS);
 // Who asks the port whether the function is ready gets the function's answer.
-if (await current.listening(inner)) {
+if (await listening()) {
   await door.listen(settings.port).catch((error: unknown) => log(`cannot listen on port ${settings.port}`, error));
 }
 
@@ -57,6 +57,15 @@ for (;;) {
   const reason = stopping ?? (signal === null ? `exit ${code}` : `killed by ${signal}`);
   await capture.stop(reason, SHUTDOWN_MS);
   process.exit(code ?? 128 + (signal === 'SIGKILL' ? 9 : signal === 'SIGTERM' ? 15 : 1));
+}
+
+/** True when the function accepts connections, be it one that was started meanwhile in place of another; false when none runs. */
+async function listening(): Promise<boolean> {
+  for (;;) {
+    const asked = current;
+    if (await asked.listening(inner)) return true;
+    if (asked === current) return false;
+  }
 }
 
 function start(): FunctionProcess {

@@ -6,7 +6,7 @@ const PT_INTERP = 3;
 const SCRIPTS_MOST = 5;
 
 /** The file a command means, looked up as execvp(3) does; undefined when there is none. */
-export function findProgram(name: string, path: string | undefined): string | undefined {
+function findProgram(name: string, path: string | undefined): string | undefined {
   const places = name.includes('/')
     ? [name]
     : (path ?? '/usr/local/bin:/usr/bin:/bin').split(':').map((dir) => join(dir, name));

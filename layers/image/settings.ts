@@ -1,5 +1,6 @@
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { FUNCTION_NAME } from '../record/key.ts';
 import { type Bodies, checkSettings, patternLines } from '../settings.ts';
 
@@ -28,8 +29,11 @@ export interface HttpSettings {
 
 /** Never throws: a wrong setting must not keep the function from serving. */
 export function readHttpSettings(env: NodeJS.ProcessEnv): HttpSettings {
-  const { texts, problems: wrong } = checkSettings(env);
+  const directory = env.ALASTOR_BUCKET?.startsWith('file:') ? env.ALASTOR_BUCKET : undefined;
+  const { texts, problems: wrong } = checkSettings(directory === undefined ? env : { ...env, ALASTOR_BUCKET: '' });
   const problems = [...wrong];
+  if (directory !== undefined && !isDirectoryUrl(directory))
+    problems.push('ALASTOR_BUCKET must be the name of an S3 bucket or file:///directory; it is ignored');
   const port = (name: string, fallback: number): number => {
     const text = env[name];
     if (text === undefined || text === '') return fallback;
@@ -40,16 +44,24 @@ export function readHttpSettings(env: NodeJS.ProcessEnv): HttpSettings {
   };
   const fn = texts.ALASTOR_FUNCTION || env.OPENFAAS_NAME || env.K_SERVICE || env.HOSTNAME || 'unknown';
   return {
-    dir: env.ALASTOR_DIR || join(tmpdir(), '.alastor'),
+    dir: env.ALASTOR_DIR ? texts.ALASTOR_DIR : join(tmpdir(), '.alastor'),
     port: port('PORT', port('port', 8080)),
     innerPort: Number(texts.ALASTOR_INNER_PORT),
     backend: texts.ALASTOR_BACKEND as HttpSettings['backend'],
     bodies: texts.ALASTOR_BODIES as Bodies,
     redact: patternLines(texts.ALASTOR_REDACT),
-    bucket: env.ALASTOR_BUCKET || undefined,
+    bucket: (directory !== undefined && isDirectoryUrl(directory) ? directory : texts.ALASTOR_BUCKET) || undefined,
     fn: FUNCTION_NAME.test(fn) ? fn : 'unknown',
     version: env.K_REVISION || '$LATEST',
     region: env.AWS_REGION || env.AWS_DEFAULT_REGION || '',
     problems,
   };
+}
+
+function isDirectoryUrl(text: string): boolean {
+  try {
+    return isAbsolute(fileURLToPath(text));
+  } catch {
+    return false;
+  }
 }

@@ -6,6 +6,7 @@ import { parseSegmentKey } from './key.ts';
 import { headerProblem, recordProblem } from './kinds.ts';
 import { deeperThan } from './shape.ts';
 import type { AuditRecord, Segment, SegmentHeader } from './types.ts';
+import { FORMAT_VERSION } from './version.ts';
 
 /** What the writer decides; range and count follow from the records. */
 export type SegmentHeaderFields = Pick<SegmentHeader, 'fn' | 'version' | 'instanceId' | 'prev' | 'caps'>;
@@ -49,7 +50,7 @@ export function encodeRecord(record: AuditRecord): string {
  * @throws SegmentError `oversized` when a bound is exceeded or there is no record
  */
 export function encodeLines(fields: SegmentHeaderFields, first: number, count: number, lines: readonly Buffer[]): Buffer {
-  const header: SegmentHeader = { v: 1, ...fields, first, last: first + count - 1, count };
+  const header: SegmentHeader = { v: FORMAT_VERSION, ...fields, first, last: first + count - 1, count };
   if (count === 0) throw new SegmentError('malformed', '(being written)', undefined, 'no records');
   const problem = headerProblem(header);
   if (problem !== undefined) throw new SegmentError('header', '(being written)', 1, problem);
@@ -175,6 +176,11 @@ function splitLines(body: Buffer, name: string): readonly string[] {
 
 function readHeader(line: string, name: string, expectedKey: string | undefined): SegmentHeader {
   const header = parseLine(line, name, 1);
+  const version = (header as { readonly v?: unknown } | null)?.v;
+  if (Number.isSafeInteger(version) && Number(version) > FORMAT_VERSION) {
+    const what = `format version ${version}, and this reads up to ${FORMAT_VERSION}: upgrade the stitcher, then restitch`;
+    throw new SegmentError('version', name, 1, what);
+  }
   const problem = headerProblem(header);
   if (problem !== undefined) {
     if (deeperThan(header, BOUNDS.depth)) throw new SegmentError('too-deep', name, 1, 'nested too deeply');

@@ -11,6 +11,7 @@ import type {
   SegmentHeader,
   Trigger,
 } from './types.ts';
+import { FORMAT_VERSION } from './version.ts';
 
 const count = int(0);
 const sha256 = like(/^[0-9a-f]{64}$/, 'a SHA-256 in lower-case hex');
@@ -195,7 +196,7 @@ export function recordProblem(value: unknown): { readonly unknown: boolean; read
 }
 
 const checkHeader = object<SegmentHeader>({
-  v: int(1, 1),
+  v: int(1, FORMAT_VERSION),
   fn: functionName,
   version: id,
   instanceId,

@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include <link.h>
 
+#include "object.h"
 #include "path.h"
 #include "process.h"
 #include "ring.h"
@@ -31,10 +32,7 @@ static int note(struct dl_phdr_info *info, size_t size, void *data) {
     int folder = 0;
     for (const char *at = name; *at; at++) folder |= *at == '/';
     if (!folder) return 0; /* the program itself, the vdso */
-    for (int i = 0; i < info->dlpi_phnum; i++) {
-        ElfW(Addr) from = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr, us = (ElfW(Addr))&report_libraries;
-        if (info->dlpi_phdr[i].p_type == PT_LOAD && us >= from && us < from + info->dlpi_phdr[i].p_memsz) return 0;
-    }
+    if (object_holds(info, (const void *)&report_libraries)) return 0;
     emit_open(-1, AT_FDCWD, name, O_RDONLY, 0);
     return 0;
 }

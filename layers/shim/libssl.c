@@ -134,6 +134,10 @@ static SLOW const struct libssl *resolve(const void *caller, const void *made, s
         *(void **)((char *)room + functions[i].offset) =
             object_find(library, functions[i].name, object_hash(functions[i].name));
     room->inside = walk.found && walk.calling.base == library->base;
+    /*
+     * Kept only for who is linked to it. Anything else is a guess, made of this very object and of what is loaded now, and may
+     * be another one at the next call. It costs a walk over the loaded objects, as for callers beyond those that have room here.
+     */
     if (!linked || __atomic_load_n(&callers_taken, __ATOMIC_RELAXED) >= CALLERS) return room;
     unsigned slot = __atomic_fetch_add(&callers_taken, 1, __ATOMIC_RELAXED);
     if (slot >= CALLERS) return room;

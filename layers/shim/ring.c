@@ -20,11 +20,14 @@ struct ring_head {
     char pad2[48];
     uint64_t dropped;
     uint32_t rung;
+    char pad3[52];
+    uint64_t moved;
 };
 _Static_assert(__builtin_offsetof(struct ring_head, head) == 64, "head");
 _Static_assert(__builtin_offsetof(struct ring_head, tail) == 128, "tail");
 _Static_assert(__builtin_offsetof(struct ring_head, dropped) == 192, "dropped");
 _Static_assert(__builtin_offsetof(struct ring_head, rung) == 200, "rung");
+_Static_assert(__builtin_offsetof(struct ring_head, moved) == 256, "moved");
 
 struct event_head {
     uint64_t stamp;
@@ -205,7 +208,5 @@ int emit_as(struct identity *me, enum event_type type, uint64_t a, uint64_t b, u
     return 1;
 }
 
-#define MOVED_AT 256
-static uint64_t *moved(void) { return (uint64_t *)((char *)ring + MOVED_AT); }
-uint64_t ring_moved(void) { return __atomic_load_n(moved(), __ATOMIC_ACQUIRE); }
-void ring_move(void) { __atomic_fetch_add(moved(), 1, __ATOMIC_ACQ_REL); }
+uint64_t ring_moved(void) { return __atomic_load_n(&ring->moved, __ATOMIC_ACQUIRE); }
+void ring_move(void) { __atomic_fetch_add(&ring->moved, 1, __ATOMIC_ACQ_REL); }

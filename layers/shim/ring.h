@@ -7,6 +7,7 @@
  *   128  tail: bytes ever consumed; 136 heartbeat        recorder
  *   192  dropped: events that found the ring full        writers
  *   200  rung: the bell has been rung since the last look   writers, cleared by the recorder
+ *   256  moved: how often something was renamed              writers, for each other
  *   4096 the cells
  *
  * An event takes whole 64-byte cells, may wrap around, and carries its own absolute position (plus the key) as a stamp that
@@ -82,17 +83,14 @@ int ring_is_above(unsigned eighths);
  */
 void ring_bell(void);
 /* Reports an event. Drops and counts it, and answers 0, when the ring is full. Never blocks, never touches errno. */
-struct identity;
+int emit(enum event_type type, uint64_t a, uint64_t b, uint64_t c, uint64_t d, const struct piece *pieces, unsigned count);
 /* The same in the name of another process, which numbers its own events: this one carries `UNNUMBERED` instead. */
+struct identity;
 #define UNNUMBERED UINT32_MAX
 int emit_as(struct identity *who, enum event_type type, uint64_t a, uint64_t b, uint64_t c, uint64_t d, const struct piece *pieces,
             unsigned count);
-int emit(enum event_type type, uint64_t a, uint64_t b, uint64_t c, uint64_t d, const struct piece *pieces, unsigned count);
 
-/*
- * How often any process of the instance has renamed something, counted at 256 behind the ring's head, by the writers for each
- * other: as long as it is the same, so are the names that were found before.
- */
+/* How often any process of the instance has renamed something: as long as it is the same, so are the names found before. */
 uint64_t ring_moved(void);
 void ring_move(void);
 

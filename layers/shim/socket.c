@@ -216,9 +216,11 @@ HOOK ssize_t sendto(int fd, const void *from, size_t size, int flags, const stru
 }
 HOOK ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
     shim_ready();
-    moves_out_of(fd, message->msg_iov, message->msg_iovlen);
+    const struct entry *e = entry_of(fd);
+    if (UNLIKELY(e && e->wire)) wire_about_to(e->wire, message->msg_iov, message->msg_iovlen);
     ssize_t sent = real.sendmsg(fd, message, flags);
-    if (sent >= 0 && message->msg_name) towards(fd, message->msg_name, message->msg_namelen);
+    if (sent < 0) return sent; /* perhaps because there is no message at that address */
+    if (message->msg_name) towards(fd, message->msg_name, message->msg_namelen);
     return moved_out_of(fd, message->msg_iov, message->msg_iovlen, sent);
 }
 HOOK int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags) {

@@ -64,7 +64,8 @@ TRANSFER(__recv_chk, HEARD, (int fd, void *to, size_t size, size_t room, int fla
 HOOK ssize_t recvmsg(int fd, struct msghdr *message, int flags) {
     shim_ready();
     ssize_t got = real.recvmsg(fd, message, flags);
-    if (got >= 0 && !(flags & MSG_ERRQUEUE)) socket_heard(fd, message->msg_name, message->msg_namelen);
+    if (got < 0) return got; /* perhaps because there is no message at that address */
+    if (!(flags & MSG_ERRQUEUE)) socket_heard(fd, message->msg_name, message->msg_namelen);
     return heard(fd, message->msg_iov, message->msg_iovlen, flags, got);
 }
 

@@ -1,6 +1,6 @@
 import { Stack } from 'aws-cdk-lib';
 import { Annotations, Match } from 'aws-cdk-lib/assertions';
-import { LogGroup } from 'aws-cdk-lib/aws-logs';
+import { CfnSubscriptionFilter, LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Alastor } from '../../cdk/index.ts';
@@ -12,18 +12,22 @@ beforeAll(() => {
 });
 afterAll(() => bench.remove());
 
-function stackWith(witness: boolean): { stack: Stack; alastor: Alastor } {
+function stackWith(witness?: boolean): { stack: Stack; alastor: Alastor } {
   const stack = new Stack(bench.app(), 'Audit');
-  const alastor = new Alastor(stack, 'Alastor', { witness, layerDirectory: bench.layerDirectory });
+  const alastor = new Alastor(stack, 'Alastor', {
+    ...(witness === undefined ? {} : { witness }),
+    inventory: false,
+    layerDirectory: bench.layerDirectory,
+  });
   const logGroup = new LogGroup(stack, 'CartLog');
   alastor.audit([inlineFunction(stack, 'Cart', { logGroup }), inlineFunction(stack, 'Loose')]);
   return { stack, alastor };
 }
 
 describe('the inventory', () => {
-  it('looks once an hour and on changes, and may read configurations and write the table of links only', () => {
+  it('looks once an hour and on changes, and may read configurations and the tables, and write the table of links only', () => {
     const stack = new Stack(bench.app(), 'Audit');
-    new Alastor(stack, 'Alastor', { inventory: true, layerDirectory: bench.layerDirectory });
+    new Alastor(stack, 'Alastor', { witness: false, layerDirectory: bench.layerDirectory });
     const template = templateOf(stack);
     template.hasResourceProperties('AWS::Events::Rule', { ScheduleExpression: 'rate(1 hour)' });
     template.resourceCountIs('AWS::Events::Rule', 2);
@@ -35,6 +39,8 @@ describe('the inventory', () => {
     );
     expect(actions.sort()).toEqual([
       'dynamodb:BatchWriteItem',
+      'dynamodb:Query',
+      'dynamodb:Query',
       'lambda:GetPolicy',
       'lambda:ListEventSourceMappings',
       'lambda:ListFunctionUrlConfigs',
@@ -44,32 +50,73 @@ describe('the inventory', () => {
 });
 
 describe('witnesses', () => {
-  it('are not asked unless wanted', () => {
+  it('can be left out', () => {
     const template = templateOf(stackWith(false).stack);
     template.resourceCountIs('AWS::Logs::SubscriptionFilter', 0);
     template.resourceCountIs('AWS::Events::Rule', 0);
   });
 
   it('hear the lines of the platform in the log of each audited function that has one, and name the others', () => {
-    const { stack } = stackWith(true);
+    const { stack } = stackWith();
     const template = templateOf(stack);
     template.resourceCountIs('AWS::Logs::SubscriptionFilter', 1);
     template.hasResourceProperties('AWS::Logs::SubscriptionFilter', {
       LogGroupName: { Ref: Match.stringLikeRegexp('^CartLog') },
-      FilterPattern: '?"START RequestId:" ?"REPORT RequestId:" ?"platform.start" ?"platform.report"',
+      FilterPattern: Match.stringLikeRegexp(
+        '^[?]"START RequestId:" .*[?]"EXTENSION" [?]"platform.start" .*[?]"platform.extension"$',
+      ),
       FilterName: { 'Fn::Join': ['', ['alastor-', { Ref: Match.stringLikeRegexp('^Cart') }]] },
       DestinationArn: { 'Fn::GetAtt': [Match.stringLikeRegexp('^AlastorWitness'), 'Arn'] },
     });
-    Annotations.fromStack(stack).hasWarning('/Audit/Loose', Match.stringLikeRegexp('log group is not part of the app'));
+    Annotations.fromStack(stack).hasInfo('/Audit/Loose', Match.stringLikeRegexp('log group is not part of the app'));
+    Annotations.fromStack(stack).hasNoWarning('*', Match.anyValue());
+    Annotations.fromStack(stackWith(true).stack).hasWarning('/Audit/Loose', Match.stringLikeRegexp('log group is not part'));
+  });
+
+  it('hear functions whose log groups CDK makes by itself, where the app has that switched on', () => {
+    const app = bench.app();
+    app.node.setContext('@aws-cdk/aws-lambda:useCdkManagedLogGroup', true);
+    const stack = new Stack(app, 'Audit');
+    new Alastor(stack, 'Alastor', { layerDirectory: bench.layerDirectory }).audit(inlineFunction(stack, 'Cart'));
+    templateOf(stack).resourceCountIs('AWS::Logs::SubscriptionFilter', 1);
+  });
+
+  it('leave a log group alone that takes no more filters, and say so', () => {
+    const stack = new Stack(bench.app(), 'Audit');
+    const alastor = new Alastor(stack, 'Alastor', { inventory: false, layerDirectory: bench.layerDirectory });
+    const logGroup = new LogGroup(stack, 'Log');
+    const fn = inlineFunction(stack, 'Cart', { logGroup });
+    const { logGroupName } = logGroup;
+    for (const id of ['One', 'Two'])
+      new CfnSubscriptionFilter(stack, id, { logGroupName, destinationArn: `arn:${id}`, filterPattern: '' });
+    alastor.audit(fn);
+    templateOf(stack).resourceCountIs('AWS::Logs::SubscriptionFilter', 2);
+    Annotations.fromStack(stack).hasInfo('/Audit/Cart', Match.stringLikeRegexp('takes no more'));
+  });
+
+  it('leave what could not be taken in a queue, of which the query function may know how much it holds', () => {
+    const template = templateOf(stackWith().stack);
+    template.hasResourceProperties('AWS::Lambda::EventInvokeConfig', {
+      FunctionName: { Ref: Match.stringLikeRegexp('^AlastorWitness') },
+      DestinationConfig: { OnFailure: { Destination: { 'Fn::GetAtt': [Match.stringLikeRegexp('DeadLetters'), 'Arn'] } } },
+    });
+    template.hasResourceProperties('AWS::IAM::Policy', {
+      PolicyName: Match.stringLikeRegexp('^AlastorQuery'),
+      PolicyDocument: { Statement: Match.arrayWith([Match.objectLike({ Action: 'sqs:GetQueueAttributes' })]) },
+    });
   });
 
   it('may add to the table of links, and do nothing else', () => {
-    const template = templateOf(stackWith(true).stack);
+    const template = templateOf(stackWith().stack);
     const policies = template.findResources('AWS::IAM::Policy', {
       Properties: { PolicyName: Match.stringLikeRegexp('^AlastorWitnessServiceRole') },
     });
     const statements = Object.values(policies).flatMap((one) => one.Properties.PolicyDocument.Statement as object[]);
-    expect(statements).toMatchObject([{ Effect: 'Allow', Action: ['dynamodb:UpdateItem', 'dynamodb:BatchWriteItem'] }]);
+    expect(statements).toMatchObject([
+      { Effect: 'Allow', Action: ['dynamodb:UpdateItem', 'dynamodb:BatchWriteItem'] },
+      { Effect: 'Allow', Action: expect.arrayContaining(['sqs:SendMessage']) },
+    ]);
+    expect(statements).toHaveLength(2);
     template.hasResourceProperties('AWS::Lambda::Permission', {
       Principal: 'logs.amazonaws.com',
       SourceAccount: { Ref: 'AWS::AccountId' },

@@ -12,7 +12,7 @@ import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Alastor } from '../../cdk/index.ts';
 import { type Engine, startEngine } from '../../cdk/local/engine.ts';
-import type { Gap } from '../../functions/store/gaps.ts';
+import type { Gap } from '../../functions/store/gap.ts';
 import { buildLayer } from '../../layers/build.ts';
 
 /** Calls as an SDK would; the engine checks no signature. */
@@ -48,7 +48,7 @@ beforeAll(async () => {
   const api = new HttpApi(stack, 'Api');
   api.addRoutes({ path: '/call', integration: new HttpLambdaIntegration('Call', caller) });
   new CfnOutput(stack, 'ApiUrl', { value: api.apiEndpoint });
-  new Alastor(stack, 'Alastor', { inventory: true }).audit([worker, caller]);
+  new Alastor(stack, 'Alastor').audit([worker, caller]);
   app.synth();
   engine = await startEngine({ assembly: join(folder, 'cdk.out'), log: (line) => log.push(line) });
   const { endpoint, region } = engine;

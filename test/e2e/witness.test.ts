@@ -1,14 +1,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
+import { InvokeCommand, LambdaClient, ListFunctionsCommand } from '@aws-sdk/client-lambda';
 import { App, Duration, Stack } from 'aws-cdk-lib';
 import { type CfnFunction, Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Alastor } from '../../cdk/index.ts';
 import { type Engine, startEngine } from '../../cdk/local/engine.ts';
-import type { Gap } from '../../functions/store/gaps.ts';
+import type { Gap } from '../../functions/store/gap.ts';
 import { buildLayer } from '../../layers/build.ts';
 
 /** Asked to, it kills the recorder: it may, both run under one user. */
@@ -40,7 +40,7 @@ beforeAll(async () => {
     });
   const bare = fn('bare');
   const audited = [fn('quiet'), fn('victim'), bare];
-  new Alastor(stack, 'Alastor', { witness: true }).audit(audited);
+  new Alastor(stack, 'Alastor', { inventory: false }).audit(audited);
   // As somebody would leave it who deploys the function anew, without the layer.
   (bare.node.defaultChild as CfnFunction).addPropertyDeletionOverride('Layers');
   (bare.node.defaultChild as CfnFunction).addPropertyDeletionOverride('Environment.Variables.AWS_LAMBDA_EXEC_WRAPPER');
@@ -63,8 +63,8 @@ async function invoke(name: string, payload: object = {}): Promise<string> {
   return answer.$metadata.requestId ?? '';
 }
 
-async function gaps(): Promise<readonly Gap[]> {
-  const answer = await fetch(`${engine.apiUrl('AlastorQueryUrl')}v1/gaps?kind=silenced&grace=0`);
+async function gaps(kind = 'silenced'): Promise<readonly Gap[]> {
+  const answer = await fetch(`${engine.apiUrl('AlastorQueryUrl')}v1/gaps?kind=${kind}&grace=0`);
   const { gaps: found } = (await answer.json()) as { readonly gaps?: readonly Gap[] };
   if (found === undefined) throw new Error(`${answer.status}\n${log.slice(-30).join('\n')}`);
   return found;
@@ -84,4 +84,20 @@ it('lists the invocations that the platform saw and no instance recorded: a kill
     { requestId: killed, of: 'victim', instance: 'recorded' },
   ]);
   expect(found[1]?.witnesses).toMatchObject([{ witness: 'platform-log', version: '$LATEST' }]);
+  // The platform names the extensions that came up in an instance: in this one there was none.
+  expect(await gaps('unrecorded')).toMatchObject([{ function: 'bare', why: 'the recorder did not register' }]);
+}, 120_000);
+
+it('counts what the witness function could not take', async () => {
+  const { Functions } = await lambda.send(new ListFunctionsCommand({}));
+  const own = Functions?.find(({ FunctionName }) => /AlastorWitness/.test(FunctionName ?? ''));
+  expect(await gaps('witness')).toEqual([]);
+  const key = 'AWSLogs/1/CloudTrail/us-east-1/2026/11/22/1_CloudTrail_us-east-1_x.json.gz';
+  const event = { Records: [{ s3: { bucket: { name: 'a-trail-that-is-gone' }, object: { key } } }] };
+  const asked = { FunctionName: own?.FunctionName ?? '', InvocationType: 'Event', Payload: JSON.stringify(event) } as const;
+  await lambda.send(new InvokeCommand(asked));
+  await engine.idle();
+  expect(await gaps('witness')).toMatchObject([{ why: expect.stringContaining('dead letters'), lost: 1 }]);
+  const stats = (await (await fetch(`${engine.apiUrl('AlastorQueryUrl')}v1/stats`)).json()) as { testimonyLost: number };
+  expect(stats.testimonyLost).toBe(1);
 }, 120_000);

@@ -4,6 +4,7 @@ import { App, Stack } from 'aws-cdk-lib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Alastor, type AlastorProps, type AuditSettings } from '../../cdk/index.ts';
 import { readSettings } from '../../layers/capture/settings.ts';
+import { readHttpSettings } from '../../layers/image/settings.ts';
 import { patternProblem } from '../../layers/pattern.ts';
 import { checkSettings, SETTINGS, settingsEnvironment, settingsTable } from '../../layers/settings.ts';
 import { inlineFunction, propertiesOf, type Workbench, workbench } from '../cdk/construct-parts.ts';
@@ -33,6 +34,8 @@ describe('in an instance', () => {
     ['ALASTOR_BODIES', 'all', 'must be one of none, digest, redacted', { bodies: 'digest' }],
     ['ALASTOR_NETWORK', 'on', 'must be one of auto, proxy, tap, sockets', {}],
     ['ALASTOR_DIR', 'tmp', 'must be an absolute path', { dir: '/tmp/.alastor' }],
+    ['ALASTOR_INNER_PORT', '65536', 'must be a port', {}],
+    ['ALASTOR_BUCKET', 'file:///evidence', 'must be the name of an S3 bucket', { bucket: undefined }],
     ['ALASTOR_REDACT', '(a+)+b', 'could take long', { redact: [] }],
     ['ALASTOR_REDACT', '(', 'is not valid', { redact: [] }],
   ])('%s=%s is told, and the default holds', (name, text, problem, settings) => {
@@ -65,6 +68,20 @@ describe('in an instance', () => {
       problems: [],
     });
   });
+});
+
+describe('in a container that serves plain HTTP', () => {
+  it.each([
+    [{ ALASTOR_BUCKET: 'file:///var/evidence' }, { bucket: 'file:///var/evidence', problems: [] }],
+    [{ ALASTOR_BUCKET: 'evidence' }, { bucket: 'evidence', problems: [] }],
+    [
+      { ALASTOR_BUCKET: 'file://host/evidence' },
+      { bucket: undefined, problems: ['ALASTOR_BUCKET must be the name of an S3 bucket or file:///directory; it is ignored'] },
+    ],
+    [{ ALASTOR_BUCKET: 'Evidence!' }, { bucket: undefined, problems: [expect.stringContaining('ALASTOR_BUCKET ')] }],
+    [{ ALASTOR_DIR: '/srv/audit' }, { dir: '/srv/audit', problems: [] }],
+    [{ ALASTOR_DIR: 'audit' }, { dir: '/tmp/.alastor', problems: [expect.stringContaining('ALASTOR_DIR ')] }],
+  ])('%j', (env, read) => expect(readHttpSettings(env)).toMatchObject(read));
 });
 
 describe('in the construct', () => {

@@ -51,6 +51,15 @@ export class PlatformEvents {
     this.#log.write(`INIT_REPORT Init Duration: ${this.#initMs.toFixed(2)} ms\tPhase: ${phase}\tStatus: ${status}`);
   }
 
+  /** What extensions have come to when init is over. */
+  extensions(all: readonly { readonly name: string; readonly ready: boolean; readonly events: ReadonlySet<string> }[]): void {
+    for (const { name, ready, events } of all) {
+      const state = ready ? 'Ready' : 'Registered';
+      this.#log.write(`EXTENSION\tName: ${name}\tState: ${state}\tEvents: [${[...events].join(', ')}]`);
+      this.#telemetry.emit('platform.extension', { name, state, events: [...events] });
+    }
+  }
+
   start(invocation: Invocation): void {
     this.#startedAt = performance.now();
     this.#answeredAt = 0;

@@ -7,9 +7,11 @@ import { sendJson } from '../lambda/http-replies.ts';
 export interface ConfiguredFunction {
   readonly FunctionName: string;
   readonly FunctionArn: string;
-  readonly Runtime: string;
+  readonly PackageType: string;
+  /** Images have neither. */
+  readonly Runtime?: string;
+  readonly Handler?: string;
   readonly Role: string;
-  readonly Handler: string;
   readonly CodeSha256: string;
   readonly LastModified: string;
   readonly Version: string;

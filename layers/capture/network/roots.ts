@@ -36,4 +36,5 @@ export function addedRoots(env: NodeJS.ProcessEnv, log: (line: string) => void):
   return path ? certificates(readIfThere(path, log)) : [];
 }
 
-const certificates = (text: string): string[] => [...new Set(text.replaceAll('\r', '').match(CERTIFICATE) ?? [])];
+/** Each certificate of a PEM text once. */
+export const certificates = (text: string): string[] => [...new Set(text.replaceAll('\r', '').match(CERTIFICATE) ?? [])];

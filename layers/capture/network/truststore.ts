@@ -1,14 +1,14 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { certificates } from './roots.ts';
 
 /** What `keytool` and every JVM use by default; it protects nothing, a truststore holds no secrets. */
-export const TRUSTSTORE_PASSWORD = 'changeit';
+const TRUSTSTORE_PASSWORD = 'changeit';
 
 const MAGIC = 0xfeedfeed;
 const VERSION = 2;
 const TRUSTED_CERTIFICATE = 2;
-const CERTIFICATES = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
 /** Where Lambda's own Java is. */
 const MANAGED = '/var/lang/bin/java';
@@ -30,7 +30,7 @@ export const javaToolOptions = (truststore: string, before = ''): string =>
  * it whatever its default type is (`keystore.type.compat`). Layout: sun.security.provider.JavaKeyStore in the OpenJDK sources.
  */
 export function javaTruststore(pem: string, now = Date.now()): Buffer {
-  const certificates = (pem.match(CERTIFICATES) ?? []).flatMap((one) => {
+  const ders = certificates(pem).flatMap((one) => {
     try {
       return [new X509Certificate(one).raw];
     } catch {
@@ -38,7 +38,7 @@ export function javaTruststore(pem: string, now = Date.now()): Buffer {
       return [];
     }
   });
-  const entries = certificates.map((der, i) =>
+  const entries = ders.map((der, i) =>
     Buffer.concat([u32(TRUSTED_CERTIFICATE), utf(`root-${i}`), u64(now), utf('X.509'), u32(der.length), der]),
   );
   const body = Buffer.concat([u32(MAGIC), u32(VERSION), u32(entries.length), ...entries]);

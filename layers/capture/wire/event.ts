@@ -56,7 +56,7 @@ export type WireEvent = WireOpen | WireBytes | WireClose;
 
 /** Types of `enum event_type` and flags of `enum wire_flag` in layers/shim. */
 export const WIRE_BYTES = 14;
-export const WIRE_OPEN = 15;
+const WIRE_OPEN = 15;
 export const WIRE_CLOSE = 16;
 const RECEIVED = 1;
 const TLS = 2;

@@ -85,7 +85,6 @@ export class WireExchange implements ExchangeListener {
   requestEnd(): void {
     this.#request.end();
   }
-  responseStarted(): void {}
   response(head: ResponseHead): void {
     this.#take(sizeOf(head.headers));
     this.#answer = head;
@@ -151,5 +150,7 @@ function sizeOf(headers: Headers): number {
 function isAwsCall({ target, headers }: RequestHead): boolean {
   const signed = String(headers.authorization ?? '').includes('/aws4_request') || target.includes('X-Amz-Credential=');
   const host = String(headers[':authority'] ?? headers.host ?? '');
-  return signed || headers['x-amz-target'] !== undefined || /\.amazonaws\.com(\.cn)?(:\d+)?$/.test(host);
+  // Smithy's RPC v2 names its operation in the path, and has this header in place of x-amz-target.
+  const called = headers['x-amz-target'] !== undefined || headers['smithy-protocol'] !== undefined;
+  return signed || called || /\.amazonaws\.com(\.cn)?(:\d+)?$/.test(host);
 }

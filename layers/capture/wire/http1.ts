@@ -15,7 +15,6 @@ interface Pending {
   method: string | undefined;
   /** It asks for another protocol on this connection. */
   leaves: boolean;
-  answerBegun: boolean;
   /** The response has ended, before the request has. */
   answered: boolean;
 }
@@ -83,7 +82,7 @@ export class Http1Conversation implements Conversation {
     return {
       started: () => {
         if (this.#pending.length >= PENDING_MOST) throw new Malformed('too many requests at once');
-        this.#asking = { listener: this.#begin(), method: undefined, leaves: false, answerBegun: false, answered: false };
+        this.#asking = { listener: this.#begin(), method: undefined, leaves: false, answered: false };
         this.#pending.push(this.#asking);
       },
       head: (head) => this.#asked(head),
@@ -117,12 +116,7 @@ export class Http1Conversation implements Conversation {
     /** Status of the response that is being received; below 200 another follows. */
     let status = 0;
     return {
-      started: () => {
-        const [first] = this.#pending;
-        if (first === undefined || first.answerBegun) return;
-        first.answerBegun = true;
-        first.listener.responseStarted();
-      },
+      started: () => {},
       head: (head) => {
         const line = statusLine(head);
         status = line.status;

@@ -10,7 +10,6 @@ const STREAMS_MOST = 512;
 
 interface Stream {
   readonly listener: ExchangeListener;
-  answerBegun: boolean;
   /** The head of the final response has come: more headers are trailers. */
   answered: boolean;
   readonly trailers: { sent: Headers; received: Headers };
@@ -119,7 +118,6 @@ export class Http2Conversation implements Conversation {
     const listener = this.#begin();
     const stream: Stream = {
       listener,
-      answerBegun: false,
       answered: false,
       trailers: { sent: noFields(), received: noFields() },
       requestOver: false,
@@ -160,8 +158,6 @@ export class Http2Conversation implements Conversation {
   #answer(id: number, fields: Fields): void {
     const stream = this.#streams.get(id);
     if (stream === undefined) return;
-    if (!stream.answerBegun) stream.listener.responseStarted();
-    stream.answerBegun = true;
     if (stream.answered) {
       stream.trailers.received = headersOf(fields);
       return;

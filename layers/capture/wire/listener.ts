@@ -26,8 +26,6 @@ export interface ExchangeListener {
   requestLeftOut(count: number): void;
   /** Its body has ended as it should. An exchange can be over before. */
   requestEnd(trailers: Headers): void;
-  /** The first byte of what answers it, be it an interim response. */
-  responseStarted(): void;
   /** The head of the final response, or of one that ends HTTP on this connection (101, CONNECT). */
   response(head: ResponseHead): void;
   responseData(bytes: Buffer): void;

@@ -32,7 +32,12 @@ function store(): Store {
   const source = memorySource(built);
   // No inventory has looked yet: nothing is configured as far as it knows.
   const inventory = { functions: async () => new Map() } as Pick<Inventory, 'functions'> as Inventory;
-  const gaps = new Gaps(source, {} as Lists, {} as Witnesses, inventory);
+  const gaps = new Gaps(source, {
+    lists: {} as Lists,
+    witnesses: {} as Witnesses,
+    inventory,
+    deadLetters: async () => undefined,
+  });
   return { source, gaps } as Pick<Store, 'source' | 'gaps'> as Store;
 }
 

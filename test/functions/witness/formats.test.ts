@@ -28,7 +28,6 @@ describe('platform log', () => {
   it('understands JSON lines of the platform', () => {
     const line = (type: string, record: object) => JSON.stringify({ time: '2026-11-22T05:00:00.000Z', type, record });
     const said = read(
-      line('platform.initStart', { initializationType: 'on-demand', phase: 'init', runtimeVersion: 'nodejs:24.v1' }),
       line('platform.start', { requestId: ID, version: '7', tracing: { type: 'X-Amzn-Trace-Id', value: 'Root=1' } }),
       line('platform.runtimeDone', { requestId: ID, status: 'success', metrics: { durationMs: 140, producedBytes: 16 } }),
       line('platform.report', { requestId: ID, status: 'timeout', metrics: { durationMs: 220, billedDurationMs: 300 } }),
@@ -43,6 +42,47 @@ describe('platform log', () => {
       { requestId: ID, part: 'end', status: 'timeout', durationMs: 220 },
     ]);
     expect(said).toHaveLength(3);
+  });
+
+  it('understands what the platform says of instances, as text and as JSON', () => {
+    const place = { what: 'instance', witness: 'platform-log', fn: 'shop', at: AT };
+    const stream = '2026/11/22/[$LATEST]0123456789abcdef0123456789abcdef';
+    const text = read(
+      'INIT_START Runtime Version: nodejs:24.v1\tRuntime Version ARN: arn:aws:lambda:us-east-1::runtime:0a\n',
+      'EXTENSION\tName: alastor\tState: Ready\tEvents: [INVOKE, SHUTDOWN]\n',
+      'EXTENSION\tName: other\tState: InitError\tEvents: []\tError Type: Extension.Crash\n',
+      'INIT_REPORT Init Duration: 1882.55 ms\tPhase: init\tStatus: error\tError Type: Runtime.ImportModuleError\n',
+      'RESTORE_START Runtime Version: java:21.v9\tRuntime Version ARN: arn\n',
+      'RESTORE_REPORT Restore Duration: 310.20 ms\n',
+      'INIT_STARTED by me, EXTENSION of my own',
+    );
+    const line = (type: string, record: object) => JSON.stringify({ time: '2026-11-22T05:00:00.000Z', type, record });
+    const runtime = { initializationType: 'on-demand', phase: 'init', runtimeVersion: 'nodejs:24.v1', functionVersion: '7' };
+    const json = read(
+      line('platform.initStart', runtime),
+      line('platform.extension', { name: 'alastor', state: 'Ready', events: ['INVOKE', 'SHUTDOWN'] }),
+      line('platform.initRuntimeDone', { initializationType: 'on-demand', status: 'success' }),
+      line('platform.initReport', { initializationType: 'on-demand', status: 'success', metrics: { durationMs: 125.33 } }),
+      line('platform.restoreStart', { runtimeVersion: 'java:21.v9', functionName: 'shop', functionVersion: '7' }),
+      line('platform.restoreReport', { status: 'success', metrics: { durationMs: 310.2 } }),
+      line('platform.extension', { state: 'Ready' }),
+    );
+    expect(text).toEqual([
+      { ...place, stream, part: 'init', runtime: 'nodejs:24.v1' },
+      { ...place, stream, part: 'extension', extension: 'alastor', state: 'Ready' },
+      { ...place, stream, part: 'extension', extension: 'other', state: 'InitError', error: 'Extension.Crash' },
+      { ...place, stream, part: 'ready', durationMs: 1882.55, status: 'error', error: 'Runtime.ImportModuleError' },
+      { ...place, stream, part: 'restore', runtime: 'java:21.v9' },
+      { ...place, stream, part: 'ready', durationMs: 310.2 },
+    ]);
+    expect(json).toEqual([
+      { ...place, stream, part: 'init', initType: 'on-demand', runtime: 'nodejs:24.v1', version: '7' },
+      { ...place, stream, part: 'extension', extension: 'alastor', state: 'Ready' },
+      { ...place, stream, part: 'ready', initType: 'on-demand', status: 'success' },
+      { ...place, stream, part: 'ready', initType: 'on-demand', status: 'success', durationMs: 125.33 },
+      { ...place, stream, part: 'restore', runtime: 'java:21.v9', version: '7' },
+      { ...place, stream, part: 'ready', status: 'success', durationMs: 310.2 },
+    ]);
   });
 
   it('tells whose log it is by stream, filter or group, and that some logs are no function’s', () => {

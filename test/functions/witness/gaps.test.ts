@@ -1,10 +1,10 @@
 import { gzipSync } from 'node:zlib';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { respond } from '../../../functions/query/handler.ts';
 import { stitch } from '../../../functions/stitcher/stitch.ts';
 import type { Store } from '../../../functions/store/connect.ts';
-import type { Gap } from '../../../functions/store/gaps.ts';
+import type { Gap } from '../../../functions/store/gap.ts';
 import type { Testimony } from '../../../functions/store/testimony.ts';
 import { hear } from '../../../functions/witness/handler.ts';
 import { hasJava, LocalDynamo, type MemoryObjects } from '../dynamodb-local.ts';
@@ -33,7 +33,6 @@ describe.skipIf(!hasJava)('gaps', () => {
   }, 60_000);
   afterAll(async () => await dynamo?.stop());
   beforeEach(async () => {
-    for (const level of ['info', 'warn', 'error'] as const) vi.spyOn(console, level).mockReturnValue();
     ({ store, objects } = await dynamo.store());
   });
 
@@ -136,11 +135,54 @@ describe.skipIf(!hasJava)('gaps', () => {
     expect(changes).toHaveLength(1);
   });
 
+  it('lists instances that the platform started and in which the recorder did not come up', async () => {
+    const fn = served('shop', 'i-1');
+    await stitchAll(fn);
+    const at = now - 29 * MINUTE;
+    const day = new Date(at / 1000).toISOString().slice(0, 10).replaceAll('-', '/');
+    const stream = (n: number) => `${day}/[$LATEST]${String(n).padStart(32, '0')}`;
+    const began = { at, message: 'INIT_START Runtime Version: nodejs:24.v1\tRuntime Version ARN: arn\n' };
+    const extension = (state: string) => ({ at, message: `EXTENSION\tName: alastor\tState: ${state}\tEvents: []\n` });
+    const ready = { at, message: 'INIT_REPORT Init Duration: 80.00 ms\tPhase: init\tStatus: success\n' };
+    const restored = { at, message: 'RESTORE_START Runtime Version: java:21.v9\tRuntime Version ARN: arn\n' };
+    const lines = [
+      [began, extension('Ready'), ready, { at, message: started('i-1') }],
+      [began, { at, message: 'EXTENSION\tName: other\tState: Ready\tEvents: []\n' }],
+      [began, extension('InitError\tError Type: Extension.Crash')],
+      [restored],
+      // Its recorder says nothing to the log, and works all the same.
+      [began, { at, message: started('i-2') }],
+    ];
+    await stitchAll(served('shop', 'i-2'));
+    for (const [i, one] of lines.entries()) await hear(delivery(one, { stream: stream(i) }), store, noS3);
+    const { gaps } = await get('/v1/gaps', { kind: 'unrecorded', grace: '0' });
+    expect(gaps.map(({ detail, why, function: of }) => ({ detail, why, of }))).toEqual([
+      { detail: stream(1), why: 'the recorder did not register', of: 'shop' },
+      { detail: stream(2), why: 'the recorder failed: InitError Extension.Crash', of: 'shop' },
+    ]);
+    expect((await get('/v1/gaps', { kind: 'unrecorded' })).gaps).toEqual([]);
+    const paged = await get('/v1/gaps', { kind: 'unrecorded', grace: '0', limit: '1' });
+    expect(paged.gaps).toMatchObject([{ detail: stream(1) }]);
+    const next = await get('/v1/gaps', { kind: 'unrecorded', grace: '0', limit: '1', cursor: paged.cursor ?? '' });
+    expect(next.gaps).toMatchObject([{ detail: stream(2) }]);
+    expect(await get(`/v1/instances/${fn.id}`)).toMatchObject({
+      platform: {
+        ...{ stream: stream(0), start: at, runtime: 'nodejs:24.v1', status: 'success', durationMs: 80 },
+        extensions: [{ name: 'alastor', state: 'Ready' }],
+      },
+    });
+  });
+
   it('sets aside what it cannot read, with the reason', async () => {
     await hear({ awslogs: { data: gzipSync(Buffer.alloc(80 * 1024 * 1024)).toString('base64') } }, store, noS3);
     await hear({ awslogs: { data: 'AAAA' } }, store, noS3);
     const { segments } = await get('/v1/segments/poison');
     expect(segments.map(({ reason }) => /larger than|header/.test(reason))).toEqual([true, true]);
+    // Two deliveries, and of a third one line.
+    const lines = [{ at: now, message: 'GET /cart 200' }];
+    await hear(delivery(lines, { group: '/aws/vendedlogs/api' }), store, noS3);
+    expect((await get('/v1/gaps')).gaps).toMatchObject([{ kind: 'witness', why: 'unread: log delivery', lost: 3 }]);
+    expect(await get('/v1/stats')).toMatchObject({ testimonyLost: 3 });
   });
 
   it('lists missing segments, broken chains and what instances say they lost, page by page, each once', async () => {

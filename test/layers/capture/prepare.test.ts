@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createAuthority } from '../../../layers/capture/network/authority.ts';
-import { type Prepared, prepare } from '../../../layers/capture/prepare.ts';
+import { type Prepared, prepare, standAside } from '../../../layers/capture/prepare.ts';
 import { Ring } from '../../../layers/capture/ring.ts';
 import { startRuntimeProxy } from '../../../layers/capture/runtime-proxy.ts';
 import { readSettings } from '../../../layers/capture/settings.ts';
@@ -80,6 +80,27 @@ describe('before the extension registers', () => {
       const proxy = await startRuntimeProxy(`127.0.0.1:${port}`, listener, requests);
       expect(proxy.port).toBe(requests?.port);
       expect(await answer).toContain('platform: GET /2018-06-01/early');
+    } finally {
+      platform.close();
+    }
+  });
+
+  it('when nobody will serve them, calls of the runtime are passed on, and who waits at the network proxy is sent away', async () => {
+    const platform = createServer((request, answer) => answer.end(`platform: ${request.method} ${request.url}`));
+    await new Promise<void>((resolve) => platform.listen(0, '127.0.0.1', resolve));
+    try {
+      const env = { AWS_LAMBDA_RUNTIME_API: `127.0.0.1:${(platform.address() as AddressInfo).port}` };
+      const { requests, front } = await prepareWith(env);
+      const call = connect(requests?.port ?? 0, '127.0.0.1');
+      call.write('GET /2018-06-01/early HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+      const waiting = connect(front?.held.port ?? 0, '127.0.0.1');
+      const sentAway = new Promise((resolve) => waiting.once('close', resolve).on('error', () => {}));
+      await new Promise((resolve) => waiting.once('connect', resolve));
+      standAside(readSettings(env), env, { requests, front });
+      expect(await text(call)).toContain('platform: GET /2018-06-01/early');
+      await sentAway;
+      const later = connect(front?.held.port ?? 0, '127.0.0.1');
+      expect(await new Promise((resolve) => later.once('error', resolve))).toMatchObject({ code: 'ECONNREFUSED' });
     } finally {
       platform.close();
     }

@@ -76,6 +76,14 @@ describe('secrets in arguments', () => {
     }
   });
 
+  it('keeps the paths of URLs as they are, whatever they hold', () => {
+    for (const url of ['https://example.com/$&/$&', 'https://example.com/a$$b', 'https://example.com/$`x/$1'])
+      expect(redactText(`curl ${url} -o x`)).toBe(`curl ${url} -o x`);
+    expect(redactText('https://hooks.example.com/a$$b/Zk3Vb8Qm1Tn7Rf2Ls9Wd4Hx6')).toBe(
+      `https://hooks.example.com/a$$b/${REDACTED}`,
+    );
+  });
+
   it('does not take long on what an attacker makes of it', () => {
     for (const unit of ['a', '-', 'password', '--a-', ' -u ', 'a:', '?a', '=', 'eyJ', '://', '-----BEGIN ', '"', 'token="']) {
       const text = unit.repeat(Math.ceil(8192 / unit.length)).slice(0, 8192);

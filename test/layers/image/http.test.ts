@@ -123,6 +123,20 @@ describe('a function that serves HTTP', () => {
     expect(own).toEqual([]);
   });
 
+  it('are two requests when they come with the same id, at once or one after the other', async () => {
+    await container.start(server);
+    const ask = (name: string) => container.get(`/slow?path=${at(name)}`, { 'X-Request-Id': 'again' });
+    await Promise.all([ask('A'), ask('B')]);
+    await ask('C');
+    await container.stop();
+    const begins = container.of('request-begin').filter(({ trigger }) => trigger.path === '/slow');
+    expect(new Set(begins.map(({ req }) => req)).size).toBe(3);
+    expect(begins[0]?.req).toBe('again');
+    for (const { keys } of begins) expect(keys).toEqual([{ key: 'call:again', sure: 'inferred' }]);
+    const ends = container.of('request-end').filter(({ req }) => begins.some((begin) => begin.req === req));
+    expect(ends).toHaveLength(3);
+  });
+
   it('passes its exit status on, with the evidence up to that moment', async () => {
     await container.start(server);
     await container.get('/crash', { 'X-Call-Id': 'last' }).catch(() => undefined);
@@ -224,6 +238,23 @@ describe.skipIf(!strace)('under strace', () => {
     expect(container.of('gap')).toEqual([]);
     expect(container.of('process-start').filter(({ how }) => how === 'runtime')).toHaveLength(1);
     expect(container.records().at(-1)).toMatchObject({ kind: 'shutdown', reason: 'exit 3' });
+  });
+
+  it('that dies before the function listens leaves a function that serves', async () => {
+    const first = `
+      const { existsSync, readFileSync, writeFileSync } = process.getBuiltinModule('node:fs');
+      const tracer = Number(/TracerPid:\\s*(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]);
+      if (!existsSync('${at('started')}')) {
+        writeFileSync('${at('started')}', String(tracer));
+        process.kill(tracer, 'SIGKILL');
+        setInterval(() => {}, 1000);
+      } else await import('${join(fixtures, 'server.mjs')}');`;
+    writeFileSync(at('first.mjs'), first);
+    await container.start([process.execPath, at('first.mjs')], { ALASTOR_BACKEND: 'strace' });
+    expect(Number(readFileSync(at('started'), 'utf8'))).toBeGreaterThan(0);
+    expect((await container.get('/echo', {}, 'x')).body).toBe('x');
+    expect(await container.stop()).toBe(0);
+    expect(container.of('gap')).toMatchObject([{ why: 'shim-lost' }]);
   });
 
   it('a dead strace does not take the function with it', async () => {

@@ -202,3 +202,23 @@ describe('the recorder gone', () => {
     expect([said, child.exitCode]).toEqual(['a\nb\n', 4]);
   });
 });
+
+it('a call with no message at the address it names fails, as without us', async () => {
+  const program = `
+import ctypes, errno, socket
+libc = ctypes.CDLL(None, use_errno=True)
+a, b = socket.socketpair()
+for name in ('recvmsg', 'sendmsg'):
+    for fd in (a.fileno(), 4444):
+        ctypes.set_errno(0)
+        answer = getattr(libc, name)(fd, None, 0x40)
+        print(name, answer, errno.errorcode[ctypes.get_errno()])`;
+  const run = await watched.run('/usr/bin/python3', ['-c', program]);
+  expect(run).toMatchObject({ status: 0, stderr: '' });
+  expect(run.stdout.trim().split('\n')).toEqual([
+    'recvmsg -1 EFAULT',
+    'recvmsg -1 EBADF',
+    'sendmsg -1 EFAULT',
+    'sendmsg -1 EBADF',
+  ]);
+});

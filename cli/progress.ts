@@ -39,3 +39,26 @@ export class Progress {
     }
   }
 }
+
+/** How long something may take before it is said, in ms. */
+const PATIENCE_MS = 1000;
+const TICK_MS = 200;
+
+/** Says on a terminal what is waited for, once it takes long; leaves no trace when it is over. */
+export async function waiting<T>(text: string, work: () => Promise<T>, out: NodeJS.WriteStream = process.stderr): Promise<T> {
+  if (out.isTTY !== true) return await work();
+  const start = performance.now();
+  let said = false;
+  const tick = setInterval(() => {
+    const ms = performance.now() - start;
+    if (ms < PATIENCE_MS) return;
+    said = true;
+    out.write(`\r\x1b[2K… ${text}, ${Math.floor(ms / 1000)} s`);
+  }, TICK_MS);
+  try {
+    return await work();
+  } finally {
+    clearInterval(tick);
+    if (said) out.write('\r\x1b[2K');
+  }
+}

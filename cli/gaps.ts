@@ -1,0 +1,57 @@
+import type { Gaps } from './answers.ts';
+import { apiOptions, connect } from './api.ts';
+import { command } from './command.ts';
+import { listOptions, micros, pages } from './lists.ts';
+import { formOptions, jsonOf, show } from './print.ts';
+import { safe, screenOf } from './screen.ts';
+import { type Column, table, timeColumn } from './table.ts';
+
+type Gap = Gaps['gaps'][number];
+
+export default command({
+  usage: ['[options]'],
+  options: {
+    kind: { type: 'string', value: 'kind', says: 'of this kind only, see below' },
+    function: { type: 'string', value: 'name', says: 'of this function only' },
+    since: { type: 'string', value: 'time', says: 'from then on: ISO 8601, or a span back from now (default: 7d)' },
+    ...listOptions,
+    ...formOptions,
+    ...apiOptions,
+  },
+  text: `silenced: the platform tells of an invocation that left no record. unexplained: nothing configured explains how a request was
+invoked. unaudited: a function without Alastor. records, chain: a hole in an instance's record, or one that does not continue what
+was before. gap: what capture itself said it had lost.`,
+  examples: ['--since 24h', '--kind silenced --all --ndjson'],
+  async run(values) {
+    const api = await connect(values);
+    const query = { kind: values.kind, function: values.function, since: micros('--since', values.since) };
+    const answer = await pages<Gaps, 'gaps'>(api, 'gaps', 'gaps', query, { ...values, most: 500 });
+    const screen = screenOf(process.stdout);
+    const time = timeColumn<Gap>(screen, ({ at }) => at);
+    return await show('gaps', values, {
+      answer,
+      items: answer.gaps,
+      lines: () => table(screen, answer.gaps, [time.column, ...columns], time.heading),
+    });
+  },
+});
+
+const text = (value: unknown): string => safe(typeof value === 'string' ? value : jsonOf(value));
+
+const columns: readonly Column<Gap>[] = [
+  { title: 'KIND', of: ({ kind }) => kind, style: () => 'red' },
+  {
+    title: 'FUNCTION',
+    of: (gap) => (gap.function === undefined ? undefined : text(gap.function)),
+    least: 12,
+    style: () => 'cyan',
+  },
+  {
+    title: 'WHAT',
+    least: 20,
+    of: ({ kind: _, at: __, function: ___, ...rest }) =>
+      Object.entries(rest)
+        .map(([name, value]) => `${safe(name)} ${text(value)}`)
+        .join(', '),
+  },
+];

@@ -1,0 +1,95 @@
+import type { Search } from './answers.ts';
+import { type Api, apiOptions, connect, type Query } from './api.ts';
+import { command } from './command.ts';
+import { listOptions, rangeOf, rangeOptions, wantedOf } from './lists.ts';
+import { formOptions, show } from './print.ts';
+import { type Hit, lookOf, seek } from './resolve.ts';
+import { iso, line, type Screen, safe, screenOf, wrap } from './screen.ts';
+import { UsageError } from './usage.ts';
+
+export default command({
+  usage: ['<what> [options]', '--cursor <cursor>'],
+  positionals: [0, 1],
+  options: {
+    as: {
+      type: 'string',
+      value: 'kind',
+      says: 'look for it as this only, as a part of the text where that makes sense',
+      choices: ['address', 'host', 'url', 'path', 'process', 'hash', 'resource', 'id'],
+    },
+    scan: {
+      type: 'string',
+      value: 'when',
+      says: 'look through the graphs of the time range (default: when the index knows nothing, or cannot)',
+      choices: ['auto', 'always', 'never'],
+    },
+    function: { type: 'string', value: 'name', says: 'when looking through graphs: of this function only' },
+    ...rangeOptions,
+    ...listOptions,
+    ...formOptions,
+    ...apiOptions,
+  },
+  text: `What may be looked for: an address or a range (203.0.113.7, 203.0.113.0/24), a host with or without its subdomains
+(evil.example, *.evil.example), a URL, a path or a pattern of one (/tmp/*.js), a program or an argument (--as process), a digest, a
+resource, the id of a request, an instance, a message or a trace. What is found is named as the other commands take it.`,
+  examples: ['203.0.113.7', '"*.evil.example" --since 30d', 'curl --as process', '/tmp/x.js --json'],
+  async run(values, [text]) {
+    if ((text === undefined) === (values.cursor === undefined)) throw new UsageError('give what to look for, or --cursor');
+    const api = await connect(values);
+    const { as, scan, function: fn } = values;
+    const answer = await found(api, text ?? '', { as, scan, function: fn, ...rangeOf(values) }, values);
+    const screen = screenOf(process.stdout);
+    const heading = text === undefined ? [] : [`${safe(text)}: looked for as ${as ?? lookOf(text)}`];
+    return await show('search', values, {
+      answer,
+      items: answer.results,
+      lines: () => [
+        ...heading.map((one) => line(screen, { text: one, style: 'dim' })),
+        ...answer.results.flatMap((hit) => shown(screen, hit)),
+      ],
+    });
+  },
+});
+
+/** As many as are wanted. A page may name again what an earlier one has named. */
+async function found(
+  api: Api,
+  text: string,
+  query: Query,
+  { limit, all, cursor }: { readonly limit?: string | undefined; readonly all: boolean; readonly cursor?: string | undefined },
+): Promise<Search> {
+  const wanted = wantedOf({ limit, all });
+  const hits = new Map<string, Hit>();
+  const asked = { limit: Math.min(PAGE, wanted) };
+  const next = (place: string) => {
+    const said = `looking through graphs, ${hits.size} found so far`;
+    return api.get<Search>('search', { cursor: place, ...asked }, ['results', 'cut'], said);
+  };
+  let page = cursor === undefined ? await seek(api, text, { ...query, ...asked }) : await next(cursor);
+  for (;;) {
+    for (const hit of page.results) if (!hits.has(hit.node)) hits.set(hit.node, hit);
+    if (page.cursor === undefined || hits.size >= wanted) break;
+    page = await next(page.cursor);
+  }
+  const results = [...hits.values()];
+  return { ...page, results: results.slice(0, wanted), cut: [...page.cut.map(ours), ...moreOf(results.length - wanted)] };
+}
+
+/** The API's advice, as this command takes it. */
+const ours = (line: string): string => line.replace('scan=always', '--scan always');
+
+const PAGE = 500;
+const moreOf = (left: number): readonly string[] => (left > 0 ? [`${left} more were found: --limit <n>, or --all`] : []);
+
+function shown(screen: Screen, { node, kind, label, count, seen, last }: Hit): readonly string[] {
+  const [latest] = seen;
+  const where = latest === undefined ? '' : ` in ${safe(latest.function)}, request ${safe(latest.requestId)}`;
+  const times = count > 1 ? `${count} times, last` : 'once';
+  return [
+    line(screen, { text: kind.padEnd(9), style: 'cyan' }, ' ', { text: safe(label), style: 'bold' }),
+    // Whole, however long: other commands take it.
+    ...(node === `${kind}:${label}` ? [] : [`${INDENT}${safe(node)}`]),
+    ...wrap(screen, `seen ${times} ${iso(last)}${where}`, INDENT).map((one) => screen.paint('dim', one)),
+  ];
+}
+const INDENT = ' '.repeat(10);
