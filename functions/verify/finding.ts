@@ -9,6 +9,7 @@ import type { InstanceId } from '../../layers/record/types.ts';
  * - `overwritten`: stored more than once, with different bytes
  * - `reordered`: segments were stored in another order than the recorder stores them in
  * - `truncated`: the record ends where it should go on
+ * - `silenced`: the platform tells of an invocation that no segment tells of
  * - `foreign`: an object that is no segment lies among segments
  */
 export type FindingKind =
@@ -20,6 +21,7 @@ export type FindingKind =
   | 'overwritten'
   | 'reordered'
   | 'truncated'
+  | 'silenced'
   | 'foreign';
 
 /** `certain`: nothing lawful looks like this. `likely`: something lawful would be very odd. `possible`: a crash looks the same. */

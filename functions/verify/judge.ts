@@ -25,6 +25,8 @@ export interface Instance {
   readonly noted: Noted | undefined;
   /** ms since 1970. */
   readonly now: number;
+  /** How long segments are kept, in ms: what is older may be gone lawfully. Undefined: for ever. */
+  readonly kept?: number;
 }
 
 /** Clocks of S3 and of an instance may differ by so many ms; Lambda's hosts are kept to well below a second. */
@@ -35,6 +37,9 @@ const SECOND = 1000;
 const LONGEST_RUN = 20 * 60_000;
 /** An instance that nobody has heard of for so long, in ms, is gone: Lambda recycles them within hours. */
 const SURELY_OVER = 24 * 3_600_000;
+
+/** Life-cycle rules are carried out at midnight, and not at once. */
+const LIFE_CYCLE = 48 * 3_600_000;
 
 const ENDLESS =
   'the last segment does not say that the instance was shut down. One that was killed, or still runs, looks the same';
@@ -93,7 +98,7 @@ class Judgement {
 
   #alone(one: Placed): void {
     const { key, hidden, rewritten, digest, belongs, problem, taken } = one;
-    if (hidden !== undefined) {
+    if (hidden !== undefined && !this.#hasExpired(one.stored, hidden)) {
       const why = `deleted at ${time(hidden)}; its content is still there as an older version`;
       this.#add('deleted', 'certain', why, this.#about(one));
     }
@@ -122,8 +127,10 @@ class Judgement {
     for (const one of this.#segments) {
       if (one.first > next) {
         const requests = [...new Set([...one.open, ...one.unbegun, ...this.#unseen])];
-        const why = `records ${next} to ${one.first - 1} are not there`;
-        this.#add('missing', 'certain', why, { from: next, to: one.first - 1, requests });
+        // Of a long-lived instance the beginning may be over its time.
+        const old = next === 0 && this.#hasExpired(this.#began, this.#instance.now);
+        const why = `records ${next} to ${one.first - 1} are not there${old ? '; they may have expired' : ''}`;
+        this.#add('missing', old ? 'possible' : 'certain', why, { from: next, to: one.first - 1, requests });
       } else if (before !== undefined && one.first < next) this.#overlap(before, one);
       else if (one.header !== undefined && one.belongs === undefined) this.#follows(one, before);
       this.#times(one, before);
@@ -181,6 +188,7 @@ class Judgement {
   }
 
   #end(): void {
+    const old = this.#hasExpired(this.#began, this.#instance.now);
     const there = new Set(this.#segments.map(({ key }) => key));
     const last = this.#segments.at(-1);
     let cut = false;
@@ -188,12 +196,8 @@ class Judgement {
       const { first: from = 0, last: to = 0 } = parseSegmentKey(key) ?? {};
       const tail = last === undefined || from > last.last;
       const requests = [...new Set([...(tail ? this.#openAtEnd : []), ...this.#unseen])];
-      this.#add(tail ? 'truncated' : 'deleted', 'certain', 'was stitched, and is not there', {
-        segment: key,
-        from,
-        to,
-        requests,
-      });
+      const why = `was stitched, and is not there${old ? '; it may have expired' : ''}`;
+      this.#add(tail ? 'truncated' : 'deleted', old ? 'possible' : 'certain', why, { segment: key, from, to, requests });
       cut ||= tail;
     }
     if (last === undefined || cut || last.shutdown) return;
@@ -202,6 +206,16 @@ class Judgement {
     const since = last.stored === undefined ? '' : `; silent since ${time(last.stored)}`;
     const unended = this.#openAtEnd.length > 0 ? '; a request of it never ended' : '';
     this.#add('truncated', 'possible', `${ENDLESS}${unended}${since}`, { ...this.#about(last), requests: this.#openAtEnd });
+  }
+
+  /** ms since 1970: the id of an instance tells when it began (RFC 9562, 5.7). */
+  get #began(): number {
+    return Number.parseInt(this.#instance.instanceId.replace('-', '').slice(0, 12), 16);
+  }
+
+  #hasExpired(stored: number | undefined, at: number): boolean {
+    const { kept } = this.#instance;
+    return kept !== undefined && stored !== undefined && at > stored + kept - LIFE_CYCLE;
   }
 
   #isNoted({ key, digest }: Placed): boolean {

@@ -14,9 +14,11 @@ export interface VerifyOptions {
   /** What was noted of an instance; undefined: nothing. */
   readonly noted?: (instanceId: InstanceId) => Promise<Noted | undefined>;
   readonly now?: number;
+  /** How long segments are kept, in ms. */
+  readonly kept?: number;
   readonly signal?: AbortSignal;
   /** Called after each instance. */
-  readonly onProgress?: (totals: Totals) => void;
+  readonly onProgress?: (instanceId: InstanceId, totals: Totals) => void;
 }
 
 export interface Totals {
@@ -33,7 +35,7 @@ const PARALLEL = 8;
  * What is kept in memory is what is known of the segments of one instance.
  */
 export async function* verify(options: VerifyOptions): AsyncGenerator<Finding, Totals> {
-  const { source, part, noted, signal } = options;
+  const { source, part, signal } = options;
   const totals = { instances: 0, segments: 0, bytes: 0 };
   for await (const one of source.instances(part)) {
     signal?.throwIfAborted();
@@ -42,38 +44,40 @@ export async function* verify(options: VerifyOptions): AsyncGenerator<Finding, T
       continue;
     }
     if (!inRange(one, options)) continue;
-    const segments = await inspectAll(one, source, totals);
-    const register = await noted?.(one.instanceId);
-    const now = options.now ?? Date.now();
-    yield* judge({ fn: one.fn, instanceId: one.instanceId, segments, noted: register, now });
+    yield* await judged(one, options, totals);
     totals.instances++;
-    options.onProgress?.(totals);
+    options.onProgress?.(one.instanceId, totals);
   }
   return totals;
 }
 
-/** The record of one instance, which may be gone altogether. */
+/** The record of one instance, of which perhaps nothing is left. */
 export async function verifyInstance(
   place: { readonly fn: string; readonly instanceId: InstanceId },
-  options: Pick<VerifyOptions, 'source' | 'noted' | 'now'>,
+  options: Pick<VerifyOptions, 'source' | 'noted' | 'now' | 'kept'>,
 ): Promise<{ readonly findings: readonly Finding[]; readonly totals: Totals }> {
-  const totals = { instances: 0, segments: 0, bytes: 0 };
+  const totals = { instances: 1, segments: 0, bytes: 0 };
   const findings: Finding[] = [];
   let seen = false;
   for await (const one of options.source.instances(place)) {
-    if ('strange' in one) findings.push(strange(one.strange));
-    else {
-      const segments = await inspectAll(one, options.source, totals);
-      const noted = await options.noted?.(one.instanceId);
-      findings.push(...judge({ ...place, segments, noted, now: options.now ?? Date.now() }));
-      seen = true;
-    }
+    seen ||= !('strange' in one);
+    findings.push(...('strange' in one ? [strange(one.strange)] : await judged(one, options, totals)));
   }
-  if (!seen) {
-    const noted = await options.noted?.(place.instanceId);
-    findings.push(...judge({ ...place, segments: [], noted, now: options.now ?? Date.now() }));
-  }
-  return { findings, totals: { ...totals, instances: 1 } };
+  if (!seen) findings.push(...(await judged({ ...place, objects: [] }, options, totals)));
+  return { findings, totals };
+}
+
+async function judged(
+  objects: InstanceObjects,
+  { source, noted, now = Date.now(), kept }: Pick<VerifyOptions, 'source' | 'noted' | 'now' | 'kept'>,
+  totals: { segments: number; bytes: number },
+): Promise<readonly Finding[]> {
+  const { fn, instanceId } = objects;
+  const segments = await inspectAll(objects, source, totals);
+  return judge({
+    ...{ fn, instanceId, segments, now, noted: await noted?.(instanceId) },
+    ...(kept === undefined ? {} : { kept }),
+  });
 }
 
 function strange(key: string): Finding {
