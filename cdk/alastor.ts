@@ -5,6 +5,8 @@ import type { Construct } from 'constructs';
 import { Auditor } from './auditor.ts';
 import { EvidenceStore } from './evidence.ts';
 import { Inventory } from './inventory.ts';
+import { Monitoring } from './monitoring.ts';
+import { installationName } from './own-function.ts';
 import { type AlastorProps, readProps } from './props.ts';
 import { QueryApi, QueryFunction } from './query.ts';
 import { AlastorReference, type AlastorReferenceProps } from './reference.ts';
@@ -44,12 +46,19 @@ export class Alastor extends Auditor {
     this.stitcher = new Stitcher(this, 'Stitcher', store, settings);
     this.query = new QueryFunction(this, 'Query', store);
     this.api = new QueryApi(this, 'Api', this.query, props.queryAuthorizer);
-    if (props.witness !== false) {
-      const hearer = new WitnessFunction(this, 'Witness', store, settings);
-      hearer.tellLossesTo(this.query);
-      this.witness = new PlatformWitness(this, 'Witnesses', hearer, { demanded: props.witness === true });
+    const witness = props.witness === false ? undefined : new WitnessFunction(this, 'Witness', store, settings);
+    if (witness !== undefined) {
+      witness.tellLossesTo(this.query);
+      this.witness = new PlatformWitness(this, 'Witnesses', witness, { demanded: props.witness === true });
     }
-    if (props.inventory !== false) new Inventory(this, 'Inventory', store, settings);
+    const inventory = props.inventory === false ? undefined : new Inventory(this, 'Inventory', store, settings);
+    const { monitoring = true } = props;
+    if (monitoring !== false) {
+      const { stitcher, query } = this;
+      const own = { stitcher, query, others: { inventory, witness }, witnessDeadLetters: witness?.deadLetters };
+      const watched = { installation: installationName(this), store, ...own };
+      new Monitoring(this, 'Monitoring', watched, monitoring === true ? {} : monitoring, props.alarmTopic);
+    }
     shareBucket(this, this.bucket, store.key, props);
     this.output('QueryUrl', this.api.apiEndpoint, 'Address of the query API of Alastor');
     this.output('EvidenceBucket', this.bucket.bucketName, 'Bucket with the segments that Alastor recorded');

@@ -13,6 +13,7 @@ import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { Node } from 'constructs';
 import { segmentPrefix } from '../functions/store/schema.ts';
 import { checkSettings, settingOf } from '../layers/settings.ts';
+import { AuditedDockerImageCode } from './docker-image.ts';
 import { throughS3 } from './evidence-key.ts';
 import type { LayerVariant } from './layer.ts';
 import { limitExceeded } from './obstacle.ts';
@@ -65,17 +66,20 @@ export function attach(target: AuditTarget, fn: LambdaFunction, settings: Readon
     // What the function says of itself is nearest to it.
     if (variables[name] === undefined) added[name] = value;
   }
-  const before = variables[wrapperVariable];
-  added[wrapperVariable] = wrapper;
-  if (before !== undefined && before !== wrapper) added[nextWrapperVariable] = Token.asString(before);
   added.ALASTOR_BUCKET = target.bucket.bucketName;
+  // An image has the audit in it, and its entrypoint starts it.
+  const layer = AuditedDockerImageCode.isAudited(fn) ? undefined : target.layer(variantFor(fn), fn.architecture);
+  if (layer !== undefined) {
+    const before = variables[wrapperVariable];
+    added[wrapperVariable] = wrapper;
+    if (before !== undefined && before !== wrapper) added[nextWrapperVariable] = Token.asString(before);
+  }
   if (target.qualified) added.ALASTOR_QUALIFIER = qualifierOf(fn);
 
-  const layer = target.layer(variantFor(fn), fn.architecture);
   const reason = limitExceeded({
-    layers: layersOf(fn).length + 1,
+    layers: layersOf(fn).length + (layer === undefined ? 0 : 1),
     environment: { ...variables, ...added },
-    unpacked: unpackedSize(fn) + layerSize(layer),
+    unpacked: layer === undefined ? 0 : unpackedSize(fn) + layerSize(layer),
     unpackedLimit,
   });
   if (reason !== null) return reason;
@@ -83,9 +87,11 @@ export function attach(target: AuditTarget, fn: LambdaFunction, settings: Readon
 
   auditedBy.set(fn, target);
   for (const [name, value] of Object.entries(added)) fn.addEnvironment(name, value);
-  fn.addLayers(layer);
-  // A new layer must publish a new version, and the reference to it has no trace of what is in it.
-  fn.invalidateVersionBasedOn(contentOf(layer));
+  if (layer !== undefined) {
+    fn.addLayers(layer);
+    // A new layer must publish a new version, and the reference to it has no trace of what is in it.
+    fn.invalidateVersionBasedOn(contentOf(layer));
+  }
   target.witness?.hear(fn);
   // A policy of its own: the function waits for its role's default policy, which therefore cannot name the function.
   const policy = new Policy(fn, policyId, { statements: shipStatements(target, fn) });

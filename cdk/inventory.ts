@@ -13,7 +13,9 @@ export class Inventory extends OwnFunction {
   constructor(scope: Construct, id: string, store: EvidenceStore, { retentionDays }: AlastorSettings) {
     const variables = { [environment.retentionDays]: String(retentionDays) };
     super(scope, id, { folder: 'inventory', store, timeout: Duration.minutes(5), variables });
-    store.links.grant(this, 'dynamodb:BatchWriteItem');
+    store.links.grant(this, 'dynamodb:BatchWriteItem', 'dynamodb:Query');
+    // What is missing from the record shows between the rows of segments.
+    store.shards.grant(this, 'dynamodb:Query');
     const lists = ['lambda:ListFunctions', 'lambda:ListEventSourceMappings'];
     // These two lists cannot be limited to resources.
     this.addToRolePolicy(new PolicyStatement({ actions: lists, resources: ['*'] }));
@@ -22,6 +24,7 @@ export class Inventory extends OwnFunction {
     });
     const reads = ['lambda:GetPolicy', 'lambda:ListFunctionUrlConfigs'];
     this.addToRolePolicy(new PolicyStatement({ actions: reads, resources: [functionArns] }));
+    this.#readTriggers(Stack.of(this));
     const target = new FunctionTarget(this);
     new Rule(scope, 'InventorySchedule', { schedule: Schedule.rate(Duration.hours(1)), targets: [target] });
     new Rule(scope, 'InventoryChanges', {
@@ -32,5 +35,22 @@ export class Inventory extends OwnFunction {
       },
       targets: [target],
     });
+  }
+
+  /** Configurations of what invokes functions, and nothing of what goes through it. */
+  #readTriggers(stack: Stack): void {
+    const all = (actions: string[], resources: string[]) => this.addToRolePolicy(new PolicyStatement({ actions, resources }));
+    const apis = ['/apis', '/apis/*/routes', '/apis/*/integrations', '/restapis', '/restapis/*/resources'];
+    // API Gateway's ARNs have no account; its action is the HTTP method.
+    const { region, partition } = stack;
+    all(
+      ['apigateway:GET'],
+      apis.map((path) => `arn:${partition}:apigateway:${region}::${path}`),
+    );
+    const rules = stack.formatArn({ service: 'events', resource: 'rule', resourceName: '*' });
+    all(['events:ListTargetsByRule'], [rules]);
+    all(['s3:GetBucketNotification'], [`arn:${partition}:s3:::*`]);
+    // These lists cannot be limited to resources.
+    all(['events:ListEventBuses', 'events:ListRules', 's3:ListAllMyBuckets', 'sns:ListSubscriptions'], ['*']);
   }
 }

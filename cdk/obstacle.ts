@@ -3,6 +3,7 @@ import { experimental } from 'aws-cdk-lib/aws-cloudfront';
 import { Role } from 'aws-cdk-lib/aws-iam';
 import { Alias, Function as LambdaFunction, Runtime, RuntimeFamily, Version } from 'aws-cdk-lib/aws-lambda';
 import type { IConstruct } from 'constructs';
+import { AuditedDockerImageCode } from './docker-image.ts';
 
 const wrapperVariable = 'AWS_LAMBDA_EXEC_WRAPPER';
 const ownMark = Symbol.for('alastor.own');
@@ -20,7 +21,12 @@ export function isOwn(node: IConstruct): boolean {
 export function obstacle(fn: LambdaFunction): string | null {
   if (isOwn(fn)) return "it is one of Alastor's own functions, which are never audited";
   if (isEdge(fn)) return 'it runs at the edge (Lambda@Edge), where there are neither layers nor variables';
-  if (fn.runtime === Runtime.FROM_IMAGE) return `it is a container image, which ignores ${wrapperVariable}`;
+  if (fn.runtime === Runtime.FROM_IMAGE) {
+    // The audit is in the image: there is nothing to attach but the environment.
+    return AuditedDockerImageCode.isAudited(fn)
+      ? null
+      : 'it is a container image without the audit in it: build it with AuditedDockerImageCode (docs/images.md)';
+  }
   if (fn.runtime.family === RuntimeFamily.OTHER) return `its runtime ${fn.runtime.name} ignores ${wrapperVariable}`;
   return null;
 }

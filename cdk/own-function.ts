@@ -29,6 +29,7 @@ export class OwnFunction extends LambdaFunction {
       timeout,
       memorySize: 1024,
       environment: {
+        [environment.part]: folder,
         [environment.shards]: store.shards.tableName,
         [environment.links]: store.links.tableName,
         [environment.bucket]: store.bucket.bucketName,
@@ -40,6 +41,6 @@ export class OwnFunction extends LambdaFunction {
 }
 
 /** What tells the metrics and logs of this installation from those of another one in the same account and region. */
-export function installationName(scope: Construct): string {
-  return `${Stack.of(scope).stackName}-${scope.node.id}`;
+export function installationName(alastor: Construct): string {
+  return `${Stack.of(alastor).stackName}-${alastor.node.id}`;
 }

@@ -2,7 +2,9 @@ import { type Duration, RemovalPolicy, Token } from 'aws-cdk-lib';
 import type { IHttpRouteAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2';
 import type { IPrincipal } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
+import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { type AuditSettings, settingsEnvironment } from '../layers/settings.ts';
+import type { MonitoringProps } from './monitoring.ts';
 import { checkSharing, type SharingProps } from './sharing.ts';
 
 /** How functions are audited. */
@@ -90,6 +92,18 @@ export interface AlastorProps extends AuditProps, SharingProps {
    * @default true
    */
   readonly inventory?: boolean;
+
+  /**
+   * Alarms and a dashboard (docs/operations.md); false for none.
+   * @default true
+   */
+  readonly monitoring?: boolean | MonitoringProps;
+
+  /**
+   * Told when an alarm goes on or off.
+   * @default none: alarms show in CloudWatch only
+   */
+  readonly alarmTopic?: ITopic;
 }
 
 /** Props as given, with the defaults filled in and the bounds checked. */

@@ -66,9 +66,10 @@ export function forest(
     if (towards !== 'effects') tie(edge.to, edge.from, edge);
   }
   const fns = new Map(graph.nodes.flatMap(({ instance, fn }) => (typeof fn === 'string' ? [[instance, fn] as const] : [])));
-  /** A process is called by its function where a tree comes into it. */
+  /** Where a tree comes into another instance its function is named; a request's label does it. */
   const called = (node: ShownNode, above?: ShownNode): Piece[] => {
-    const fn = node.kind === 'process' && node.instance !== above?.instance ? fns.get(node.instance) : undefined;
+    const comes = node.kind !== 'request' && node.instance !== undefined && node.instance !== above?.instance;
+    const fn = comes ? fns.get(node.instance) : undefined;
     return [...(fn === undefined ? [] : [`${safe(fn)} `]), ...named(node)];
   };
   const grown = new Map<string, Growing>();

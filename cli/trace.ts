@@ -5,7 +5,7 @@ import { forest } from './forest.ts';
 import { micros } from './lists.ts';
 import { formOptions, show, warn } from './print.ts';
 import { resolve } from './resolve.ts';
-import { clock, iso, line, plural, type Screen, safe, screenOf, size, wrap } from './screen.ts';
+import { clock, iso, line, plural, type Screen, safe, screenOf, size } from './screen.ts';
 import { tree } from './tree.ts';
 import { UsageError, whole } from './usage.ts';
 
@@ -58,8 +58,8 @@ upstream or downstream; the story is what of it matters. What could not be follo
     if ((what === undefined) === (cursor === undefined)) throw new UsageError('give a node, or --cursor');
     if (cursor !== undefined && (to !== undefined || common !== undefined))
       throw new UsageError('--cursor goes on with a trace');
-    const api = await connect(values);
     const query = queryOf(values);
+    const api = await connect(values);
     if (cursor !== undefined)
       return reached ? await reach(api, { ...query, cursor }, values) : await follow(api, { ...query, cursor }, values);
     const nodes: string[] = [];
@@ -139,8 +139,8 @@ async function reach(api: Api, query: Query, values: Asked): Promise<number> {
         plural(instances.length, 'instance'),
         plural(functions.length, 'function'),
       ].join(', ');
-      for (const one of wrap(screen, `${safe(answer.node)} may have reached: ${many}`, '  ', ''))
-        yield screen.paint('bold', one);
+      yield screen.paint('bold', safe(answer.node));
+      yield line(screen, `may have reached ${many}`);
       const order = (kind: string): number => (FIRST.includes(kind) ? FIRST.indexOf(kind) : FIRST.length);
       for (const { kind, count, nodes } of [...groups].sort((a, b) => order(a.kind) - order(b.kind))) {
         yield line(screen, { text: `${kind} (${count})`, style: 'cyan' });

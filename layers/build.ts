@@ -60,8 +60,10 @@ export async function buildLayer(options: LayerOptions = {}): Promise<string> {
     for (const program of ['probe', 'standby'] as const) compileStatic(program, join(home, program), arch);
     copyFileSync(join(LAYERS, 'wrapper'), join(home, 'wrapper'));
     copyFileSync(join(LAYERS, 'launcher'), join(making, 'extensions/alastor'));
-    if (image)
+    if (image) {
       for (const script of ['entrypoint', 'bootstrap']) copyFileSync(join(LAYERS, 'image', script), join(home, script));
+      copyFileSync(join(LAYERS, 'image/Dockerfile'), join(making, 'Dockerfile'));
+    }
     if (withNode) linkOrCopy(nodeFor(arch), join(home, 'node'));
     writeFileSync(join(making, STAMP), `${stamp}\n`);
     replace(making, out, stamp);
@@ -152,7 +154,9 @@ function nodeFor(arch: Arch): string {
 function sourceDigest(variant: string, arch: Arch): string {
   const hash = createHash('sha256').update(`${esbuildVersion} ${arch} ${variant}\n`);
   const files = readdirSync(LAYERS, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && /\.(ts|c|h|map|S)$|^(wrapper|launcher|entrypoint|bootstrap)$/.test(entry.name))
+    .filter(
+      (entry) => entry.isFile() && /\.(ts|c|h|map|S)$|^(wrapper|launcher|entrypoint|bootstrap|Dockerfile)$/.test(entry.name),
+    )
     .map((entry) => join(entry.parentPath, entry.name))
     .sort();
   for (const file of [...files, join(ROOT, 'package-lock.json')]) {
@@ -198,7 +202,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { values } = parseArgs({ options: { arch: { type: 'string' }, image: { type: 'boolean' } } });
   const { arch = hostArch() } = values;
   if (arch !== 'x64' && arch !== 'arm64') throw new Error(`--arch must be x64 or arm64; it is ${JSON.stringify(arch)}`);
-  const variants = values.image ? [{ image: true }] : [{ withNode: false }, { withNode: true }];
+  const variants = values.image ? [{ image: true }] : [{ withNode: false }, { withNode: true }, { image: true }];
   for (const variant of variants) {
     try {
       process.stdout.write(`${await buildLayer({ ...variant, arch })}\n`);

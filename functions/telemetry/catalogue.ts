@@ -54,11 +54,15 @@ export const METRICS = {
   FunctionsNotAudited: { unit: 'Count', by: 'inventory', says: 'functions that are not' },
   FunctionsDrifted: { unit: 'Count', by: 'inventory', says: 'of these, such as were audited within the last week' },
   FunctionsNew: { unit: 'Count', by: 'inventory', says: 'of these, such as appeared within the last day' },
-  MissingSegments: { unit: 'Count', by: 'inventory', says: 'holes and breaks in the chains of segments of the last two hours' },
+  MissingSegments: {
+    unit: 'Count',
+    by: 'inventory',
+    says: 'holes and breaks in the chains of segments of the last three hours',
+  },
   SilencedInvocations: {
     unit: 'Count',
     by: 'inventory',
-    says: 'invocations of the last two hours that only another witness saw',
+    says: 'invocations of the last three hours that only another witness saw',
   },
   TestimoniesUnread: { unit: 'Count', by: 'witness', says: 'lines of logs that could not be read' },
   VerifiedSegments: { unit: 'Count', by: 'verify', says: 'segments whose chain was verified' },

@@ -10,8 +10,11 @@ export interface HeldPort {
   close(): Promise<void>;
 }
 
-/** @throws the system's error when no port can be had */
-export async function holdPort(): Promise<HeldPort> {
+/**
+ * @param wanted if it is free; else, and by default, any
+ * @throws the system's error when no port can be had
+ */
+export async function holdPort(wanted = 0): Promise<HeldPort> {
   const waiting: Socket[] = [];
   let taking = (socket: Socket): void => void waiting.push(socket);
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
@@ -20,9 +23,13 @@ export async function holdPort(): Promise<HeldPort> {
     taking(socket);
   });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
     server.once('listening', resolve);
-    listen(server);
+    server.on('error', (error) => {
+      if (wanted === 0 || server.listening) return reject(error);
+      wanted = 0;
+      listen(server, 0);
+    });
+    listen(server, wanted);
   });
   return {
     port: (server.address() as AddressInfo).port,
@@ -52,11 +59,11 @@ export function passOn(held: HeldPort, address: () => string): void {
 }
 
 /**
- * `listen(0, '127.0.0.1')` looks the address up, compiles a long expression for IPv6 and loads the cluster module: 8 ms of CPU
+ * `listen(port, '127.0.0.1')` looks the address up, compiles a long expression for IPv6 and loads the cluster module: 8 ms of CPU
  * while the runtime waits to be started. Below all that lies a method that Node keeps for old programs; where it is gone, the long way.
  */
-function listen(server: Server): void {
+function listen(server: Server, port: number): void {
   const { _listen2: directly } = server as { _listen2?: unknown };
-  if (typeof directly === 'function') directly.call(server, '127.0.0.1', 0, 4, 511, undefined, 0);
-  else server.listen(0, '127.0.0.1');
+  if (typeof directly === 'function') directly.call(server, '127.0.0.1', port, 4, 511, undefined, 0);
+  else server.listen(port, '127.0.0.1');
 }

@@ -49,7 +49,7 @@ export async function prepare(settings: Settings, env: NodeJS.ProcessEnv, home: 
   const making = dir === undefined ? undefined : attempt('the event ring', () => makeRingBeside(join(dir, 'ring')));
   const platform = probePlatform(join(home, 'probe'), dir && bell);
   const { network, requests: seenBy } = settings;
-  const opening = attempt('the Runtime API proxy', holdPort);
+  const opening = attempt('the Runtime API proxy', () => holdPort(portToHold(env)));
   const front =
     network === 'auto' || network === 'proxy'
       ? await attempt('the network proxy', () => openFrontDoor(env, (line) => log(line)))
@@ -75,6 +75,15 @@ export async function prepare(settings: Settings, env: NodeJS.ProcessEnv, home: 
     );
   });
   return { ring, bell: ring && bell, shim, tapsRequests, platform, requests, front, steer, before, failures };
+}
+
+/**
+ * Lambda Web Adapter, an extension, talks to the Runtime API in the function's place, and can be told beforehand to go through a
+ * proxy: there it finds ours. 0: any port will do, the wrapper tells the runtime.
+ */
+function portToHold({ AWS_LWA_LAMBDA_RUNTIME_API_PROXY: told = '' }: NodeJS.ProcessEnv): number {
+  const port = Number(/^(?:127\.0\.0\.1|localhost):(\d{1,5})$/.exec(told)?.[1] ?? 0);
+  return port < 65_536 ? port : 0;
 }
 
 /** For the ports that nobody will serve: the runtime's calls are passed on unread, and the shim finds no network proxy and goes direct. */

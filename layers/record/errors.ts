@@ -5,6 +5,7 @@
  * - `too-deep`: nesting beyond the bound
  * - `encoding`: not zstd, or not UTF-8
  * - `malformed`: not JSON, or a field is missing, unknown or of the wrong shape
+ * - `version`: of a later version of the format than this reads
  * - `unknown-kind`: a record kind this version does not know
  * - `seq`: numbers are not dense or do not fit the header
  * - `header`: the first line is not a segment header, or contradicts the segment's key
@@ -15,6 +16,7 @@ export type SegmentErrorCode =
   | 'too-deep'
   | 'encoding'
   | 'malformed'
+  | 'version'
   | 'unknown-kind'
   | 'seq'
   | 'header';

@@ -3,7 +3,7 @@
  * about itself; nothing of it may change, hide or break what is told of another instance.
  */
 import { zstdCompressSync } from 'node:zlib';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { buildShards } from '../../functions/graph/build.ts';
 import { MAX_LINKS } from '../../functions/graph/draft.ts';
 import { hostId, joinLink, requestId, requestPartition } from '../../functions/graph/ids.ts';
@@ -40,7 +40,6 @@ describe.skipIf(!hasJava)('a compromised function', () => {
   }, 60_000);
   afterAll(async () => await dynamo?.stop());
   beforeEach(async () => {
-    for (const level of ['info', 'warn', 'error'] as const) vi.spyOn(console, level).mockReturnValue();
     ({ store, objects } = await dynamo.store());
   });
 

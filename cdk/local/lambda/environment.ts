@@ -65,7 +65,7 @@ export function checkEnvironment(spec: FunctionSpec): void {
 
 export function runtimeEnvironment(input: EnvironmentInput): Record<string, string> {
   const { spec, runtime } = input;
-  const managed = runtime.family !== 'provided';
+  const managed = runtime.family === 'node' || runtime.family === 'python';
   return {
     AWS_LAMBDA_FUNCTION_NAME: spec.name,
     AWS_LAMBDA_FUNCTION_VERSION: '$LATEST',
@@ -90,7 +90,9 @@ export function runtimeEnvironment(input: EnvironmentInput): Record<string, stri
     PATH: '/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin',
     LD_LIBRARY_PATH: '/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib',
     ...(managed ? { AWS_EXECUTION_ENV: `AWS_Lambda_${spec.runtime}` } : {}),
-    ...(runtime.family === 'node' && input.extraCa ? { NODE_EXTRA_CA_CERTS: '/var/runtime/ca-cert.pem' } : {}),
+    ...((runtime.family === 'node' || runtime.family === 'image') && input.extraCa
+      ? { NODE_EXTRA_CA_CERTS: '/var/runtime/ca-cert.pem' }
+      : {}),
     ...runtime.environment,
     ...spec.environment,
   };

@@ -209,7 +209,8 @@ export class Instance {
     let outcome = await this.#until(() => this.#extensions.allExternalRegistered, deadline);
     if (outcome === 'ok') {
       const variables = runtimeEnvironment(environment);
-      this.#launchProgram(RUNTIME, 'function', '/var/task', variables, this.#runtimeCommand(variables));
+      const directory = this.#fn.spec.image?.workingDirectory ?? '/var/task';
+      this.#launchProgram(RUNTIME, 'function', directory, variables, this.#runtimeCommand(variables));
       outcome = await this.#until(() => this.#runtime.waiting && this.#extensions.allWaiting(), deadline);
     }
     this.#platform.initDone(phase, outcome === 'ok' ? 'success' : outcome === 'timeout' ? 'timeout' : 'error');
@@ -286,11 +287,13 @@ export class Instance {
     };
   }
 
-  /** Custom runtimes start as they are; the others are started through the wrapper that the function names. */
+  /** Custom runtimes and images start as they are; the others are started through the wrapper that the function names. */
   #runtimeCommand(environment: Readonly<Record<string, string>>): readonly string[] {
     const wrapper = environment.AWS_LAMBDA_EXEC_WRAPPER;
     const { family, command } = this.#fn.runtime;
-    return family === 'provided' || wrapper === undefined || wrapper === '' ? command : [wrapper, ...command];
+    return family === 'provided' || family === 'image' || wrapper === undefined || wrapper === ''
+      ? command
+      : [wrapper, ...command];
   }
 
   #launchProgram(

@@ -29,7 +29,8 @@ export function mergeLayers(functionName: string, layers: readonly string[], tar
   return target;
 }
 
-function overlay(source: string, target: string): void {
+/** Puts the content of one directory over that of another; files are hard-linked where the file system allows. */
+export function overlay(source: string, target: string): void {
   for (const entry of readdirSync(source, { withFileTypes: true })) {
     const from = join(source, entry.name);
     const to = join(target, entry.name);

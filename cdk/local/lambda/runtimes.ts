@@ -3,10 +3,10 @@ import { statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { UnsupportedFunctionError } from './errors.ts';
-import type { FunctionSpec } from './types.ts';
+import type { FunctionImage, FunctionSpec } from './types.ts';
 
 export interface Runtime {
-  readonly family: 'node' | 'python' | 'provided';
+  readonly family: 'node' | 'python' | 'provided' | 'image';
   /** bubblewrap arguments that make /var/lang. */
   readonly mounts: readonly string[];
   /** What AWS_LAMBDA_EXEC_WRAPPER gets as its arguments, or is started as it is. */
@@ -23,6 +23,10 @@ const SYSTEM_PYTHON = '/usr/bin/python3';
  * Throws UnsupportedFunctionError for other runtimes and for a missing bootstrap or interpreter.
  */
 export function runtimeOf(spec: FunctionSpec, optDir: string | undefined): Runtime {
+  return spec.image === undefined ? managed(spec, optDir) : imageRuntime(spec, spec.image, managed(spec, optDir));
+}
+
+function managed(spec: FunctionSpec, optDir: string | undefined): Runtime {
   if (/^nodejs(20|22|24)\.x$/.test(spec.runtime)) return nodeRuntime(spec.runtime);
   if (/^python3\.(9|1[0-4])$/.test(spec.runtime)) return pythonRuntime(spec);
   if (/^provided\.al2(023)?$/.test(spec.runtime)) return providedRuntime(spec, optDir);
@@ -31,6 +35,24 @@ export function runtimeOf(spec: FunctionSpec, optDir: string | undefined): Runti
     `runtime "${spec.runtime}" cannot run locally. Supported: nodejs20.x, nodejs22.x, nodejs24.x, python3.9 to python3.14, ` +
       'provided.al2, provided.al2023.',
   );
+}
+
+/** In a Lambda image the managed runtime is there to be started; in one of a language only the language is. */
+function imageRuntime(spec: FunctionSpec, { lambda, command, mounts, environment }: FunctionImage, base: Runtime): Runtime {
+  if (command.length === 0)
+    throw new UnsupportedFunctionError(spec.name, 'its image says nothing to start: set CMD or ENTRYPOINT.');
+  const starter = lambda
+    ? ['--symlink', '/var/runtime/lambda-entrypoint.sh', '/lambda-entrypoint.sh']
+    : ['--symlink', '/var/runtime/docker-entrypoint.sh', '/var/lang/bin/docker-entrypoint.sh'];
+  return {
+    family: 'image',
+    mounts: [...base.mounts, ...starter, ...mounts],
+    command,
+    environment: {
+      ...(lambda ? { ...base.environment, AWS_EXECUTION_ENV: `AWS_Lambda_${spec.runtime}` } : {}),
+      ...environment,
+    },
+  };
 }
 
 function nodeRuntime(name: string): Runtime {

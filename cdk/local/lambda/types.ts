@@ -1,5 +1,18 @@
 /** The public shapes of the local Lambda service. */
 
+/** What a container image decides of its function. */
+export interface FunctionImage {
+  /** Its base is one of AWS's for Lambda. */
+  readonly lambda: boolean;
+  /** Entrypoint and command. */
+  readonly command: readonly string[];
+  readonly workingDirectory: string;
+  /** The function's own variables win over these. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** bubblewrap arguments for what is neither in /var/task nor in /opt. */
+  readonly mounts: readonly string[];
+}
+
 /** One function as CloudFormation describes it, with its code and layers already unpacked on disk. */
 export interface FunctionSpec {
   readonly name: string;
@@ -13,6 +26,8 @@ export interface FunctionSpec {
   /** Directories merged into /opt in this order: a later one wins. */
   readonly layerDirs: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
+  /** The package is a container image; then `runtime` says what its base has. */
+  readonly image?: FunctionImage;
   /** Told to the function, not enforced: the local engine has no memory limit. */
   readonly memoryMb: number;
   readonly timeoutMs: number;

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
+import { functionImage } from '../image/function-image.ts';
 import { accessKeyId } from '../lambda/environment.ts';
+import type { FunctionSpec } from '../lambda/types.ts';
 import { codeDirectory, inlineDirectory } from '../template/code.ts';
 import { TemplateError } from '../template/problem.ts';
 import { number, object, type Resource, type ResourceType, text } from '../template/resource-type.ts';
@@ -13,11 +15,17 @@ function directory(resource: Resource): string {
   const { services, logicalId, stack, metadata } = resource;
   const code = object(resource.properties.Code);
   const where = resource.at('Code');
-  if (typeof code.ImageUri === 'string')
-    throw new TemplateError(where, 'container images cannot run locally; use a zip package with a managed runtime.');
   if (typeof code.ZipFile === 'string')
     return inlineDirectory(code.ZipFile, text(resource, 'Runtime'), logicalId, services.env.stateDir, where);
   return codeDirectory(stack, code, metadata, services.env.stateDir, where);
+}
+
+/** Code, layers and runtime: of a container image or a zip package. */
+function packageOf(resource: Resource): Pick<FunctionSpec, 'runtime' | 'handler' | 'codeDir' | 'layerDirs' | 'image'> {
+  const { ImageUri: image } = object(resource.properties.Code);
+  if (typeof image === 'string') return { ...functionImage(resource, image), handler: '' };
+  const [runtime, handler] = [text(resource, 'Runtime'), text(resource, 'Handler')];
+  return { runtime, handler, codeDir: directory(resource), layerDirs: layers(resource) };
 }
 
 function layers(resource: Resource): string[] {
@@ -52,6 +60,7 @@ export const lambdaFunction: ResourceType = {
     ReservedConcurrentExecutions: true,
     EphemeralStorage: { Size: true },
     PackageType: true,
+    ImageConfig: { Command: true, EntryPoint: true, WorkingDirectory: true },
     DeadLetterConfig: { TargetArn: true },
     Role: true,
     Architectures: 'functions run on the processor that is there',
@@ -79,13 +88,12 @@ export const lambdaFunction: ResourceType = {
       ([key, value]) => [key, String(value)] as const,
     );
     const reserved = properties.ReservedConcurrentExecutions;
+    const code = packageOf(resource);
+    const { runtime, handler, image } = code;
     await functions.add({
       name,
       arn,
-      runtime: text(resource, 'Runtime'),
-      handler: text(resource, 'Handler'),
-      codeDir: directory(resource),
-      layerDirs: layers(resource),
+      ...code,
       environment: Object.fromEntries(variables),
       memoryMb: number(resource, 'MemorySize', DEFAULT_MEMORY_MB),
       timeoutMs: number(resource, 'Timeout', DEFAULT_TIMEOUT_S) * 1000,
@@ -96,7 +104,8 @@ export const lambdaFunction: ResourceType = {
     });
     services.iam.open(accessKeyId(arn), String(properties.Role ?? ''), name);
     services.topology.functions.push({
-      ...{ FunctionName: name, FunctionArn: arn, Runtime: text(resource, 'Runtime'), Handler: text(resource, 'Handler') },
+      ...{ FunctionName: name, FunctionArn: arn },
+      ...(image === undefined ? { PackageType: 'Zip', Runtime: runtime, Handler: handler } : { PackageType: 'Image' }),
       ...{ Role: String(properties.Role ?? ''), LastModified: new Date().toISOString().replace('Z', '+0000') },
       ...{ Layers: ((properties.Layers ?? []) as unknown[]).map((layer) => ({ Arn: String(layer) })), Version: '$LATEST' },
       Environment: { Variables: Object.fromEntries(variables) },

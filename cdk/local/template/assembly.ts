@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 export interface Template {
   readonly Resources?: Record<string, TemplateResource>;
@@ -31,6 +31,19 @@ export interface Asset {
   readonly objectKeys: readonly string[];
 }
 
+/** A container image that a deployment would build. */
+export interface ImageAsset {
+  /** Directory that is sent to the build. */
+  readonly path: string;
+  /** The Dockerfile in it. */
+  readonly file: string;
+  readonly target: string | undefined;
+  readonly buildArgs: Readonly<Record<string, string>>;
+  /** Further directories, by name. */
+  readonly buildContexts: Readonly<Record<string, string>>;
+  readonly tags: readonly string[];
+}
+
 /** One stack of a cloud assembly, as `cdk synth` leaves it. */
 export interface StackArtifact {
   readonly id: string;
@@ -40,6 +53,7 @@ export interface StackArtifact {
   readonly accountId: string | null;
   readonly region: string | null;
   readonly assets: readonly Asset[];
+  readonly images: readonly ImageAsset[];
   readonly directory: string;
   /** Construct path by logical id. */
   readonly constructPaths: ReadonlyMap<string, string>;
@@ -65,6 +79,19 @@ interface AssetManifest {
       readonly destinations?: Record<string, { readonly objectKey?: string }>;
     }
   >;
+  readonly dockerImages?: Record<
+    string,
+    {
+      readonly source?: {
+        readonly directory?: string;
+        readonly dockerFile?: string;
+        readonly dockerBuildTarget?: string;
+        readonly dockerBuildArgs?: Record<string, string>;
+        readonly dockerBuildContexts?: Record<string, string>;
+      };
+      readonly destinations?: Record<string, { readonly imageTag?: string }>;
+    }
+  >;
 }
 
 function readJson(file: string): unknown {
@@ -86,6 +113,23 @@ function assets(directory: string, manifestFile: string): Asset[] {
     packaging: file.source?.packaging ?? 'file',
     objectKeys: Object.values(file.destinations ?? {}).flatMap((one) => (one.objectKey === undefined ? [] : [one.objectKey])),
   }));
+}
+
+function images(directory: string, manifestFile: string): ImageAsset[] {
+  const manifest = readJson(join(directory, manifestFile)) as AssetManifest;
+  return Object.values(manifest.dockerImages ?? {}).map(({ source = {}, destinations = {} }) => {
+    const path = join(directory, source.directory ?? '');
+    // Docker is started in the asset's directory.
+    const contexts = Object.entries(source.dockerBuildContexts ?? {}).map(([name, one]) => [name, resolve(path, one)]);
+    return {
+      path,
+      file: source.dockerFile ?? 'Dockerfile',
+      target: source.dockerBuildTarget,
+      buildArgs: source.dockerBuildArgs ?? {},
+      buildContexts: Object.fromEntries(contexts) as Record<string, string>,
+      tags: Object.values(destinations).flatMap((one) => one.imageTag ?? []),
+    };
+  });
 }
 
 function constructPaths(directory: string, artifact: Artifact): Map<string, string> {
@@ -163,6 +207,7 @@ function load(directory: string, artifacts: Readonly<Record<string, Artifact>>, 
     accountId,
     region,
     assets: manifests.flatMap((name) => assets(directory, name)),
+    images: manifests.flatMap((name) => images(directory, name)),
     directory,
     constructPaths: constructPaths(directory, artifact),
   };

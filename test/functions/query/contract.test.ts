@@ -45,7 +45,6 @@ describe.skipIf(!hasJava)('the query API over HTTP', () => {
   const request = (one: Recorded, id: string) => `request:${one.id}:${id}`;
 
   beforeAll(async () => {
-    for (const level of ['info', 'warn', 'error'] as const) vi.spyOn(console, level).mockReturnValue();
     dynamo = await LocalDynamo.start();
     ({ store, objects } = await dynamo.store());
     await stitchAll([...attack.instances, ...surviving.instances, other].flatMap((one) => one.segments([4, 19])));

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { requestPartition } from '../../../functions/graph/ids.ts';
 import { stitchEvent } from '../../../functions/stitcher/handler.ts';
 import { keysOf } from '../../../functions/stitcher/notification.ts';
@@ -35,9 +35,6 @@ describe.skipIf(!hasJava)('stitcher', () => {
     dynamo = await LocalDynamo.start();
   }, 60_000);
   afterAll(async () => await dynamo?.stop());
-  beforeEach(() => {
-    for (const level of ['info', 'warn', 'error'] as const) vi.spyOn(console, level).mockReturnValue();
-  });
 
   it('reports back only what may succeed later, and sets damaged segments aside with the reason', async () => {
     const { store, objects } = await dynamo.store();

