@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type ExportStory, evidenceOf, iso } from './graph.ts';
+import { type ExportAgent, type ExportStory, evidenceOf, iso } from './graph.ts';
 import { pathPicture } from './picture.ts';
 import { markup } from './text.ts';
 
@@ -15,6 +15,7 @@ li.start { border-left: 4px solid #b00; } li.carried { border-left: 4px solid #3
 .kind, .meta { color: #555; font-size: 13px; } .label { font-weight: 600; overflow-wrap: anywhere; }
 table { border-collapse: collapse; width: 100%; } th, td { text-align: left; vertical-align: top; border-bottom: 1px solid #ccc; padding: .25rem .6rem .25rem 0; overflow-wrap: anywhere; }
 svg { width: 100%; height: auto; } svg text { font: 11px system-ui, sans-serif; }
+.odd { border: 1px solid #b00; color: #b00; border-radius: 3px; padding: 0 .35rem; font-size: 12px; white-space: nowrap; }
 .cut { border: 2px solid #b60; padding: .3rem 1rem; }
 @media print { body { max-width: none; margin: 0; font-size: 11px; } a { color: inherit; } svg, tr { break-inside: avoid; } }
 `;
@@ -46,6 +47,7 @@ Asked about: <code>${markup(told.node)}</code>.</p>
     one.instanceId,
     one.entry ? 'yes' : 'no',
   ]);
+  if (told.agents !== undefined) yield* behind(told.agents);
   yield* table('Reused', ['What', 'Name', 'Instance', 'Left by request', 'Used by request'], told.reused, (one) => [
     one.what,
     one.label,
@@ -55,6 +57,15 @@ Asked about: <code>${markup(told.node)}</code>.</p>
   ]);
   yield '<p class="meta">Times are UTC, by the clock of the instance that recorded them. Evidence is named as segment#record.</p>\n';
   yield '</body></html>\n';
+}
+
+/** Who put the code there that ran, and whose rights it used. */
+function behind(agents: readonly ExportAgent[]): Generator<string> {
+  const did = ({ as, action, at }: ExportAgent) =>
+    as === 'role'
+      ? 'called services with the rights of this role'
+      : `${action ?? 'deployed'}${at === undefined ? '' : `, ${iso(at)}`}`;
+  return table('Who was behind it', ['Agent', 'Function', 'What'], agents, (one) => [one.agent, one.function, did(one)]);
 }
 
 function* missing({ cut }: ExportStory): Generator<string> {
@@ -84,7 +95,7 @@ function* line(step: Step, index: number, { steps }: ExportStory): Generator<str
     ...(step.bytes === undefined ? [] : [`${step.bytes} bytes`]),
     step.sure === 'exact' ? 'observed or joined by an issued identifier' : 'inferred',
   ];
-  yield `<li class="${roleOf(step)}" id="step-${index + 1}"><span class="kind">${markup(step.kind)} · ${roleOf(step)}</span>
+  yield `<li class="${roleOf(step)}" id="step-${index + 1}"><span class="kind">${markup(step.kind)} · ${roleOf(step)}</span>${badges(step)}
 <div class="label">${markup(step.label, 300)}</div>
 <div>${markup(step.reason)}${leads}</div><div class="meta">${markup(place.join(' · '))}</div><div class="meta">${markup(flow.join(' · '))}</div>
 `;
@@ -93,6 +104,13 @@ function* line(step: Step, index: number, { steps }: ExportStory): Generator<str
     yield `<div class="meta">evidence ${evidence.map((one) => `<code>${markup(one)}</code>`).join(' ')}</div>\n`;
   yield '</li>\n';
 }
+
+/** What stands out. */
+const badges = ({ deviates, unexplained }: Step): string =>
+  [
+    ...(deviates === true ? [' <span class="odd">no other instance did this</span>'] : []),
+    ...(unexplained === true ? [' <span class="odd">nothing configured explains this request</span>'] : []),
+  ].join('');
 
 /** One of three words, whatever the answer said: it becomes a class. */
 const roleOf = ({ role }: Step): string => (role === 'start' || role === 'carried' ? role : 'touched');

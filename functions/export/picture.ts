@@ -13,6 +13,9 @@ const COLOURS: Readonly<Record<string, string>> = {
   ...{ client: '#7a1f5c', request: '#1d4f91', process: '#333333', file: '#7a5a00', exchange: '#1f6b45', endpoint: '#a11d1d' },
 };
 
+/** How what stands out looks. */
+const ODD = ' stroke="#e00000" stroke-width="3"';
+
 /**
  * What carried the attack as SVG: time goes down, each instance has a lane, what lies outside has the first one. An arrow leads
  * from a step to the one that it explains; dashed: inferred.
@@ -50,7 +53,7 @@ export function pathPicture({ steps }: ExportStory): string {
   const boxes = shown.map(([index, step]) => {
     const { x, y } = places.get(index) ?? { x: 0, y: 0 };
     const fill = COLOURS[step.kind] ?? '#555555';
-    return `<g><title>${markup(step.label, 300)}</title><rect x="${x}" y="${y}" width="${BOX}" height="24" rx="3" fill="${fill}"/>
+    return `<g><title>${markup(step.label, 300)}</title><rect x="${x}" y="${y}" width="${BOX}" height="24" rx="3" fill="${fill}"${step.deviates === true || step.unexplained === true ? ODD : ''}/>
 <text x="${x + 6}" y="${y + 16}" fill="#ffffff">${index + 1}. ${markup(step.label, 28)}</text></g>`;
   });
   const marker =
