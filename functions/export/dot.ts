@@ -35,7 +35,7 @@ export function* dot(graph: ExportGraph): Generator<string> {
   const { nodes, edges, cut } = closed(graph);
   const names = new Map<string, string>(nodes.map(({ id }, i) => [id, `n${i}`]));
   const functions = functionsOf(graph);
-  yield 'digraph alastor {\n  rankdir=LR; charset="UTF-8"; node [fontname="sans-serif"]; edge [fontname="sans-serif"];\n';
+  yield 'digraph alastor {\n  rankdir=LR; charset="UTF-8"; fontname="sans-serif"; node [fontname="sans-serif"]; edge [fontname="sans-serif"];\n';
   if (cut.length > 0) yield `  label=${quoted(`not in this graph: ${cut.join('; ')}`)};\n`;
   let clusters = 0;
   for (const [instance, inside] of Map.groupBy(nodes, ({ id }) => instanceOf(id))) {
