@@ -1,6 +1,6 @@
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import { type Store, storeFromEnvironment } from '../store/connect.ts';
-import { emit, logger } from '../telemetry/emit.ts';
+import { emit, logger, nonZero } from '../telemetry/emit.ts';
 import { readAccount } from './account.ts';
 import { compare } from './drift.ts';
 import { lookForMissing } from './watch.ts';
@@ -27,12 +27,13 @@ async function lookAround(client: LambdaClient, { inventory }: Pick<Store, 'inve
   logger[cut || drifted.length > 0 ? 'warn' : 'info']('looked at the account', { audited, notAudited, ...names, cut });
   emit({
     ...{ FunctionsAudited: audited, FunctionsNotAudited: notAudited },
-    ...{ FunctionsDrifted: drifted.length, FunctionsNew: fresh.length },
+    ...nonZero({ FunctionsDrifted: drifted.length, FunctionsNew: fresh.length }),
   });
 }
 
-async function lookBack(store: Store): Promise<void> {
+/** Publishes what is missing from the record. */
+export async function lookBack(store: Store): Promise<void> {
   const { silenced, segments, cut } = await lookForMissing(store, Date.now() * 1000);
   if (silenced + segments > 0 || cut) logger.warn('records are missing', { silenced, segments, cut });
-  emit({ MissingSegments: segments, SilencedInvocations: silenced });
+  emit(nonZero({ MissingSegments: segments, SilencedInvocations: silenced }));
 }
