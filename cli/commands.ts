@@ -34,6 +34,10 @@ export const commands: Readonly<Record<string, Entry>> = {
     load: () => import('./evidence.ts'),
   },
   gaps: { summary: 'what is missing from the record, and who is not audited', load: () => import('./gaps.ts') },
+  verify: {
+    summary: 'find segments that were deleted, swapped, altered, forged or cut off',
+    load: () => import('./verify.ts'),
+  },
   export: {
     summary: 'write a graph or a story as DOT, GraphML, PROV, OCSF, STIX, OTLP or HTML',
     load: () => import('./export.ts'),

@@ -12,6 +12,8 @@
  * links: every node through which a path can leave its shard, the search index, and the lists.
  *   key                            place
  *   join:lambda:<request id>       <time>#<instance>#<req>#<node hash>#<seq>
+ *   resource:sqs:orders            ~bucket#2026-03-01T10:05#3  a shared resource was touched by a segment listed in that minute of that
+ *                                                              list: the segment's row there says when and how (`touches`)
  *   host:evil.example              ~bucket#2026-03-01          keys that everybody touches name their buckets …
  *   host:evil.example%@2026-03-01  <time>#<instance>#…         … and keep the rows there
  *   ~hours                         2026-03-01T10#3             which lists exist
@@ -33,6 +35,7 @@
  *   ~unread                        2026-03-01#<source>         how much of what witnesses said nobody could read
  *   ~inventory                     <function>                  how it is configured, as last seen
  *   ~changes                       <time>#<event id>           somebody changed a function
+ *   ~changes#<fn>                  <time>#<event id>           the same, by function
  */
 export const shardsTable = { partitionKey: 'instanceId', sortKey: 'part', ttl: 'expires' } as const;
 export const linksTable = { partitionKey: 'key', sortKey: 'place', ttl: 'expires' } as const;

@@ -79,7 +79,11 @@ async function lookedBefore(name: string): Promise<void> {
   const { endpoint, region } = engine;
   const dynamo = new DynamoDBClient({ endpoint, region, credentials: { accessKeyId: 'local', secretAccessKey: 'local' } });
   const inventory = new Inventory(new Table(dynamo, table ?? ''), 90);
-  await inventory.put([{ name, arn: `arn:${name}`, layers: [], audited: true, sources: [] }], (Date.now() - 3_600_000) * 1000);
+  await inventory.put(
+    [{ name, arn: `arn:${name}`, layers: [], audited: true, sources: [] }],
+    (Date.now() - 3_600_000) * 1000,
+    [],
+  );
   dynamo.destroy();
 }
 
