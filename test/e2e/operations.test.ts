@@ -55,7 +55,7 @@ beforeAll(async () => {
   const { endpoint, region } = engine;
   const client = { endpoint, region, credentials: { accessKeyId: 'local', secretAccessKey: 'local' } };
   [lambda, sqs, s3] = [new LambdaClient(client), new SQSClient(client), new S3Client({ ...client, forcePathStyle: true })];
-}, 120_000);
+}, 240_000);
 
 afterAll(async () => {
   for (const one of [lambda, sqs, s3]) one?.destroy();
