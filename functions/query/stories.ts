@@ -105,7 +105,7 @@ export const explanation: Route = async ({ query, store }) => {
       return `${i + 1}. ${step.label}${where}: ${step.reason}${how}${from}`;
     }),
     ...{ entries: told.requests.filter(({ entry }) => entry), requests: told.requests, instances: told.instances },
-    ...{ boundaries: shown.boundaries, reused: told.reused, left, steps: told.steps },
+    ...{ boundaries: shown.boundaries, reused: told.reused, left, steps: told.steps, acts: acts(told.steps) },
     cut: [...about.cut, ...shown.cut],
   };
 };
