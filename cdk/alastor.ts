@@ -27,8 +27,8 @@ import { PlatformWitness, WitnessFunction } from './witness.ts';
 export class Alastor extends Auditor {
   /** Holds the segments, and shards too large for a table. */
   readonly bucket: Bucket;
-  readonly evidenceKeyArn: string | undefined;
   readonly qualified = false;
+  readonly evidenceKeyArn: string | undefined;
   readonly stitcher: LambdaFunction;
   readonly query: LambdaFunction;
   /** Answers questions about the graph. */
@@ -55,12 +55,14 @@ export class Alastor extends Auditor {
     const { monitoring = true } = props;
     if (monitoring !== false) {
       const { stitcher, query } = this;
-      const watched = { installation: installationName(this), store, stitcher, query, others: { inventory, witness } };
+      const own = { stitcher, query, others: { inventory, witness }, witnessDeadLetters: witness?.deadLetters };
+      const watched = { installation: installationName(this), store, ...own };
       new Monitoring(this, 'Monitoring', watched, monitoring === true ? {} : monitoring, props.alarmTopic);
     }
-    shareBucket(this, this.bucket, props);
+    shareBucket(this, this.bucket, store.key, props);
     this.output('QueryUrl', this.api.apiEndpoint, 'Address of the query API of Alastor');
     this.output('EvidenceBucket', this.bucket.bucketName, 'Bucket with the segments that Alastor recorded');
+    if (store.key !== undefined) this.output('EvidenceKey', store.key.keyArn, 'Key that this bucket is encrypted with');
     this.output('StitcherQueueUrl', store.queue.queueUrl, 'Queue that tells the stitcher of segments (alastor restitch)');
     this.output('DeadLettersUrl', store.deadLetters.queueUrl, 'Queue of what the stitcher gave up on (alastor redrive)');
   }

@@ -24,10 +24,10 @@ export interface AuditTarget {
   readonly node: Node;
   /** Where segments go. */
   readonly bucket: Pick<IBucket, 'bucketName' | 'arnForObjects'>;
-  /** ARN of the key that the bucket is encrypted with; undefined: S3's own. */
-  readonly evidenceKeyArn: string | undefined;
   /** Whether functions are recorded as `<account>.<region>.<name>`. */
   readonly qualified: boolean;
+  /** ARN of the key that the bucket is encrypted with; undefined: S3's own. */
+  readonly evidenceKeyArn: string | undefined;
   /** Hears what the platform says of audited functions. */
   readonly witness: { hear(fn: LambdaFunction): void } | undefined;
   /** The layer for a kind of runtime and a processor. @throws Error saying what to run when it has not been built */
@@ -109,7 +109,7 @@ function qualifierOf(fn: LambdaFunction): string {
 }
 
 /** What an audited function may do: put segments under its own name, and have S3 encrypt them. It can decrypt nothing. */
-function shipStatements({ bucket, evidenceKeyArn, qualified }: AuditTarget, fn: LambdaFunction): PolicyStatement[] {
+function shipStatements({ bucket, qualified, evidenceKeyArn }: AuditTarget, fn: LambdaFunction): PolicyStatement[] {
   const name = `${qualified ? qualifierOf(fn) : ''}${fn.functionName}`;
   const resources = [bucket.arnForObjects(`${segmentPrefix}${name}/*`)];
   const put = new PolicyStatement({ effect: Effect.ALLOW, actions: ['s3:PutObject'], resources });

@@ -15,8 +15,8 @@ export type Auditable = Pick<IFunction, 'functionArn' | 'functionName' | 'node'>
 export abstract class Auditor extends Construct implements AuditTarget {
   /** Where audited functions put their segments. */
   abstract readonly bucket: AuditTarget['bucket'];
-  abstract readonly evidenceKeyArn: AuditTarget['evidenceKeyArn'];
   abstract readonly qualified: boolean;
+  abstract readonly evidenceKeyArn: AuditTarget['evidenceKeyArn'];
   /** Hears what the platform says of audited functions; undefined when nobody does. */
   abstract readonly witness: AuditTarget['witness'];
   private readonly layerDirectory: string;

@@ -4,6 +4,7 @@ import { StringParameter } from 'aws-cdk-lib/aws-ssm';
 import type { Construct } from 'constructs';
 import { Auditor } from './auditor.ts';
 import type { AuditProps } from './props.ts';
+import { keyExport, keyParameter } from './sharing.ts';
 
 export interface AlastorReferenceProps extends AuditProps {
   /** Name of the evidence bucket of an `Alastor` or an `AlastorCollector`, of whatever account and region. */
@@ -16,8 +17,8 @@ export interface AlastorReferenceProps extends AuditProps {
   readonly exportName?: string;
 
   /**
-   * ARN of the key that the bucket is encrypted with, where it is one of your own.
-   * @default none: S3's own key
+   * ARN of the key that the bucket is encrypted with: output `<id>EvidenceKey` of the `Alastor`.
+   * @default with `parameterName` and `exportName` the one that is found beside the bucket; with `bucketName` none: S3's own key
    */
   readonly evidenceKeyArn?: string;
 
@@ -42,7 +43,7 @@ export class AlastorReference extends Auditor {
   /** @throws Error naming the prop when one is out of its bounds. */
   constructor(scope: Construct, id: string, props: AlastorReferenceProps) {
     super(scope, id, props);
-    const { bucketName, parameterName, exportName } = props;
+    const { bucketName, parameterName } = props;
     const given = ways.filter((way) => props[way] !== undefined);
     const bad = (prop: string, rule: string, value: unknown) =>
       new Error(`Alastor (${this.node.path}): ${prop} must be ${rule}; it is ${JSON.stringify(value)}.`);
@@ -61,13 +62,17 @@ export class AlastorReference extends Auditor {
     ) {
       throw bad('evidenceKeyArn', 'the ARN of a key', evidenceKeyArn);
     }
-    const name =
-      bucketName ??
-      (exportName !== undefined
-        ? Fn.importValue(exportName)
-        : StringParameter.valueForStringParameter(this, parameterName as string));
-    this.bucket = Bucket.fromBucketName(this, 'Bucket', name);
-    this.evidenceKeyArn = evidenceKeyArn;
+    this.bucket = Bucket.fromBucketName(this, 'Bucket', bucketName ?? this.findBucket(props));
+    this.evidenceKeyArn = evidenceKeyArn ?? (bucketName === undefined ? this.findKey(props) : undefined);
     this.qualified = props.qualified ?? bucketName !== undefined;
+  }
+
+  private findBucket({ exportName, parameterName = '' }: AlastorReferenceProps): string {
+    return exportName !== undefined ? Fn.importValue(exportName) : StringParameter.valueForStringParameter(this, parameterName);
+  }
+
+  private findKey({ exportName, parameterName = '' }: AlastorReferenceProps): string {
+    if (exportName !== undefined) return Fn.importValue(keyExport(exportName));
+    return StringParameter.valueForStringParameter(this, keyParameter(parameterName));
   }
 }

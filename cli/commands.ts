@@ -34,6 +34,10 @@ export const commands: Readonly<Record<string, Entry>> = {
     load: () => import('./evidence.ts'),
   },
   gaps: { summary: 'what is missing from the record, and who is not audited', load: () => import('./gaps.ts') },
+  verify: {
+    summary: 'find segments that were deleted, swapped, altered, forged or cut off',
+    load: () => import('./verify.ts'),
+  },
   export: {
     summary: 'write a graph or a story as DOT, GraphML, PROV, OCSF, STIX, OTLP or HTML',
     load: () => import('./export.ts'),
@@ -41,6 +45,10 @@ export const commands: Readonly<Record<string, Entry>> = {
   restitch: {
     summary: 'have stored segments stitched again, for instance after an upgrade',
     load: () => import('./restitch.ts'),
+  },
+  doctor: {
+    summary: 'look whether all of a deployment is well, and say how to mend what is not',
+    load: () => import('./doctor.ts'),
   },
   redrive: { summary: 'give the stitcher another try at what it gave up on', load: () => import('./redrive.ts') },
   local: {

@@ -123,6 +123,9 @@ export const channelId = (instance: InstanceId, direction: 'in' | 'out', address
   id('endpoint', `${owner(instance)}:${direction}:${clean(address)}`);
 export const resourceId = (resource: string) => id('resource', clean(resource));
 export const clientId = (sourceIp: string, userAgent: string) => id('client', `${part(sourceIp)}:${clean(userAgent, 160)}`);
+export const agentId = (name: string) => id('agent', clean(name));
+export const triggerId = (by: string, source: string, detail = '') =>
+  id('trigger', `${by}:${clean(`${source} ${detail}`.trim())}`);
 export const gapId = (instance: InstanceId, seq: number) => id('gap', `${owner(instance)}:${seq}`);
 
 export function linkKey(kind: string, ...parts: readonly string[]): LinkKey {

@@ -35,6 +35,7 @@
  *   ~unread                        2026-03-01#<source>         how much of what witnesses said nobody could read
  *   ~inventory                     <function>                  how it is configured, as last seen
  *   ~changes                       <time>#<event id>           somebody changed a function
+ *   ~changes#<fn>                  <time>#<event id>           the same, by function
  */
 export const shardsTable = { partitionKey: 'instanceId', sortKey: 'part', ttl: 'expires' } as const;
 export const linksTable = { partitionKey: 'key', sortKey: 'place', ttl: 'expires' } as const;
@@ -45,8 +46,10 @@ export const listSpread = 4;
 /** How many partitions the rows of one version of an object or one item are spread over: 2 take 2,000 a second. All are read. */
 export const fanSpread = 2;
 
-/** Environment of the stitcher and the query function. */
+/** Environment of Alastor's own functions. */
 export const environment = {
+  /** Which of them it is: its folder in `functions/`. */
+  part: 'ALASTOR_PART',
   shards: 'ALASTOR_SHARDS_TABLE',
   links: 'ALASTOR_LINKS_TABLE',
   bucket: 'ALASTOR_BUCKET',

@@ -8,6 +8,8 @@ import { PolicyError } from './policy-error.ts';
 export interface Caller {
   readonly principal: Principal;
   readonly policies: readonly Policy[];
+  /** False: whoever runs the engine. Keys stop only functions, for nothing is really encrypted. */
+  readonly isRole: boolean;
   /** As errors name them, e.g. `arn:aws:sts::123456789012:assumed-role/role/function`. */
   readonly name: string;
 }
@@ -95,17 +97,19 @@ export class Iam {
 
   /** @param accessKey null: the request is not signed */
   caller(accessKey: string | null): Caller {
-    if (accessKey === null) return { principal: { arn: 'anonymous', accountId: '' }, policies: [], name: 'anonymous' };
+    if (accessKey === null)
+      return { principal: { arn: 'anonymous', accountId: '' }, policies: [], isRole: false, name: 'anonymous' };
     const found = this.#sessions.get(accessKey);
     if (found === undefined) {
       const arn = `arn:aws:iam::${this.#accountId}:root`;
-      return { principal: { arn, accountId: this.#accountId }, policies: [EVERYTHING], name: arn };
+      return { principal: { arn, accountId: this.#accountId }, policies: [EVERYTHING], isRole: false, name: arn };
     }
     const { role, session } = found;
     const roleName = role.arn.slice(role.arn.lastIndexOf('/') + 1);
     return {
       principal: { arn: role.arn, accountId: this.#accountId },
       policies: role.unlimited ? [EVERYTHING] : role.policies,
+      isRole: true,
       name: `arn:aws:sts::${this.#accountId}:assumed-role/${roleName}/${session}`,
     };
   }
