@@ -11,6 +11,7 @@ import { installationName } from './own-function.ts';
 import { type AlastorProps, readProps } from './props.ts';
 import { QueryApi, QueryFunction } from './query.ts';
 import { Stitcher, stitcherTimeout } from './stitcher.ts';
+import { Verification } from './verification.ts';
 import { PlatformWitness, WitnessFunction } from './witness.ts';
 
 /**
@@ -50,10 +51,11 @@ export class Alastor extends Auditor {
       this.witness = new PlatformWitness(this, 'Witnesses', witness, { demanded: props.witness === true });
     }
     const inventory = props.inventory === false ? undefined : new Inventory(this, 'Inventory', store, settings);
+    const verify = props.verification === false ? undefined : new Verification(this, 'Verification', store, settings);
     const { monitoring = true } = props;
     if (monitoring !== false) {
       const { stitcher, query } = this;
-      const watched = { installation: installationName(this), store, stitcher, query, others: { inventory, witness } };
+      const watched = { installation: installationName(this), store, stitcher, query, others: { inventory, witness, verify } };
       new Monitoring(this, 'Monitoring', watched, monitoring === true ? {} : monitoring, props.alarmTopic);
     }
     this.output('QueryUrl', this.api.apiEndpoint, 'Address of the query API of Alastor');

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { buildShards } from '../../../functions/graph/build.ts';
 import { respond } from '../../../functions/query/handler.ts';
 import type { Store } from '../../../functions/store/connect.ts';
+import type { Findings } from '../../../functions/store/findings.ts';
 import { Gaps } from '../../../functions/store/gaps.ts';
 import type { Inventory } from '../../../functions/store/inventory.ts';
 import type { Lists } from '../../../functions/store/lists.ts';
@@ -37,6 +38,7 @@ function store(): Store {
     witnesses: {} as Witnesses,
     inventory,
     deadLetters: async () => undefined,
+    findings: {} as Findings,
   });
   return { source, gaps } as Pick<Store, 'source' | 'gaps'> as Store;
 }
