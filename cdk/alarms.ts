@@ -1,5 +1,6 @@
 import { Duration } from 'aws-cdk-lib';
 import { type IMetric, MathExpression, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
+import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { MetricName } from '../functions/telemetry/catalogue.ts';
 import { dailyCost, functionsOf, ownMetric, type Watched } from './metrics.ts';
 
@@ -35,6 +36,10 @@ export function alarms(watched: Watched, limits: AlarmLimits): readonly AlarmSpe
   const looked = (id: MetricName, says: string, more: Partial<AlarmSpec> = {}): AlarmSpec => {
     return own(id, says, { metric: ownMetric(watched, id, 'Maximum', HOUR), missing: TreatMissingData.IGNORE, ...more });
   };
+  const waiting = (id: string, says: string, queue: IQueue): AlarmSpec => {
+    const metric = queue.metricApproximateNumberOfMessagesVisible({ period: FIVE_MINUTES, statistic: 'Maximum' });
+    return { id, says, metric, from: 1 };
+  };
   return [
     {
       ...{
@@ -49,11 +54,7 @@ export function alarms(watched: Watched, limits: AlarmLimits): readonly AlarmSpe
       metric: store.queue.metricApproximateAgeOfOldestMessage({ period: FIVE_MINUTES, statistic: 'Maximum' }),
       ...{ from: 3 * limits.ingestLag.toSeconds(), periods: [2, 2] },
     },
-    {
-      ...{ id: 'DeadLetters', says: 'the stitcher gave up on messages' },
-      metric: store.deadLetters.metricApproximateNumberOfMessagesVisible({ period: FIVE_MINUTES, statistic: 'Maximum' }),
-      from: 1,
-    },
+    waiting('DeadLetters', 'the stitcher gave up on messages', store.deadLetters),
     own('FailedMessages', 'the stitcher cannot put segments into the graph', { periods: [3, 3] }),
     {
       ...{ id: 'StitcherThrottles', says: 'the account runs too many functions at once for the stitcher to start' },
@@ -74,6 +75,9 @@ export function alarms(watched: Watched, limits: AlarmLimits): readonly AlarmSpe
     own('Gaps', 'audited functions lost part of their record'),
     own('CaptureFailures', 'part of the capture failed inside audited functions'),
     own('DegradedInstances', 'audited functions started without shim, or with requests that nothing tells apart'),
+    ...(watched.witnessDeadLetters === undefined
+      ? []
+      : [waiting('WitnessDeadLetters', 'what other witnesses said could not be stored', watched.witnessDeadLetters)]),
     ...(others.inventory === undefined
       ? []
       : [

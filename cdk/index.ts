@@ -5,3 +5,5 @@ export type { Auditable } from './auditor.ts';
 export { AuditedDockerImageCode, type AuditedImageAssetProps } from './docker-image.ts';
 export type { MonitoringProps } from './monitoring.ts';
 export type { AlastorProps } from './props.ts';
+export { AlastorReference, type AlastorReferenceProps } from './reference.ts';
+export type { SharingProps } from './sharing.ts';

@@ -24,6 +24,7 @@ export class Inventory extends OwnFunction {
     });
     const reads = ['lambda:GetPolicy', 'lambda:ListFunctionUrlConfigs'];
     this.addToRolePolicy(new PolicyStatement({ actions: reads, resources: [functionArns] }));
+    this.#readTriggers(Stack.of(this));
     const target = new FunctionTarget(this);
     new Rule(scope, 'InventorySchedule', { schedule: Schedule.rate(Duration.hours(1)), targets: [target] });
     new Rule(scope, 'InventoryChanges', {
@@ -34,5 +35,22 @@ export class Inventory extends OwnFunction {
       },
       targets: [target],
     });
+  }
+
+  /** Configurations of what invokes functions, and nothing of what goes through it. */
+  #readTriggers(stack: Stack): void {
+    const all = (actions: string[], resources: string[]) => this.addToRolePolicy(new PolicyStatement({ actions, resources }));
+    const apis = ['/apis', '/apis/*/routes', '/apis/*/integrations', '/restapis', '/restapis/*/resources'];
+    // API Gateway's ARNs have no account; its action is the HTTP method.
+    const { region, partition } = stack;
+    all(
+      ['apigateway:GET'],
+      apis.map((path) => `arn:${partition}:apigateway:${region}::${path}`),
+    );
+    const rules = stack.formatArn({ service: 'events', resource: 'rule', resourceName: '*' });
+    all(['events:ListTargetsByRule'], [rules]);
+    all(['s3:GetBucketNotification'], [`arn:${partition}:s3:::*`]);
+    // These lists cannot be limited to resources.
+    all(['events:ListEventBuses', 'events:ListRules', 's3:ListAllMyBuckets', 'sns:ListSubscriptions'], ['*']);
   }
 }

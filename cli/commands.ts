@@ -46,6 +46,10 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: 'have stored segments stitched again, for instance after an upgrade',
     load: () => import('./restitch.ts'),
   },
+  doctor: {
+    summary: 'look whether all of a deployment is well, and say how to mend what is not',
+    load: () => import('./doctor.ts'),
+  },
   redrive: { summary: 'give the stitcher another try at what it gave up on', load: () => import('./redrive.ts') },
   local: {
     summary: 'run a CDK app on this machine: Lambda, S3, SQS, DynamoDB, EventBridge, API Gateway',

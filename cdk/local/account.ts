@@ -78,6 +78,7 @@ export function createAccount(env: Environment, options: AccountOptions): Accoun
     sources,
     topology: new Topology(env),
     layers: new Map(),
+    parameters: new Map(),
     drafts: new Map(),
   };
   const lambda: Worker = {

@@ -122,6 +122,7 @@ export class Endpoint {
       exchange.req.resume();
       throw unknown(`${exchange.req.method} ${exchange.path} of Lambda`);
     }
+    if (service === 'apigateway' && services.apis.control(exchange)) return;
     if (isForm) {
       const form = new URLSearchParams((await readBody(exchange.req)).toString('utf8'));
       const version = form.get('Version');

@@ -29,6 +29,8 @@ export interface Services {
   readonly topology: Topology;
   /** Directories of layer versions by their ARN. */
   readonly layers: Map<string, string>;
+  /** Values in Parameter Store by name. */
+  readonly parameters: Map<string, string>;
   /** Parts of APIs that several resources of a template share while it is created. */
   readonly drafts: Map<string, unknown>;
 }

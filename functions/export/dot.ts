@@ -13,7 +13,15 @@ const SHAPES: Readonly<Record<NodeKind, string>> = {
     'image-tree': 'folder',
     baseline: 'tab',
   },
-  ...{ endpoint: 'ellipse', exchange: 'parallelogram', resource: 'cylinder', client: 'house', gap: 'octagon' },
+  ...{
+    endpoint: 'ellipse',
+    exchange: 'parallelogram',
+    resource: 'cylinder',
+    client: 'house',
+    gap: 'octagon',
+    agent: 'hexagon',
+    trigger: 'cds',
+  },
 };
 
 /** Graphviz DOT (https://graphviz.org/doc/info/lang.html): a cluster for each instance, inferred edges dashed. */

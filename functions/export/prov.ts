@@ -73,7 +73,7 @@ type Class = 'Entity' | 'Activity' | 'Agent';
 const CLASSES: Readonly<Record<NodeKind, Class | undefined>> = {
   ...{ request: 'Activity', process: 'Activity', exchange: 'Activity' },
   ...{ file: 'Entity', 'image-tree': 'Entity', baseline: 'Entity', resource: 'Entity', endpoint: 'Entity' },
-  ...{ function: 'Agent', instance: 'Agent', client: 'Agent', gap: undefined },
+  ...{ function: 'Agent', instance: 'Agent', client: 'Agent', agent: 'Agent', trigger: 'Entity', gap: undefined },
 };
 
 function* statements(whole: ExportGraph): Generator<Statement> {

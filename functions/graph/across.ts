@@ -18,7 +18,7 @@ export function sameNodes(graph: Graph, id: NodeId, known: ReadonlyMap<NodeId, N
   const [, addr, port] = /^endpoint:(.*):(\d+)$/.exec(id) ?? [];
   if (!id.startsWith('endpoint:') || (node?.kind === 'endpoint' && node.local !== undefined)) return [];
   return [...graph.nodes.values()]
-    .filter((one) => one.kind === 'endpoint' && one.addr === addr && one.port === Number(port))
+    .filter((one) => one.kind === 'endpoint' && (one.addr ?? one.host) === addr && one.port === Number(port))
     .map((one) => one.id);
 }
 

@@ -10,6 +10,10 @@ function text(node: Node): string {
   switch (node.kind) {
     case 'function':
       return node.name;
+    case 'agent':
+      return node.name;
+    case 'trigger':
+      return `${node.by} ${node.detail ?? ''} ${node.source ?? node.who}`.replace('  ', ' ');
     case 'instance':
       return `${node.fn} ${node.instance}`;
     case 'request':

@@ -10,11 +10,35 @@ interface NodeBase {
   /** When it was first and last seen. */
   readonly first: number;
   readonly last: number;
+  /** No other instance of the function version is known to have done so; set where graphs are shown. */
+  readonly deviates?: true;
+  /** A request that nothing configured explains; set where graphs are shown. */
+  readonly unexplained?: true;
 }
 
 export interface FunctionNode extends NodeBase {
   readonly kind: 'function';
   readonly name: string;
+  /** As the inventory last saw it; set where graphs are shown. */
+  readonly role?: string;
+  readonly runtime?: string;
+  readonly codeSha256?: string;
+  readonly layers?: readonly string[];
+  readonly audited?: boolean;
+}
+/** Somebody in whose name something was done: a role, a user, a service. Not recorded by instances; set where graphs are shown. */
+export interface AgentNode extends NodeBase {
+  readonly kind: 'agent';
+  /** ARN, or name of a service. */
+  readonly name: string;
+}
+/** A configured way to invoke a function, as the inventory last saw it; set where graphs are shown. */
+export interface TriggerNode extends NodeBase {
+  readonly kind: 'trigger';
+  readonly by: string;
+  readonly who: string;
+  readonly source?: string;
+  readonly detail?: string;
 }
 export interface InstanceNode extends NodeBase {
   readonly kind: 'instance';
@@ -132,6 +156,8 @@ export interface GapNode extends NodeBase {
 
 export type Node =
   | FunctionNode
+  | AgentNode
+  | TriggerNode
   | InstanceNode
   | RequestNode
   | ProcessNode
@@ -145,8 +171,14 @@ export type Node =
   | GapNode;
 export type NodeKind = Node['kind'];
 
-/** `runs`, `serves`: belonging, not flow; walks do not follow them. */
+/** `runs`, `serves`, `role`, `deploy`, `expected`: belonging, not flow; walks do not follow them. */
 export type Operation =
+  /** In whose rights a request ran. */
+  | 'role'
+  /** Who put the code or the configuration there that a request ran with. */
+  | 'deploy'
+  /** A configured way to invoke a function. */
+  | 'expected'
   | 'runs'
   | 'serves'
   | 'restore'
@@ -207,6 +239,8 @@ export interface Edge {
   readonly arrive?: number;
   /** It began when the request had been answered; set where graphs are shown. */
   readonly after?: true;
+  /** It leads to a request that nothing configured explains; set where graphs are shown. */
+  readonly unexplained?: true;
   /** Of a hand-over: the key that both ends know, e.g. `sqs:<MessageId>`. */
   readonly by?: string;
 }
@@ -216,6 +250,8 @@ export const LASTING = Number.MAX_SAFE_INTEGER;
 /** Observations that an edge names; the others are counted. */
 export const EVIDENCE_KEPT = 4;
 
+const BELONGING: ReadonlySet<Operation> = new Set(['runs', 'serves', 'alias', 'role', 'deploy', 'expected']);
+
 export function isFlow(op: Operation): boolean {
-  return op !== 'runs' && op !== 'serves' && op !== 'alias';
+  return !BELONGING.has(op);
 }

@@ -86,7 +86,14 @@ export class Provenance {
   async find(id: NodeId): Promise<Node | undefined> {
     const place = shardOf(id);
     if (place !== undefined) await this.local(place.instance, place.partition, id);
-    else await this.#shared(id, undefined, { limit: 4 });
+    else {
+      const graphs = await this.#shared(id, undefined, { limit: 4 });
+      const [other] = this.nodes.has(id)
+        ? []
+        : graphs.flatMap((graph) => sameNodes(graph, id, this.nodes).map((one) => graph.nodes.get(one)));
+      // An address that goes by a name where it was met.
+      if (other?.kind === 'endpoint') this.nodes.set(id, { ...other, id });
+    }
     return this.nodes.get(id);
   }
 
@@ -147,6 +154,11 @@ export class Provenance {
     const found = links.filter((link) => link.direction === direction && link.node !== asker);
     if (cut && found.length === 0) this.#cut(asker, 'links');
     return found;
+  }
+
+  /** The newest links under a key, for a question that needs no more than some. */
+  recent(key: LinkKey, limit: number): Promise<LinkPage> {
+    return this.#page(key, { limit });
   }
 
   #page(key: LinkKey, range: LinkRange): Promise<LinkPage> {

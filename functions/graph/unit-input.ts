@@ -1,5 +1,6 @@
 /** What reached a process before its act: its start, files, answers of calls. Part of the rules of relevance.ts. */
-import type { NodeId } from './ids.ts';
+import { isKept } from './habit.ts';
+import { INIT, type NodeId, shardOf } from './ids.ts';
 import { type Because, type Cause, type Inputs, kindOf, type Lead, lead } from './lead.ts';
 import type { ExchangeNode } from './model.ts';
 import type { Provenance } from './provenance.ts';
@@ -70,6 +71,7 @@ function isLocalChannel(graph: Provenance, id: NodeId): boolean {
 async function fileInput(graph: Provenance, cause: Cause, inputs: Inputs): Promise<readonly Lead[]> {
   const { edge, until } = cause;
   const node = graph.nodes.get(edge.from);
+  if (node?.kind === 'image-tree') return loaded(cause, node.root);
   if (node?.kind !== 'file') return [];
   if (!node.writable && /\/(?:environ|mem|shadow)$/.test(node.path)) {
     return inputs === 'none' ? [] : lead(cause, 'a secret was read', 'leaf', true);
@@ -79,7 +81,18 @@ async function fileInput(graph: Provenance, cause: Cause, inputs: Inputs): Promi
       fileCause({ edge: one, until: 0 }).length > 0 && one.from !== edge.to && follow(one, until, 'backward') !== undefined,
   );
   if (writers.length === 0) return [];
+  if (edge.op === 'read' && (await isKept(graph, node, writers)))
+    return inputs === 'none' ? [] : lead(cause, 'the function keeps it between its requests', 'leaf', true);
   return lead(cause, edge.op === 'exec' ? 'was executed' : 'was read', 'held');
+}
+
+/** What a function is deployed as: its code and its layers. */
+const DEPLOYED: ReadonlySet<string> = new Set(['/var/task', '/opt']);
+
+/** Nobody asks for what happens during init: it comes from what was deployed. */
+function loaded(cause: Cause, root: string): readonly Lead[] {
+  const deployed = DEPLOYED.has(root) && shardOf(cause.edge.to)?.partition === INIT;
+  return deployed ? lead(cause, 'its code comes from there, and no request had begun', 'leaf') : [];
 }
 
 export function fileCause(cause: Cause): readonly Lead[] {

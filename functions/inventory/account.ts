@@ -1,7 +1,10 @@
 /**
- * What Lambda says is configured. Who may invoke a function stands in its resource policy (S3, SNS, EventBridge, API Gateway all
- * need it there), what it polls in its event source mappings: so these and the URLs are all there is to read.
+ * What is configured: functions as Lambda has them, with what invokes them. What a function polls stands in its event source
+ * mappings; what pushes is asked of the services themselves, and compared with whom the function's resource policy lets in.
  */
+import type { APIGatewayClient } from '@aws-sdk/client-api-gateway';
+import type { ApiGatewayV2Client } from '@aws-sdk/client-apigatewayv2';
+import type { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import {
   type EventSourceMappingConfiguration,
   type FunctionConfiguration,
@@ -11,9 +14,17 @@ import {
   ListFunctionsCommand,
   ListFunctionUrlConfigsCommand,
 } from '@aws-sdk/client-lambda';
+import type { S3Client } from '@aws-sdk/client-s3';
+import type { SNSClient } from '@aws-sdk/client-sns';
 import type { ConfiguredFunction, ExpectedSource } from '../store/inventory.ts';
 import { environment } from '../store/schema.ts';
 import { inParallel } from '../store/table.ts';
+import { readNotifications } from './notifications.ts';
+import { readPolicy, withIdle } from './policy.ts';
+import { readRoutes } from './routes.ts';
+import { readRules } from './rules.ts';
+import { readSubscriptions } from './subscriptions.ts';
+import { type Own, pages, readTriggers } from './triggers.ts';
 import { wiringOf } from './wiring.ts';
 
 /** Functions of a region that are read; an account starts with room for some thousands. */
@@ -24,9 +35,22 @@ const MAX_SOURCES = 200;
 /** The control plane takes about 15 calls a second; the client waits and tries again when it is told to. */
 const WIDTH = 4;
 
-export async function readAccount(
-  client: LambdaClient,
-): Promise<{ readonly functions: readonly ConfiguredFunction[]; readonly cut: boolean }> {
+export interface Clients {
+  readonly lambda: LambdaClient;
+  readonly httpApis: ApiGatewayV2Client;
+  readonly restApis: APIGatewayClient;
+  readonly events: EventBridgeClient;
+  readonly s3: S3Client;
+  readonly sns: SNSClient;
+}
+
+export interface AccountRead {
+  readonly functions: readonly ConfiguredFunction[];
+  /** What was not read, and why, one line each. */
+  readonly unread: readonly string[];
+}
+
+export async function readAccount({ lambda: client, httpApis, restApis, events, s3, sns }: Clients): Promise<AccountRead> {
   const found = await pages<FunctionConfiguration>(MAX_FUNCTIONS, async (Marker) => {
     const page = await client.send(new ListFunctionsCommand({ Marker }));
     return { items: page.Functions, next: page.NextMarker };
@@ -35,15 +59,24 @@ export async function readAccount(
     const page = await client.send(new ListEventSourceMappingsCommand({ Marker }));
     return { items: page.EventSourceMappings, next: page.NextMarker };
   });
+  const own = ownOf(found.items);
+  const { triggers, complete, unread } = await readTriggers([
+    { service: 'apigateway', read: () => readRoutes(httpApis, restApis, own) },
+    { service: 'events', read: () => readRules(events, own) },
+    { service: 's3', read: () => readNotifications(s3, own) },
+    { service: 'sns', read: () => readSubscriptions(sns, own) },
+  ]);
   const byFunction = Map.groupBy(mappings.items, ({ FunctionArn = '' }) => FunctionArn.split(':').slice(0, 7).join(':'));
   const functions = await inParallel(found.items, WIDTH, async (one): Promise<readonly ConfiguredFunction[]> => {
     const { FunctionName: name, FunctionArn: arn } = one;
     const variables = one.Environment?.Variables ?? {};
     // Alastor's own functions are not audited, or they would audit themselves for ever.
     if (name === undefined || arn === undefined || variables[environment.links] !== undefined) return [];
+    const direct = triggers.get(name) ?? [];
     const sources = [
       ...(byFunction.get(arn) ?? []).flatMap(ofMapping),
-      ...(await policyOf(client, name)),
+      ...direct,
+      ...withIdle(await policyOf(client, name), direct, complete, own),
       ...(await urlsOf(client, name)),
     ];
     const layers = (one.Layers ?? []).flatMap(({ Arn }) => Arn ?? []);
@@ -58,7 +91,17 @@ export async function readAccount(
       },
     ];
   });
-  return { functions: functions.flat(), cut: found.cut || mappings.cut };
+  const cut = [
+    ...(found.cut ? [`lambda: there are more than ${MAX_FUNCTIONS} functions`] : []),
+    ...(mappings.cut ? [`lambda: there are more than ${MAX_MAPPINGS} event source mappings`] : []),
+  ];
+  return { functions: functions.flat(), unread: [...cut, ...unread] };
+}
+
+/** Region and account, as every function's ARN has them. */
+function ownOf([one]: readonly FunctionConfiguration[]): Own {
+  const [, , , region = '', account = ''] = (one?.FunctionArn ?? '').split(':');
+  return { region, account };
 }
 
 function ofMapping({ EventSourceArn: source, State }: EventSourceMappingConfiguration): readonly ExpectedSource[] {
@@ -77,43 +120,10 @@ async function policyOf(client: LambdaClient, name: string): Promise<readonly Ex
   }
 }
 
-type Statement = Readonly<Record<string, unknown>>;
-
-/** Shape: docs.aws.amazon.com/lambda/latest/dg/access-control-resource-based.html */
-export function readPolicy(policy: string): readonly ExpectedSource[] {
-  const { Statement: statements } = JSON.parse(policy) as { readonly Statement?: Statement | readonly Statement[] };
-  return [statements ?? []].flat().flatMap((statement): ExpectedSource[] => {
-    if (statement.Effect !== 'Allow') return [];
-    const principal = statement.Principal as string | Readonly<Record<string, string | readonly string[]>> | undefined;
-    const who = typeof principal === 'string' ? [principal] : Object.values(principal ?? {}).flat();
-    const conditions = Object.values(
-      (statement.Condition ?? {}) as Readonly<Record<string, Readonly<Record<string, unknown>>>>,
-    );
-    const source = conditions
-      .flatMap((one) => Object.entries(one))
-      .find(([key, value]) => key.toLowerCase() === 'aws:sourcearn' && typeof value === 'string')?.[1];
-    return who.map((one) => ({ by: 'policy', who: one, ...(source === undefined ? {} : { source: String(source) }) }));
-  });
-}
-
 async function urlsOf(client: LambdaClient, name: string): Promise<readonly ExpectedSource[]> {
   const { FunctionUrlConfigs: urls } = await client.send(new ListFunctionUrlConfigsCommand({ FunctionName: name }));
   return (urls ?? []).map(({ AuthType, FunctionUrl }) => ({
     ...{ by: 'url', who: AuthType ?? '' },
     ...(FunctionUrl === undefined ? {} : { source: FunctionUrl }),
   }));
-}
-
-async function pages<T>(
-  most: number,
-  read: (marker: string | undefined) => Promise<{ items: readonly T[] | undefined; next: string | undefined }>,
-): Promise<{ readonly items: readonly T[]; readonly cut: boolean }> {
-  const items: T[] = [];
-  let marker: string | undefined;
-  do {
-    const page = await read(marker);
-    items.push(...(page.items ?? []));
-    marker = page.next;
-  } while (marker !== undefined && items.length < most);
-  return { items: items.slice(0, most), cut: marker !== undefined || items.length > most };
 }

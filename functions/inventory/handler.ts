@@ -1,30 +1,44 @@
+import { APIGatewayClient } from '@aws-sdk/client-api-gateway';
+import { ApiGatewayV2Client } from '@aws-sdk/client-apigatewayv2';
+import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { LambdaClient } from '@aws-sdk/client-lambda';
+import { SNSClient } from '@aws-sdk/client-sns';
 import { type Store, storeFromEnvironment } from '../store/connect.ts';
+import { s3Client } from '../store/objects.ts';
 import { emit, logger } from '../telemetry/emit.ts';
-import { readAccount } from './account.ts';
+import { type Clients, readAccount } from './account.ts';
 import { compare } from './drift.ts';
 import { lookForMissing } from './watch.ts';
 
 let store: Store | undefined;
-let lambda: LambdaClient | undefined;
+let clients: Clients | undefined;
 
 /** Looks at all functions of the region, on a schedule and when something about them was changed. */
 export async function handler(event?: unknown): Promise<void> {
   store ??= storeFromEnvironment();
-  lambda ??= new LambdaClient({});
-  await lookAround(lambda, store);
+  clients ??= {
+    lambda: new LambdaClient({}),
+    ...{ httpApis: new ApiGatewayV2Client({}), restApis: new APIGatewayClient({}) },
+    ...{ events: new EventBridgeClient({}), s3: s3Client(), sns: new SNSClient({}) },
+  };
+  await lookAround(clients, store);
   // Changes come in swarms while an app is deployed; what is missing is looked for on the schedule only.
   if ((event as { readonly source?: unknown } | null | undefined)?.source !== 'aws.lambda') await lookBack(store);
 }
 
-async function lookAround(client: LambdaClient, { inventory }: Pick<Store, 'inventory'>): Promise<void> {
+async function lookAround(from: Clients, { inventory }: Pick<Store, 'inventory'>): Promise<void> {
   const now = Date.now() * 1000;
   const before = await inventory.functions(now);
-  const { functions, cut } = await readAccount(client);
+  const { functions, unread } = await readAccount(from);
   const { audited, notAudited, drifted, fresh, functions: seen } = compare(before, functions, now);
-  await inventory.put(seen, now);
+  await inventory.put(seen, now, unread);
   const names = { drifted: drifted.slice(0, 50), new: fresh.slice(0, 50) };
-  logger[cut || drifted.length > 0 ? 'warn' : 'info']('looked at the account', { audited, notAudited, ...names, cut });
+  logger[unread.length > 0 || drifted.length > 0 ? 'warn' : 'info']('looked at the account', {
+    audited,
+    notAudited,
+    ...names,
+    unread,
+  });
   emit({
     ...{ FunctionsAudited: audited, FunctionsNotAudited: notAudited },
     ...{ FunctionsDrifted: drifted.length, FunctionsNew: fresh.length },

@@ -1,12 +1,13 @@
 /** What the API answers, as schemas: for the OpenAPI document, and for tests to hold the answers against. */
 import { z } from 'zod';
 import { GAP_KINDS } from './gaps.ts';
-import { KINDS } from './parameters.ts';
+import { KINDS, SHOWN_KINDS } from './parameters.ts';
 
 const micros = z.int().describe('µs since 1970');
 const count = z.int().min(0);
 const text = z.string();
 const kind = z.enum(KINDS);
+const shownKind = z.enum(SHOWN_KINDS);
 const sure = z.enum(['exact', 'inferred']);
 const cut = z.array(text).describe('What was left out, one line each; empty when nothing was');
 const cursor = text.optional().describe('Opaque; give it back as `cursor` to go on');
@@ -15,10 +16,15 @@ const evidence = z.object({ segment: text, seq: count }).describe('Record `seq` 
 const edge = z.object({
   ...{ from: text, to: text, op: text, sure, start: micros, end: micros, bytes: count, count, partition: text.optional() },
   ...{ fresh: micros.optional(), arrive: micros.optional(), after: z.literal(true).optional(), by: text.optional() },
+  unexplained: z.literal(true).optional().describe('It leads to a request that nothing configured explains'),
   evidence: z.array(evidence),
 });
 /** What else a node has depends on its kind: functions/graph/model.ts. */
-const node = z.looseObject({ id: text, kind, label: text, first: micros, last: micros });
+const node = z.looseObject({
+  ...{ id: text, kind: shownKind, label: text, first: micros, last: micros },
+  deviates: z.literal(true).optional().describe('No other instance of the function version is known to have done so'),
+  unexplained: z.literal(true).optional().describe('A request that nothing configured explains'),
+});
 const shortNode = z.object({ node: text, kind, label: text });
 const counts = z.object({ nodes: count, edges: count });
 const graph = { counts, nodes: z.array(node), edges: z.array(edge), cut };
@@ -138,6 +144,9 @@ export const causesAnswer = z.object({
 const told = { steps: z.array(step), requests: z.array(involved), instances: z.array(text), reused: z.array(reused) };
 export const pathAnswer = z.object({
   ...{ node: text, label: text, ...told, frontier, boundaries: z.array(boundary), unexplained, cut },
+  acts: z
+    .array(z.object({ head: count, steps: z.array(count), at: micros, text }))
+    .describe('The same story as one would tell it: steps, by index, that belong to one act of one process'),
 });
 const item = { what: text, name: text };
 export const baselineAnswer = z.object({
@@ -154,6 +163,7 @@ export const gapsAnswer = z.object({ gaps: z.array(z.looseObject({ kind: z.enum(
 export const changesAnswer = z.object({ changes: z.array(z.looseObject({ at: micros, id: text })), cut });
 export const inventoryAnswer = z.object({
   functions: z.array(z.looseObject({ name: text, arn: text, audited: z.boolean(), seen: micros })),
+  seen: micros.optional().describe('When the account was last looked at'),
   cut,
 });
 export const explanationAnswer = z.object({

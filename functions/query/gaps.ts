@@ -66,8 +66,8 @@ export const changes: Route = async ({ query, store }) => {
 /** Functions of the account as the inventory last saw them. */
 export const inventory: Route = async ({ query, store }) => {
   read(nothing, query);
-  const found = await store.inventory.functions(now());
-  return { functions: [...found.values()], cut: [] };
+  const [found, look] = await Promise.all([store.inventory.functions(now()), store.inventory.look()]);
+  return { functions: [...found.values()], ...(look === undefined ? {} : { seen: look.seen }), cut: look?.unread ?? [] };
 };
 
 /** Silenced invocations of the last 24 hours. */

@@ -29,6 +29,9 @@ export const KINDS = [
   'gap',
 ] as const satisfies readonly NodeKind[];
 
+/** Kinds that graphs show beside those: made for the answer, with nothing behind them to walk to. */
+export const SHOWN_KINDS = [...KINDS, 'baseline', 'agent', 'trigger'] as const satisfies readonly NodeKind[];
+
 /** An opaque id as other answers give it. */
 export const node = z
   .string()

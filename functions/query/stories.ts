@@ -1,6 +1,7 @@
 /** The story of an attack, and the three questions that an investigation begins with, each as one call. */
 import { z } from 'zod';
 import type { InstanceId } from '../../layers/record/types.ts';
+import { acts } from '../graph/acts.ts';
 import { boundaries } from '../graph/boundaries.ts';
 import { INIT, instanceId, isRequest, type NodeId, type Partition, requestId, shardOf } from '../graph/ids.ts';
 import { label } from '../graph/label.ts';
@@ -44,7 +45,11 @@ export const path: Route = async ({ query, store }) => {
   const requests = told.requests.flatMap(({ instanceId, requestId: id }) => {
     return provenance.nodes.get(requestId(instanceId, id as Partition)) ?? [];
   });
-  return { ...present(provenance, asked.node, told), unexplained: await unexplainedIn(requests, store) };
+  return {
+    ...present(provenance, asked.node, told),
+    acts: acts(told.steps),
+    unexplained: await unexplainedIn(requests, store),
+  };
 };
 
 const subject = {

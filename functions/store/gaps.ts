@@ -165,6 +165,7 @@ export class Gaps {
 
   /** Of these requests, those that nothing configured explains. */
   async unexplained<T extends Invoked>(requests: readonly T[], now: number): Promise<readonly T[]> {
-    return await unexplained(requests, await this.#inventory.functions(now), this.#source);
+    const names = requests.map(({ fn }) => fn);
+    return await unexplained(requests, await this.#inventory.of(names, now), this.#source);
   }
 }

@@ -1,19 +1,30 @@
-/** What is configured in the account: functions, who may invoke them and what does. One row per function, replaced by each look. */
+/** What is configured in the account: functions, who may invoke them and what does. One row per function and one of the look itself, replaced by each. */
 import { expiresAfter, N, number, S, text } from './rows.ts';
-import type { Item, Table } from './table.ts';
+import { type Item, inParallel, type Table } from './table.ts';
 
 const MAX_FUNCTIONS = 5000;
+/** Row of the look itself; no function is named so. */
+const LOOK = '~look';
 /** A function that was not there in looks of so long a time is taken to be gone, µs. */
 const GONE = 172_800_000_000;
 
 /** A way by which a function is meant to be invoked. */
 export interface ExpectedSource {
-  /** `mapping`: an event source mapping. `policy`: whom its resource policy lets invoke it. `url`: a function URL. */
-  readonly by: 'mapping' | 'policy' | 'url';
+  /**
+   * `mapping`: an event source mapping. `policy`: whom its resource policy lets invoke it. `url`: a function URL. As the services
+   * themselves have it: `route` of an API, `rule` of a bus or schedule, `notification` of a bucket, `subscription` to a topic.
+   */
+  readonly by: 'mapping' | 'policy' | 'url' | 'route' | 'rule' | 'notification' | 'subscription';
   /** Service, account or `*`: `sqs`, `apigateway.amazonaws.com`, … */
   readonly who: string;
   /** ARN of the queue, rule, API, …; of a URL its address. */
   readonly source?: string;
+  /** Account that a permission is limited to. */
+  readonly account?: string;
+  /** Of a route `POST /cart`, of a rule its pattern or schedule, of a notification its events and filter. */
+  readonly detail?: string;
+  /** A permission that nothing makes use of. */
+  readonly idle?: true;
 }
 
 export interface ConfiguredFunction {
@@ -43,30 +54,54 @@ export class Inventory {
     this.#retentionDays = retentionDays;
   }
 
-  async put(functions: readonly ConfiguredFunction[], seen: number): Promise<void> {
+  /** @param unread what of the account was not read, and why, one line each */
+  async put(functions: readonly ConfiguredFunction[], seen: number, unread: readonly string[] = []): Promise<void> {
     const expires = N(expiresAfter(seen, this.#retentionDays));
     const row = (one: ConfiguredFunction): Item => {
       return { key: S('~inventory'), place: S(one.name), of: S(JSON.stringify(one)), seen: N(seen), expires };
     };
-    await this.#links.putAll(functions.map(row));
+    const told = { key: S('~inventory'), place: S(LOOK), of: S(JSON.stringify(unread)), seen: N(seen), expires };
+    await this.#links.putAll([...functions.map(row), told]);
+  }
+
+  /** What the last look did not read, and why; undefined when nobody has looked yet. */
+  async look(): Promise<{ readonly seen: number; readonly unread: readonly string[] } | undefined> {
+    const [item] = await this.#rows(LOOK);
+    return item && { seen: number(item, 'seen'), unread: JSON.parse(text(item, 'of')) as readonly string[] };
+  }
+
+  /** Those of these names that are known. */
+  async of(names: Iterable<string>, now: number): Promise<ReadonlyMap<string, SeenFunction>> {
+    const found = await inParallel([...new Set(names)], 8, (name) => this.#rows(name));
+    return byName(found.flat(), now);
   }
 
   /** By name. Empty when nobody has looked yet. */
   async functions(now: number): Promise<ReadonlyMap<string, SeenFunction>> {
+    return byName(await this.#rows(), now);
+  }
+
+  async #rows(name?: string): Promise<readonly Item[]> {
     const { items } = await this.#links.query(
       {
-        KeyConditionExpression: '#k = :k',
+        KeyConditionExpression: name === undefined ? '#k = :k' : '#k = :k AND place = :p',
         ExpressionAttributeNames: { '#k': 'key' },
-        ExpressionAttributeValues: { ':k': S('~inventory') },
+        ExpressionAttributeValues: { ':k': S('~inventory'), ...(name === undefined ? {} : { ':p': S(name) }) },
       },
       MAX_FUNCTIONS,
     );
-    const found = items.map((item) => ({
-      ...(JSON.parse(text(item, 'of')) as ConfiguredFunction),
-      seen: number(item, 'seen'),
-    }));
-    return new Map(found.filter(({ seen }) => seen > now - GONE).map((one) => [one.name, one]));
+    return items;
   }
+}
+
+function byName(items: readonly Item[], now: number): ReadonlyMap<string, SeenFunction> {
+  const rows = items.filter((item) => text(item, 'place') !== LOOK && number(item, 'seen') > now - GONE);
+  return new Map(
+    rows.map((item) => {
+      const one = JSON.parse(text(item, 'of')) as ConfiguredFunction;
+      return [one.name, { ...one, seen: number(item, 'seen') }];
+    }),
+  );
 }
 
 /** Services that hand over events of their own shape; others may send any payload. */
@@ -81,17 +116,15 @@ const PUSHED: Readonly<Record<string, string>> = { s3: 's3', sns: 'sns', eventbr
 export function explained({ sources }: ConfiguredFunction, trigger: string, source: string | undefined): boolean | undefined {
   const names = (arn: string | undefined) => arn === undefined || source === undefined || arn.split(/[:/]/).includes(source);
   if (PULLED.has(trigger)) return sources.some((one) => one.by === 'mapping' && one.who === trigger && names(one.source));
-  if (trigger === 'http')
-    return sources.some(({ by, who }) => by === 'url' || who === 'apigateway.amazonaws.com' || who === '*');
+  const used = sources.filter(({ idle }) => idle !== true);
+  if (trigger === 'http') return used.some(({ by, who }) => by === 'url' || who === 'apigateway.amazonaws.com' || who === '*');
   const service = PUSHED[trigger];
   if (service === undefined) return undefined;
   // The source of an event on a bus is not the rule that passed it on.
   const anyRule = trigger === 'eventbridge' || trigger === 'alb';
-  return sources.some(
-    ({ by, who, source: arn }) => by === 'policy' && who === `${service}.amazonaws.com` && (anyRule || names(arn)),
-  );
+  return used.some(({ who, source: arn }) => who === `${service}.amazonaws.com` && (anyRule || names(arn)));
 }
 
 /** Whether something configured may invoke the function with any payload, so that its requests look like plain invocations. */
 export const takesAnything = ({ sources }: ConfiguredFunction) =>
-  sources.some(({ by, who }) => by === 'policy' && !SHAPED.test(who));
+  sources.some(({ by, who, idle }) => (by === 'rule' || by === 'policy') && idle !== true && !SHAPED.test(who));

@@ -11,8 +11,8 @@ const DAY = 86_400_000_000;
 const HOUR = 3_600_000_000;
 const SECONDS_A_DAY = 86_400;
 
-/** One version of an object, or one item of a table: many there are, and few of them hot. */
-const SINGLE = /^resource:(?:s3:\/\/.*@|ddb:[^/]+\/)/;
+/** One version of an object, one item of a table or one state of it: many there are, and few of them hot. */
+const SINGLE = /^resource:(?:s3:\/\/.*@|ddb:[^/]+[/@])/;
 /** Keys under which everybody's rows would meet. */
 const SHARED = /^(?:host|addr|path|resource):/;
 
@@ -95,7 +95,7 @@ export function readLink(item: Item, key: LinkKey): Link {
 
 /** The last part of a segment's key, which the function and instance beside it make whole again. */
 const rangeIn = (segment: string) => segment.slice(segment.lastIndexOf('/') + 1, -SUFFIX.length);
-const segmentIn = (fn: string, instance: string, of: string) => `${segmentPrefix}${fn}/${instance}/${of}${SUFFIX}`;
+export const segmentIn = (fn: string, instance: string, of: string) => `${segmentPrefix}${fn}/${instance}/${of}${SUFFIX}`;
 const SUFFIX = '.ndjson.zst';
 
 /** What the list says of a request that began in a segment. */

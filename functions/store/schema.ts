@@ -12,6 +12,8 @@
  * links: every node through which a path can leave its shard, the search index, and the lists.
  *   key                            place
  *   join:lambda:<request id>       <time>#<instance>#<req>#<node hash>#<seq>
+ *   resource:sqs:orders            ~bucket#2026-03-01T10:05#3  a shared resource was touched by a segment listed in that minute of that
+ *                                                              list: the segment's row there says when and how (`touches`)
  *   host:evil.example              ~bucket#2026-03-01          keys that everybody touches name their buckets …
  *   host:evil.example%@2026-03-01  <time>#<instance>#…         … and keep the rows there
  *   ~hours                         2026-03-01T10#3             which lists exist
@@ -34,6 +36,7 @@
  *   ~inventory                     <function>                  how it is configured, as last seen
  *   ~findings                      <function>#<instance>#<kind>#…   what the verification of segments found
  *   ~changes                       <time>#<event id>           somebody changed a function
+ *   ~changes#<fn>                  <time>#<event id>           the same, by function
  */
 export const shardsTable = { partitionKey: 'instanceId', sortKey: 'part', ttl: 'expires' } as const;
 export const linksTable = { partitionKey: 'key', sortKey: 'place', ttl: 'expires' } as const;
@@ -41,8 +44,10 @@ export const linksTable = { partitionKey: 'key', sortKey: 'place', ttl: 'expires
 /** How many partitions one hour's list is spread over: 4 take about 4,000 new requests a second. */
 export const listSpread = 4;
 
-/** Environment of the stitcher and the query function. */
+/** Environment of Alastor's own functions. */
 export const environment = {
+  /** Which of them it is: its folder in `functions/`. */
+  part: 'ALASTOR_PART',
   shards: 'ALASTOR_SHARDS_TABLE',
   links: 'ALASTOR_LINKS_TABLE',
   bucket: 'ALASTOR_BUCKET',

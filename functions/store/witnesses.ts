@@ -82,8 +82,11 @@ export class Witnesses {
         note(instanceDay(said));
         continue;
       }
-      if (said.what === 'change') row('~changes', `${pad(said.at)}#${requestPartition(said.id)}`, attributes(said));
-      else if (said.what === 'access')
+      if (said.what === 'change') {
+        const place = `${pad(said.at)}#${requestPartition(said.id)}`;
+        row('~changes', place, attributes(said));
+        if (said.fn !== undefined) row(changesOf(said.fn), place, attributes(said));
+      } else if (said.what === 'access')
         row(joinLink(`apigw:${said.apiRequestId}`), `~witness#${said.witness}`, attributes(said));
       if (said.what === 'change' || said.requestId === undefined) continue;
       const fn = said.what === 'access' ? UNKNOWN_FUNCTION : said.fn;
@@ -167,12 +170,14 @@ export class Witnesses {
     });
   }
 
-  /** Changes of functions, newest first. */
+  /** Changes of functions, newest first. @param fn only of this one; `until` µs */
   async changes(
     since: number,
     limit: number,
+    { fn, until }: { readonly fn?: string; readonly until?: number } = {},
   ): Promise<{ readonly changes: readonly WitnessedChange[]; readonly cut: boolean }> {
-    const { items, cut } = await this.#page('~changes', pad(since), '~', limit, false);
+    const key = fn === undefined ? '~changes' : changesOf(fn);
+    const { items, cut } = await this.#page(key, pad(since), until === undefined ? '~' : `${pad(until)}#~`, limit, false);
     const changes = items.map((item) => {
       const [at, id = ''] = text(item, 'place').split('#');
       return { at: Number(at), id, facts: facts(item) };
@@ -201,6 +206,8 @@ export class Witnesses {
 /** One function may be called more often than one partition takes writes. */
 const listKey = ({ hour, fn }: WitnessList, spread: number) => `~witness#${hour}#${fn}#${spread}`;
 const spreadOf = (partition: Partition) => createHash('sha256').update(partition).digest().readUInt32BE(0) % listSpread;
+
+const changesOf = (fn: string) => `~changes#${fn}`;
 
 const NUMBERS = ['start', 'end', 'durationMs'] as const;
 const TEXTS = [

@@ -4,15 +4,24 @@ import { join } from 'node:path';
 import { InvokeCommand, LambdaClient, ListFunctionsCommand } from '@aws-sdk/client-lambda';
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { App, CfnOutput, Stack } from 'aws-cdk-lib';
-import { HttpApi } from 'aws-cdk-lib/aws-apigatewayv2';
+import { LambdaIntegration, RestApi } from 'aws-cdk-lib/aws-apigateway';
+import { HttpApi, HttpMethod } from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
+import { EventBus, Rule, Schedule } from 'aws-cdk-lib/aws-events';
+import { LambdaFunction as FunctionTarget } from 'aws-cdk-lib/aws-events-targets';
+import { ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
+import { Bucket, EventType } from 'aws-cdk-lib/aws-s3';
+import { LambdaDestination } from 'aws-cdk-lib/aws-s3-notifications';
+import { Topic } from 'aws-cdk-lib/aws-sns';
+import { LambdaSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Alastor } from '../../cdk/index.ts';
 import { type Engine, startEngine } from '../../cdk/local/engine.ts';
 import type { Gap } from '../../functions/store/gap.ts';
+import type { ExpectedSource } from '../../functions/store/inventory.ts';
 import { buildLayer } from '../../layers/build.ts';
 
 /** Calls as an SDK would; the engine checks no signature. */
@@ -46,9 +55,20 @@ beforeAll(async () => {
   worker.addEventSource(new SqsEventSource(queue));
   new CfnOutput(stack, 'QueueUrl', { value: queue.queueUrl });
   const api = new HttpApi(stack, 'Api');
-  api.addRoutes({ path: '/call', integration: new HttpLambdaIntegration('Call', caller) });
+  api.addRoutes({ path: '/call', methods: [HttpMethod.GET], integration: new HttpLambdaIntegration('Call', caller) });
+  const hub = fn('hub');
+  new RestApi(stack, 'Rest').root.addResource('hub').addMethod('PUT', new LambdaIntegration(hub, { allowTestInvoke: false }));
+  new Rule(stack, 'Nightly', { schedule: Schedule.cron({ minute: '0', hour: '3' }), targets: [new FunctionTarget(hub)] });
+  const bus = new EventBus(stack, 'Bus');
+  new Rule(stack, 'Sold', { eventBus: bus, eventPattern: { source: ['shop'] }, targets: [new FunctionTarget(hub)] });
+  new Topic(stack, 'News').addSubscription(new LambdaSubscription(hub));
+  const photos = new Bucket(stack, 'Photos');
+  photos.addEventNotification(EventType.OBJECT_CREATED, new LambdaDestination(hub), { prefix: 'in/' });
+  // A route that is gone, whose permission somebody forgot.
+  const forgotten = `arn:aws:execute-api:${stack.region}:${stack.account}:abcdefghij/*/*/old`;
+  worker.addPermission('Old', { principal: new ServicePrincipal('apigateway.amazonaws.com'), sourceArn: forgotten });
   new CfnOutput(stack, 'ApiUrl', { value: api.apiEndpoint });
-  new Alastor(stack, 'Alastor').audit([worker, caller]);
+  new Alastor(stack, 'Alastor').audit([worker, caller, hub]);
   app.synth();
   engine = await startEngine({ assembly: join(folder, 'cdk.out'), log: (line) => log.push(line) });
   const { endpoint, region } = engine;
@@ -79,6 +99,33 @@ async function gaps(kind: string): Promise<readonly Gap[]> {
   return found;
 }
 
+interface Configured {
+  readonly functions: readonly { readonly name: string; readonly sources: readonly ExpectedSource[] }[];
+  readonly cut: readonly string[];
+}
+
+it('reads from the services themselves what invokes functions', async () => {
+  const { Functions } = await lambda.send(new ListFunctionsCommand({}));
+  await invoke(Functions?.find(({ FunctionName }) => /AlastorInventory/.test(FunctionName ?? ''))?.FunctionName ?? '');
+  const answer = await fetch(`${engine.apiUrl('AlastorQueryUrl')}v1/inventory`);
+  const { functions, cut } = (await answer.json()) as Configured;
+  expect(cut).toEqual([]);
+  const told = (name: string) =>
+    (functions.find((one) => one.name === name)?.sources ?? [])
+      .map(({ by, detail, idle }) => `${by}${detail === undefined ? '' : ` ${detail}`}${idle === true ? ' (idle)' : ''}`)
+      .sort();
+  expect([...new Set(told('hub'))]).toEqual([
+    'notification s3:ObjectCreated:* prefix=in/',
+    'policy',
+    'route PUT /hub',
+    'rule cron(0 3 * * ? *)',
+    'rule {"source":["shop"]}',
+    'subscription',
+  ]);
+  expect(told('caller')).toEqual(['policy', 'route GET /call']);
+  expect(told('worker')).toEqual(['mapping', 'policy (idle)']);
+}, 120_000);
+
 it('lists functions that are not audited, and requests that nothing configured explains', async () => {
   const { Functions } = await lambda.send(new ListFunctionsCommand({}));
   const own = Functions?.find(({ FunctionName }) => /AlastorInventory/.test(FunctionName ?? ''));
@@ -103,15 +150,21 @@ it('lists functions that are not audited, and requests that nothing configured e
       },
     ],
   });
+  // As if by the route that is gone.
+  const route = await invoke('worker', {
+    ...{ version: '2.0', routeKey: 'GET /old', rawPath: '/old', rawQueryString: '', headers: { 'user-agent': 'x' } },
+    requestContext: { http: { method: 'GET', path: '/old', sourceIp: '203.0.113.9', userAgent: 'x' }, requestId: 'made-up' },
+  });
   const found = await gaps('unexplained');
   expect(found.map(({ requestId, why, function: of }) => ({ requestId, why, of }))).toEqual([
+    { requestId: route, why: 'http /old', of: 'worker' },
     { requestId: forged, why: 's3 photos', of: 'worker' },
     { requestId: plain, why: 'invoke', of: 'worker' },
   ]);
   const api = `${engine.apiUrl('AlastorQueryUrl')}v1/requests`;
   const { requests } = (await (await fetch(api)).json()) as { requests: { requestId: string; unexplained?: boolean }[] };
   const marked = requests.filter(({ unexplained }) => unexplained === true).map(({ requestId }) => requestId);
-  expect(marked).toEqual([forged, plain]);
+  expect(marked).toEqual([route, forged, plain]);
   const graph = (await (await fetch(`${api}/${forged}/graph`)).json()) as { unexplained: readonly string[] };
   expect(graph.unexplained).toEqual([expect.stringContaining(forged)]);
 }, 120_000);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readPolicy } from '../../functions/inventory/account.ts';
+import { readPolicy, withIdle } from '../../functions/inventory/policy.ts';
 import { type ConfiguredFunction, type ExpectedSource, explained, takesAnything } from '../../functions/store/inventory.ts';
 
 const fn = (...sources: readonly ExpectedSource[]): ConfiguredFunction => ({
@@ -32,12 +32,42 @@ describe('a resource policy', () => {
       ],
     });
     expect(readPolicy(policy)).toEqual([
-      BUCKET,
+      { ...BUCKET, account: '1' },
       { by: 'policy', who: 'arn:aws:iam::2:root' },
       { by: 'policy', who: '3' },
       { by: 'policy', who: '*' },
     ]);
     expect(readPolicy('{}')).toEqual([]);
+  });
+
+  it('lets in what nothing is configured to send: told where the service was asked, and lies here', () => {
+    const own = { region: 'eu-west-1', account: '1' };
+    const all = new Set(['apigateway', 'events', 's3', 'sns'] as const);
+    const api = (source: string): ExpectedSource => ({ by: 'policy', who: 'apigateway.amazonaws.com', source });
+    const ours = api('arn:aws:execute-api:eu-west-1:1:abc/*/GET/cart');
+    const route: ExpectedSource = { ...ours, by: 'route', source: 'arn:aws:execute-api:eu-west-1:1:abc', detail: 'GET /cart' };
+    const idle = (
+      one: ExpectedSource,
+      direct: readonly ExpectedSource[] = [],
+      complete: Parameters<typeof withIdle>[2] = all,
+    ) => withIdle([one], direct, complete, own)[0]?.idle === true;
+    expect(idle(ours)).toBe(true);
+    expect(idle(ours, [route])).toBe(false);
+    expect(idle(ours, [{ ...route, source: 'arn:aws:execute-api:eu-west-1:1:abcd' }])).toBe(true);
+    expect(idle(ours, [], new Set(['events'] as const))).toBe(false);
+    expect(idle(api('arn:aws:execute-api:eu-west-1:2:abc/*/GET/cart'))).toBe(false);
+    expect(idle(api('arn:aws:execute-api:eu-west-1:1:abc/authorizers/x'))).toBe(false);
+    expect(idle(RULE)).toBe(true);
+    expect(idle(RULE, [{ ...RULE, by: 'rule' }])).toBe(false);
+    expect(idle(BUCKET)).toBe(false);
+    expect(idle({ ...BUCKET, account: '1' })).toBe(true);
+    expect(idle({ by: 'policy', who: 'arn:aws:iam::2:root' })).toBe(false);
+    const unused = fn({ ...ours, idle: true }, { ...RULE, idle: true });
+    expect(explained(unused, 'http', '/cart')).toBe(false);
+    expect(explained(unused, 'eventbridge', 'my.app')).toBe(false);
+    expect(takesAnything(unused)).toBe(false);
+    expect(explained(fn(route), 'http', '/cart')).toBe(true);
+    expect(takesAnything(fn({ ...RULE, by: 'rule' }))).toBe(true);
   });
 });
 

@@ -78,6 +78,7 @@ export const rule: ResourceType = {
       enabled: properties.State !== 'DISABLED',
       pattern,
       everyMs: schedule(resource),
+      schedule: typeof properties.ScheduleExpression === 'string' ? properties.ScheduleExpression : null,
       targets: objects(properties.Targets).map((one) => target(resource, one)),
     });
     return { ref: bus === 'default' ? name : `${bus}|${name}`, attributes: { Arn: arn } };

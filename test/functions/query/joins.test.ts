@@ -32,7 +32,7 @@ function store(): Store {
   // These routes read the graph and nothing else.
   const source = memorySource(built);
   // No inventory has looked yet: nothing is configured as far as it knows.
-  const inventory = { functions: async () => new Map() } as Pick<Inventory, 'functions'> as Inventory;
+  const inventory = { of: async () => new Map() } as Pick<Inventory, 'of'> as Inventory;
   const gaps = new Gaps(source, {
     lists: {} as Lists,
     witnesses: {} as Witnesses,

@@ -7,6 +7,7 @@ import { gatewayRequestId, traceHeader, uuid } from '../../ids.ts';
 import { errorAnswer, httpAnswer, restAnswer } from './answer.ts';
 import type { Api, ApiAnswer, ApiRequest, ApiRequestIds, FunctionRoute, Stage } from './api.ts';
 import { headerValue } from './api.ts';
+import { answerControl } from './control.ts';
 import { corsHeaders, preflight } from './cors.ts';
 import { type EventContext, httpEvent, restEvent } from './event.ts';
 import { findRoute } from './routes.ts';
@@ -34,6 +35,11 @@ export class ApiGatewayService {
   addFunctionUrl(id: string, functionArn: string): string {
     this.#urls.set(id, { functionArn });
     return `${this.#env.endpoint}/_url/${id}/`;
+  }
+
+  /** False when the request asks for nothing that the control plane tells here. */
+  control(exchange: Exchange): boolean {
+    return answerControl(exchange, [...this.#apis.values()], this.#env);
   }
 
   find(id: string): Api | null {

@@ -19,6 +19,8 @@ export interface Rule {
   readonly bus: string;
   readonly enabled: boolean;
   readonly pattern: Pattern | null;
+  /** As the template has it, e.g. `cron(…)`; null when the rule has none. */
+  readonly schedule: string | null;
   /** From `rate(…)`; null when the rule has no schedule. */
   readonly everyMs: number | null;
   readonly targets: readonly RuleTarget[];
@@ -39,6 +41,10 @@ export function rateMs(expression: string): number | null {
   const unit = { minute: 60_000, hour: 3_600_000, day: 86_400_000 }[match?.[2] ?? ''];
   return match === null || unit === undefined ? null : Number(match[1]) * unit;
 }
+
+/** From its name or ARN. */
+const busName = (given: unknown): string =>
+  (parseArn(String(given ?? ''))?.resource ?? String(given ?? 'default')).replace(/^event-bus\//, '');
 
 const seconds = (date: Date) => `${date.toISOString().slice(0, 19)}Z`;
 
@@ -99,10 +105,26 @@ export class EventBridgeService implements Worker {
     if (operation === 'TestEventPattern') return { Result: testPattern(String(input.EventPattern), String(input.Event)) };
     if (operation === 'ListEventBuses')
       return { EventBuses: [...this.#buses].map((name) => ({ Name: name, Arn: this.#busArn(name) })) };
+    const bus = busName(input.EventBusName);
+    if (operation === 'ListRules') return { Rules: this.#rules.filter((one) => one.bus === bus).map((one) => this.#told(one)) };
+    if (operation === 'ListTargetsByRule') {
+      const rule = this.#rules.find((one) => one.bus === bus && one.name === input.Rule);
+      if (rule !== undefined) return { Targets: rule.targets.map(({ id, arn }) => ({ Id: id, Arn: arn })) };
+      throw new ServiceError('ResourceNotFoundException', `Rule ${String(input.Rule)} does not exist on EventBus ${bus}.`);
+    }
     throw new ServiceError(
       'UnknownOperationException',
-      `The local engine offers PutEvents, TestEventPattern and ListEventBuses of EventBridge, not ${operation}. Define rules in the CDK app.`,
+      `The local engine offers PutEvents, TestEventPattern and lists of EventBridge, not ${operation}. Define rules in the CDK app.`,
     );
+  }
+
+  #told(rule: Rule): object {
+    const { name, bus, enabled, pattern, schedule } = rule;
+    return {
+      ...{ Name: name, Arn: this.#ruleArn(rule), EventBusName: bus, State: enabled ? 'ENABLED' : 'DISABLED' },
+      ...(pattern === null ? {} : { EventPattern: JSON.stringify(pattern) }),
+      ...(schedule === null ? {} : { ScheduleExpression: schedule }),
+    };
   }
 
   #putEvents(entries: unknown): unknown {
@@ -128,7 +150,7 @@ export class EventBridgeService implements Worker {
     } catch {
       return { ErrorCode: 'MalformedDetail', ErrorMessage: 'Detail is malformed.' };
     }
-    const bus = (parseArn(entry.EventBusName ?? '')?.resource ?? entry.EventBusName ?? 'default').replace(/^event-bus\//, '');
+    const bus = busName(entry.EventBusName);
     const time =
       typeof entry.Time === 'number'
         ? new Date(entry.Time * 1000)

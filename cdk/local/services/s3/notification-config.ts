@@ -1,3 +1,5 @@
+import { type BucketRequest, reply } from './request.ts';
+
 /** Where notifications of a bucket go. */
 export interface NotificationTarget {
   readonly id: string;
@@ -29,3 +31,24 @@ export function interested(config: NotificationConfig, eventName: string, key: s
       key.endsWith(target.suffix),
   );
 }
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketNotificationConfiguration.html */
+export function getNotification(request: BucketRequest): void {
+  const { targets = [], eventBridge = false } = request.bucket.notifications ?? {};
+  const of = (service: string, name: string) =>
+    targets
+      .filter(({ arn }) => arn.split(':')[2] === service)
+      .map(({ id, arn, events, prefix, suffix }) => ({
+        ...{ Id: id, [name]: arn, Event: [...events] },
+        Filter: { S3Key: { FilterRule: rules({ prefix, suffix }) } },
+      }));
+  const value = {
+    ...{ TopicConfiguration: of('sns', 'Topic'), QueueConfiguration: of('sqs', 'Queue') },
+    CloudFunctionConfiguration: of('lambda', 'CloudFunction'),
+    ...(eventBridge ? { EventBridgeConfiguration: '' } : {}),
+  };
+  reply(request, 200, {}, { root: 'NotificationConfiguration', value });
+}
+
+const rules = (filter: Readonly<Record<string, string>>) =>
+  Object.entries(filter).flatMap(([Name, Value]) => (Value === '' ? [] : [{ Name, Value }]));

@@ -10,6 +10,7 @@ import { createBucket, deleteBucket, getVersioning, listBuckets, putVersioning }
 import { invalid, notHere } from './errors.ts';
 import { listObjects, listObjectsV2, listVersions } from './listing.ts';
 import { MultipartUploads } from './multipart.ts';
+import { getNotification } from './notification-config.ts';
 import { type NotificationOptions, Notifier } from './notifications.ts';
 import { copyObject, deleteObject, deleteObjects, getObject, putObject } from './objects.ts';
 import { type BucketRequest, reply, type S3Request } from './request.ts';
@@ -117,6 +118,8 @@ export class S3Service implements Worker {
       throw invalid(`${method} needs a bucket.`, 'MethodNotAllowed');
     }
     if (method === 'PUT' && key === '' && query.size === 0) return createBucket(request);
+    if (method === 'GET' && key === '' && query.has('notification'))
+      return getNotification({ ...request, bucket: this.buckets.get(bucketName) });
     const sub = SUBRESOURCES.find((name) => query.has(name));
     if (sub !== undefined) throw notHere(`the S3 subresource ?${sub} (${method} on ${key === '' ? 'a bucket' : 'an object'})`);
     const onBucket: BucketRequest = { ...request, bucket: this.buckets.get(bucketName) };

@@ -130,9 +130,15 @@ export class SnsService implements Worker {
       return { Successful: { member }, Failed: {} };
     }
     if (action === 'ListTopics') return { Topics: { member: [...this.#topics].map((TopicArn) => ({ TopicArn })) } };
+    if (action === 'ListSubscriptions') {
+      const member = this.#subscriptions.map(({ arn, topicArn: TopicArn, protocol: Protocol, endpoint: Endpoint }) => ({
+        ...{ SubscriptionArn: arn, Owner: this.#env.accountId, Protocol, Endpoint, TopicArn },
+      }));
+      return { Subscriptions: { member } };
+    }
     throw new ServiceError(
       'InvalidAction',
-      `The local engine offers Publish, PublishBatch and ListTopics of SNS, not ${action}.`,
+      `The local engine offers Publish, PublishBatch, ListTopics and ListSubscriptions of SNS, not ${action}.`,
     );
   }
 
