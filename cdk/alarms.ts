@@ -1,5 +1,6 @@
 import { Duration } from 'aws-cdk-lib';
 import { type IMetric, MathExpression, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
+import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { MetricName } from '../functions/telemetry/catalogue.ts';
 import { dailyCost, functionsOf, ownMetric, type Watched } from './metrics.ts';
 
@@ -31,9 +32,13 @@ export function alarms(watched: Watched, limits: AlarmLimits): readonly AlarmSpe
   const own = (id: MetricName, says: string, more: Partial<AlarmSpec> = {}): AlarmSpec => {
     return { id, says, metric: ownMetric(watched, id, 'Sum', FIVE_MINUTES), from: 1, ...more };
   };
-  // Said once an hour or a day: it holds until the next look, also where that is late.
+  // Looked for once an hour, and sent when there is something; two periods, for a look may fall just behind the end of one.
   const looked = (id: MetricName, says: string, more: Partial<AlarmSpec> = {}): AlarmSpec => {
-    return own(id, says, { metric: ownMetric(watched, id, 'Maximum', HOUR), missing: TreatMissingData.IGNORE, ...more });
+    return own(id, says, { metric: ownMetric(watched, id, 'Maximum', HOUR), periods: [1, 2], ...more });
+  };
+  const waiting = (id: string, says: string, queue: IQueue): AlarmSpec => {
+    const metric = queue.metricApproximateNumberOfMessagesVisible({ period: FIVE_MINUTES, statistic: 'Maximum' });
+    return { id, says, metric, from: 1 };
   };
   return [
     {
@@ -49,11 +54,7 @@ export function alarms(watched: Watched, limits: AlarmLimits): readonly AlarmSpe
       metric: store.queue.metricApproximateAgeOfOldestMessage({ period: FIVE_MINUTES, statistic: 'Maximum' }),
       ...{ from: 3 * limits.ingestLag.toSeconds(), periods: [2, 2] },
     },
-    {
-      ...{ id: 'DeadLetters', says: 'the stitcher gave up on messages' },
-      metric: store.deadLetters.metricApproximateNumberOfMessagesVisible({ period: FIVE_MINUTES, statistic: 'Maximum' }),
-      from: 1,
-    },
+    waiting('DeadLetters', 'the stitcher gave up on messages', store.deadLetters),
     own('FailedMessages', 'the stitcher cannot put segments into the graph', { periods: [3, 3] }),
     {
       ...{ id: 'StitcherThrottles', says: 'the account runs too many functions at once for the stitcher to start' },
@@ -74,17 +75,25 @@ export function alarms(watched: Watched, limits: AlarmLimits): readonly AlarmSpe
     own('Gaps', 'audited functions lost part of their record'),
     own('CaptureFailures', 'part of the capture failed inside audited functions'),
     own('DegradedInstances', 'audited functions started without shim, or with requests that nothing tells apart'),
+    ...(watched.witnessDeadLetters === undefined
+      ? []
+      : [waiting('WitnessDeadLetters', 'what other witnesses said could not be stored', watched.witnessDeadLetters)]),
     ...(others.inventory === undefined
       ? []
       : [
           looked('FunctionsDrifted', 'functions that were audited are so no more'),
           looked('FunctionsNew', 'functions appeared that are not audited'),
-          looked('MissingSegments', 'segments are missing between others', { periods: [2, 2] }),
+          looked('MissingSegments', 'segments are missing between others', { periods: [2, 3] }),
           looked('SilencedInvocations', 'functions ran of which there is no record'),
         ]),
     ...(others.verify === undefined
       ? []
-      : [looked('VerificationFailures', 'stored evidence was deleted, altered, forged or cut off')]),
+      : [
+          // Said once a day, also when there is nothing: it holds until the next time.
+          looked('VerificationFailures', 'stored evidence was deleted, altered, forged or cut off', {
+            ...{ periods: [1, 1], missing: TreatMissingData.IGNORE },
+          }),
+        ]),
     {
       id: 'DailyCost',
       says: `a day costs more than about ${limits.dailyCost} USD`,

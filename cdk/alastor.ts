@@ -1,4 +1,3 @@
-import { CfnOutput } from 'aws-cdk-lib';
 import type { HttpApi } from 'aws-cdk-lib/aws-apigatewayv2';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
@@ -10,7 +9,10 @@ import { Monitoring } from './monitoring.ts';
 import { installationName } from './own-function.ts';
 import { type AlastorProps, readProps } from './props.ts';
 import { QueryApi, QueryFunction } from './query.ts';
+import { AlastorReference, type AlastorReferenceProps } from './reference.ts';
+import { shareBucket } from './sharing.ts';
 import { Stitcher, stitcherTimeout } from './stitcher.ts';
+import { Verification } from './verification.ts';
 import { PlatformWitness, WitnessFunction } from './witness.ts';
 
 /**
@@ -26,6 +28,7 @@ import { PlatformWitness, WitnessFunction } from './witness.ts';
 export class Alastor extends Auditor {
   /** Holds the segments, and shards too large for a table. */
   readonly bucket: Bucket;
+  readonly qualified = false;
   readonly evidenceKeyArn: string | undefined;
   readonly stitcher: LambdaFunction;
   readonly query: LambdaFunction;
@@ -43,28 +46,31 @@ export class Alastor extends Auditor {
     this.evidenceKeyArn = store.key?.keyArn;
     this.stitcher = new Stitcher(this, 'Stitcher', store, settings);
     this.query = new QueryFunction(this, 'Query', store);
-    this.api = new QueryApi(this, 'Api', this.query, props.queryAuthorizer);
+    this.api = new QueryApi(this, 'Api', this.query, settings, props.queryAuthorizer);
     const witness = props.witness === false ? undefined : new WitnessFunction(this, 'Witness', store, settings);
     if (witness !== undefined) {
       witness.tellLossesTo(this.query);
       this.witness = new PlatformWitness(this, 'Witnesses', witness, { demanded: props.witness === true });
     }
     const inventory = props.inventory === false ? undefined : new Inventory(this, 'Inventory', store, settings);
+    const verify = props.verification === false ? undefined : new Verification(this, 'Verification', store, settings);
     const { monitoring = true } = props;
     if (monitoring !== false) {
       const { stitcher, query } = this;
-      const watched = { installation: installationName(this), store, stitcher, query, others: { inventory, witness } };
+      const own = { stitcher, query, others: { inventory, witness, verify }, witnessDeadLetters: witness?.deadLetters };
+      const watched = { installation: installationName(this), store, ...own };
       new Monitoring(this, 'Monitoring', watched, monitoring === true ? {} : monitoring, props.alarmTopic);
     }
+    shareBucket(this, this.bucket, store.key, props);
     this.output('QueryUrl', this.api.apiEndpoint, 'Address of the query API of Alastor');
     this.output('EvidenceBucket', this.bucket.bucketName, 'Bucket with the segments that Alastor recorded');
+    if (store.key !== undefined) this.output('EvidenceKey', store.key.keyArn, 'Key that this bucket is encrypted with');
     this.output('StitcherQueueUrl', store.queue.queueUrl, 'Queue that tells the stitcher of segments (alastor restitch)');
     this.output('DeadLettersUrl', store.deadLetters.queueUrl, 'Queue of what the stitcher gave up on (alastor redrive)');
   }
 
-  /** Outputs get names that a script can rely on, without the hash that CDK appends. */
-  private output(name: string, value: string, description: string): void {
-    const output = new CfnOutput(this, name, { value, description });
-    output.overrideLogicalId(`${this.node.id}${name}`.replace(/[^A-Za-z0-9]/g, ''));
+  /** Where functions of other stacks, accounts and regions put their evidence: docs/install.md. */
+  static fromReference(scope: Construct, id: string, props: AlastorReferenceProps): AlastorReference {
+    return new AlastorReference(scope, id, props);
   }
 }

@@ -24,6 +24,8 @@ export interface AuditTarget {
   readonly node: Node;
   /** Where segments go. */
   readonly bucket: Pick<IBucket, 'bucketName' | 'arnForObjects'>;
+  /** Whether functions are recorded as `<account>.<region>.<name>`. */
+  readonly qualified: boolean;
   /** ARN of the key that the bucket is encrypted with; undefined: S3's own. */
   readonly evidenceKeyArn: string | undefined;
   /** Hears what the platform says of audited functions. */
@@ -72,6 +74,7 @@ export function attach(target: AuditTarget, fn: LambdaFunction, settings: Readon
     added[wrapperVariable] = wrapper;
     if (before !== undefined && before !== wrapper) added[nextWrapperVariable] = Token.asString(before);
   }
+  if (target.qualified) added.ALASTOR_QUALIFIER = qualifierOf(fn);
 
   const reason = limitExceeded({
     layers: layersOf(fn).length + (layer === undefined ? 0 : 1),
@@ -99,9 +102,16 @@ export function attach(target: AuditTarget, fn: LambdaFunction, settings: Readon
   return null;
 }
 
+/** What functions of the account and region of this one are recorded with. */
+function qualifierOf(fn: LambdaFunction): string {
+  const { account, region } = Stack.of(fn);
+  return `${account}.${region}.`;
+}
+
 /** What an audited function may do: put segments under its own name, and have S3 encrypt them. It can decrypt nothing. */
-function shipStatements({ bucket, evidenceKeyArn }: AuditTarget, fn: LambdaFunction): PolicyStatement[] {
-  const resources = [bucket.arnForObjects(`${segmentPrefix}${fn.functionName}/*`)];
+function shipStatements({ bucket, qualified, evidenceKeyArn }: AuditTarget, fn: LambdaFunction): PolicyStatement[] {
+  const name = `${qualified ? qualifierOf(fn) : ''}${fn.functionName}`;
+  const resources = [bucket.arnForObjects(`${segmentPrefix}${name}/*`)];
   const put = new PolicyStatement({ effect: Effect.ALLOW, actions: ['s3:PutObject'], resources });
   return evidenceKeyArn === undefined ? [put] : [put, throughS3(fn, evidenceKeyArn, 'kms:GenerateDataKey')];
 }

@@ -1,8 +1,9 @@
-import type { Architecture, IFunction, LayerVersion } from 'aws-cdk-lib/aws-lambda';
+import { CfnOutput } from 'aws-cdk-lib';
+import { Architecture, type IFunction, type LayerVersion } from 'aws-cdk-lib/aws-lambda';
 import { Construct, type IConstruct } from 'constructs';
 import type { AuditTarget } from './attach.ts';
 import { type AuditAllOptions, type AuditOptions, attachAtSynth, selector } from './audit.ts';
-import { auditLayer, builtLayers, type LayerVariant, layerArchitecture } from './layer.ts';
+import { auditLayer, builtLayers, type LayerVariant, layerArchitecture, layerFolder, nameOf } from './layer.ts';
 import { functionBehind, markOwn, obstacle } from './obstacle.ts';
 import { type AuditProps, readAuditProps, readSettings } from './props.ts';
 import { AuditReport } from './report.ts';
@@ -14,6 +15,7 @@ export type Auditable = Pick<IFunction, 'functionArn' | 'functionName' | 'node'>
 export abstract class Auditor extends Construct implements AuditTarget {
   /** Where audited functions put their segments. */
   abstract readonly bucket: AuditTarget['bucket'];
+  abstract readonly qualified: boolean;
   abstract readonly evidenceKeyArn: AuditTarget['evidenceKeyArn'];
   /** Hears what the platform says of audited functions; undefined when nobody does. */
   abstract readonly witness: AuditTarget['witness'];
@@ -27,6 +29,7 @@ export abstract class Auditor extends Construct implements AuditTarget {
     markOwn(this);
     this.auditEnvironment = readAuditProps(this.node.path, props);
     this.layerDirectory = props.layerDirectory ?? builtLayers;
+    this.publishLayers(props.publishLayers ?? false);
   }
 
   /**
@@ -56,6 +59,31 @@ export abstract class Auditor extends Construct implements AuditTarget {
   /** The layer for a kind of runtime and a processor; made when the first function needs it. */
   layer(variant: LayerVariant, architecture: Architecture = layerArchitecture): LayerVersion {
     return auditLayer(this, this.layerDirectory, variant, architecture);
+  }
+
+  /**
+   * Makes all layers that are built, for functions that attach them by their ARN, and names the ARNs in outputs: `<id>LayerX64Arn`,
+   * `<id>LayerWithNodeX64Arn`, `<id>LayerArm64Arn`, `<id>LayerWithNodeArm64Arn`.
+   */
+  private publishLayers(publish: boolean | { readonly organizationId: string }): void {
+    if (publish === false) return;
+    for (const architecture of [Architecture.X86_64, Architecture.ARM_64]) {
+      for (const variant of ['layer', 'layer-with-node'] as const) {
+        const own = architecture.name === layerArchitecture.name;
+        if (!own && layerFolder(this.layerDirectory, variant, architecture) === null) continue;
+        const layer = this.layer(variant, architecture);
+        if (publish !== true) layer.addPermission('Organization', { accountId: '*', ...publish });
+        const processor = nameOf(architecture) === 'arm64' ? 'Arm64' : 'X64';
+        const name = `${variant === 'layer' ? 'Layer' : 'LayerWithNode'}${processor}Arn`;
+        this.output(name, layer.layerVersionArn, `Layer for ${architecture.name}: ${variant}`);
+      }
+    }
+  }
+
+  /** Outputs get names that a script can rely on, without the hash that CDK appends. */
+  protected output(name: string, value: string, description: string): void {
+    const output = new CfnOutput(this, `Output${name}`, { value, description });
+    output.overrideLogicalId(`${this.node.id}${name}`.replace(/[^A-Za-z0-9]/g, ''));
   }
 
   private environmentFor({ settings }: AuditOptions): Readonly<Record<string, string>> {

@@ -115,7 +115,7 @@ class AuditedImageCode extends MarkedCode {
     const files = stageFiles(auditFolder(layerDirectory, this.architecture, refuse), assetOutdir, wrapped.needsNode);
 
     // A copy of the directory, as far as it is sent to Docker, in which the Dockerfile has its new lines.
-    const copy = join(assetOutdir, `alastor-app.${scope.node.addr}`);
+    const copy = join(assetOutdir, `alastor-app-${scope.node.addr}`);
     rmSync(copy, { recursive: true, force: true });
     mkdirSync(copy, { recursive: true });
     const ignored = [...ignoreFile(this.directory, file), ...exclude, 'cdk.out', relative(this.directory, assetOutdir)];

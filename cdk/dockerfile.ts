@@ -113,7 +113,7 @@ export function argument(
   given: Readonly<Record<string, string>>,
 ): Record<string, string> {
   const [, name = '', , value] = /^(\w+)(=(.*))?$/s.exec(text) ?? [];
-  const set = given[name] ?? (value === undefined ? variables[name] : expand(unquote(value), variables));
+  const set = given[name] ?? (value === undefined ? variables[name] : expand(value, variables));
   return set === undefined ? {} : { [name]: set };
 }
 
@@ -123,18 +123,20 @@ export function assignments(text: string, variables: Readonly<Record<string, str
     const [, name = '', value = ''] = /^(\S+)\s+(.*)$/s.exec(text) ?? [];
     return { [name]: expand(value, variables) };
   }
-  const found: Record<string, string> = {};
-  for (const [, name = '', value = ''] of text.matchAll(/([\w.-]+)=((?:"(?:[^"\\]|\\.)*"|'[^']*'|\\.|[^\s"'\\])*)/gs))
-    found[name] = expand(unquote(value), variables);
-  return found;
+  return Object.fromEntries(
+    shellWords(text).map((word) => {
+      const at = word.indexOf('=');
+      return [word.slice(0, at), expand(word.slice(at + 1), variables)];
+    }),
+  );
 }
 
 /** `["a", "b"]` → its words; undefined for the shell form. */
 export function execForm(text: string): string[] | undefined {
   if (!text.startsWith('[')) return undefined;
   try {
-    const words: unknown = JSON.parse(text);
-    return Array.isArray(words) && words.every((word) => typeof word === 'string') ? words : undefined;
+    const listed: unknown = JSON.parse(text);
+    return Array.isArray(listed) && listed.every((word) => typeof word === 'string') ? listed : undefined;
   } catch {
     return undefined;
   }
@@ -142,22 +144,32 @@ export function execForm(text: string): string[] | undefined {
 
 /** Words of COPY, ADD and the like. */
 export function words(text: string, variables: Readonly<Record<string, string>>): string[] {
-  const listed = execForm(text) ?? [...text.matchAll(/(?:"[^"]*"|'[^']*'|\\.|[^\s"'\\])+/g)].map(([word]) => unquote(word));
-  return listed.map((word) => expand(word, variables));
+  return (execForm(text) ?? shellWords(text)).map((word) => expand(word, variables));
 }
 
-/** `$NAME`, `${NAME}`, `${NAME:-else}`, `${NAME:+then}`; what is not defined is ''. */
-export function expand(text: string, variables: Readonly<Record<string, string>>): string {
-  return text.replace(/\\\$|\$(?:(\w+)|\{(\w+)(?::([-+])([^}]*))?\})/g, (match, plain, braced, how, other: string) => {
-    if (match === '\\$') return '$';
-    const value = variables[(plain ?? braced) as string] ?? '';
-    if (how === '-') return value === '' ? other : value;
-    if (how === '+') return value === '' ? '' : other;
-    return value;
-  });
+/** Split at spaces that are neither quoted nor escaped; quotes stay. */
+function shellWords(text: string): string[] {
+  return text.match(/(?:"(?:[^"\\]|\\.)*"|'[^']*'|\\.|[^\s"'\\]|["'\\])+/gs) ?? [];
 }
 
-const unquote = (word: string): string =>
-  word.replace(/"((?:[^"\\]|\\.)*)"|'([^']*)'|\\([^$])/gs, (_, double: string, single: string, escaped: string) =>
-    double !== undefined ? double.replace(/\\(["\\])/g, '$1') : (single ?? escaped),
+/**
+ * A word as the builder understands it: without quotes, with `$NAME`, `${NAME}`, `${NAME:-else}` and `${NAME:+then}` replaced
+ * but in single quotes. What is not defined is ''.
+ */
+export function expand(word: string, variables: Readonly<Record<string, string>>): string {
+  return word.replace(
+    /'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)|\$(\w+)|\$\{(\w+)(?::([-+])([^}]*))?\}/gs,
+    (_match, single, double, escaped, plain, braced, how, other: string) => {
+      if (single !== undefined) return single;
+      if (double !== undefined) return inDoubleQuotes(double, variables);
+      if (escaped !== undefined) return escaped;
+      const value = variables[plain ?? braced] ?? '';
+      if (how === undefined) return value;
+      return (value === '') === (how === '-') ? expand(other, variables) : how === '-' ? value : '';
+    },
   );
+}
+
+/** There a backslash means something before a few characters only, and single quotes nothing. */
+const inDoubleQuotes = (text: string, variables: Readonly<Record<string, string>>): string =>
+  text.replace(/\\(["\\$])|\$(?:\w+|\{\w+(?::[-+][^}]*)?\})/gs, (match, escaped) => escaped ?? expand(match, variables));

@@ -1,4 +1,4 @@
-import { Stack } from 'aws-cdk-lib';
+import { Arn, ArnFormat, Stack, Token } from 'aws-cdk-lib';
 import { AccountRootPrincipal, Effect, type IPrincipal, PolicyDocument, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { type IKey, Key } from 'aws-cdk-lib/aws-kms';
 import type { Construct } from 'constructs';
@@ -28,7 +28,7 @@ export function evidenceKey(scope: Construct, settings: AlastorSettings): IKey |
 
 function statements(scope: Construct): PolicyStatement[] {
   const everywhere = { principals: [new AccountRootPrincipal()], resources: ['*'] };
-  const encrypting = { sid: 'EncryptThroughS3', actions: ['kms:GenerateDataKey'], conditions: viaS3(scope) };
+  const encrypting = { sid: 'EncryptThroughS3', actions: ['kms:GenerateDataKey', 'kms:Encrypt'], conditions: viaS3(scope) };
   return [
     new PolicyStatement({ ...everywhere, sid: 'LookAfter', actions: ADMINISTRATION }),
     new PolicyStatement({ ...everywhere, ...encrypting }),
@@ -44,7 +44,12 @@ export function letDecrypt(scope: Construct, key: IKey, principal: IPrincipal): 
 
 /** For a function's own policy: the use of a key that S3 makes for it. */
 export function throughS3(scope: Construct, keyArn: string, ...actions: readonly string[]): PolicyStatement {
-  return new PolicyStatement({ effect: Effect.ALLOW, actions: [...actions], resources: [keyArn], conditions: viaS3(scope) });
+  // The bucket of another region has its key there.
+  const region = Token.isUnresolved(keyArn) ? undefined : Arn.split(keyArn, ArnFormat.SLASH_RESOURCE_NAME).region;
+  const conditions = viaS3(scope, region);
+  return new PolicyStatement({ effect: Effect.ALLOW, actions: [...actions], resources: [keyArn], conditions });
 }
 
-const viaS3 = (scope: Construct) => ({ StringEquals: { 'kms:ViaService': `s3.${Stack.of(scope).region}.amazonaws.com` } });
+export const viaS3 = (scope: Construct, region = Stack.of(scope).region) => ({
+  StringEquals: { 'kms:ViaService': `s3.${region}.amazonaws.com` },
+});

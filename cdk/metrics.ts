@@ -1,6 +1,7 @@
 import { Duration } from 'aws-cdk-lib';
 import { MathExpression, Metric } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
+import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { FUNCTION, type MetricName, NAMESPACE, SERVICE } from '../functions/telemetry/catalogue.ts';
 import type { EvidenceStore } from './evidence.ts';
 import { PRICES } from './prices.ts';
@@ -13,6 +14,8 @@ export interface Watched {
   readonly query: LambdaFunction;
   /** Functions that may not be there, by their folder in `functions/`. */
   readonly others: { readonly [K in 'inventory' | 'witness' | 'verify']?: LambdaFunction | undefined };
+  /** What the witness function gave up on. */
+  readonly witnessDeadLetters: IQueue | undefined;
 }
 
 /** A metric that Alastor's functions publish. @param stat of CloudWatch: `Sum`, `Maximum`, `p95`, … */
@@ -47,10 +50,10 @@ export function dailyCost(watched: Watched): MathExpression {
   const period = Duration.days(1);
   const { shards, links } = watched.store;
   const { memorySize } = watched.stitcher.node.defaultChild as { readonly memorySize?: number };
-  const gigabytes = (memorySize ?? 1024) / 1024;
+  const gigabyteMs = ((memorySize ?? 1024) / 1024) * (PRICES.lambdaGbSecond / 1000);
   const segment = PRICES.s3Put + PRICES.s3Get + SQS_CALLS * PRICES.sqsCall;
   return new MathExpression({
-    expression: `(shards+links)*${PRICES.dynamoWriteUnit} + FILL(segments,0)*${segment.toPrecision(4)} + ms/1000*${gigabytes * PRICES.lambdaGbSecond}`,
+    expression: `(shards+links)*${price(PRICES.dynamoWriteUnit)} + FILL(segments,0)*${price(segment)} + ms*${price(gigabyteMs)}`,
     usingMetrics: {
       shards: shards.metricConsumedWriteCapacityUnits({ period, statistic: 'Sum' }),
       links: links.metricConsumedWriteCapacityUnits({ period, statistic: 'Sum' }),
@@ -61,3 +64,6 @@ export function dailyCost(watched: Watched): MathExpression {
     period,
   });
 }
+
+/** CloudWatch reads no exponents. */
+const price = (usd: number) => usd.toFixed(12).replace(/0+$/, '');

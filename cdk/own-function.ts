@@ -29,6 +29,7 @@ export class OwnFunction extends LambdaFunction {
       timeout,
       memorySize: 1024,
       environment: {
+        [environment.part]: folder,
         [environment.shards]: store.shards.tableName,
         [environment.links]: store.links.tableName,
         [environment.bucket]: store.bucket.bucketName,

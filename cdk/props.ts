@@ -5,6 +5,7 @@ import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { type AuditSettings, settingsEnvironment } from '../layers/settings.ts';
 import type { MonitoringProps } from './monitoring.ts';
+import { checkSharing, type SharingProps } from './sharing.ts';
 
 /** How functions are audited. */
 export interface AuditProps {
@@ -20,9 +21,16 @@ export interface AuditProps {
    * @default the package's own `build`, made by `npm run build`
    */
   readonly layerDirectory?: string;
+
+  /**
+   * Publishes the layers also when no function of the app needs them, for functions that are audited without CDK (docs/install.md),
+   * and names their ARNs in outputs; with `organizationId` for all accounts of that organization.
+   * @default false
+   */
+  readonly publishLayers?: boolean | { readonly organizationId: string };
 }
 
-export interface AlastorProps extends AuditProps {
+export interface AlastorProps extends AuditProps, SharingProps {
   /**
    * What becomes of the evidence bucket and the tables when the stack is deleted. A bucket with objects in it is never deleted.
    * @default RemovalPolicy.RETAIN
@@ -86,6 +94,12 @@ export interface AlastorProps extends AuditProps {
   readonly inventory?: boolean;
 
   /**
+   * Verifies once a day that no segment of the last day was deleted, altered or forged (docs/security.md).
+   * @default true
+   */
+  readonly verification?: boolean;
+
+  /**
    * Alarms and a dashboard (docs/operations.md); false for none.
    * @default true
    */
@@ -111,6 +125,7 @@ export interface AlastorSettings {
 
 /** @throws Error naming the construct (`path`), the prop and what it may be. */
 export function readProps(path: string, props: AlastorProps): AlastorSettings {
+  checkSharing(path, props);
   const { removalPolicy = RemovalPolicy.RETAIN, retention, stitcherConcurrency = 10 } = props;
   const bad = (prop: keyof AlastorProps, rule: string, given: unknown) => outOfBounds(path, prop, rule, given);
 
@@ -133,7 +148,11 @@ export function readProps(path: string, props: AlastorProps): AlastorSettings {
  * The settings of the audited functions, as variables of theirs.
  * @throws Error naming the construct (`path`), the prop and what it may be.
  */
-export function readAuditProps(path: string, { settings, layerDirectory }: AuditProps): Readonly<Record<string, string>> {
+export function readAuditProps(path: string, props: AuditProps): Readonly<Record<string, string>> {
+  const { settings, layerDirectory, publishLayers = false } = props;
+  if (typeof publishLayers !== 'boolean' && !/^o-[a-z0-9]{10,32}$/.test(publishLayers.organizationId)) {
+    throw outOfBounds(path, 'publishLayers', "true, false or { organizationId: 'o-…' }", JSON.stringify(publishLayers));
+  }
   if (layerDirectory === '') throw outOfBounds(path, 'layerDirectory', 'a directory', "''");
   return readSettings(path, settings);
 }

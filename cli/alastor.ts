@@ -20,7 +20,11 @@ From a checkout: npm run -s alastor -- <command> [options]
 `;
 }
 
-const INTERRUPTED = 130;
+/** What was said of progress is wiped away. */
+function interrupted(): void {
+  if (process.stderr.isTTY) process.stderr.write('\r\x1b[2K');
+  process.exit(130);
+}
 
 async function main([name, ...rest]: readonly string[]): Promise<number> {
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
@@ -35,7 +39,7 @@ async function main([name, ...rest]: readonly string[]): Promise<number> {
   }
   // A reader that has seen enough (`| head`) is no failure.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
-  if (named.command.endsItself !== true) process.once('SIGINT', () => process.exit(INTERRUPTED));
+  if (named.command.endsItself !== true) process.once('SIGINT', interrupted);
   try {
     const code = await named.command.start(rest);
     if (code === undefined) process.stdout.write(helpOf(named));

@@ -24,7 +24,7 @@ export interface Described<O extends Options = Options> {
   /** How many arguments may stand beside the options; none when left out. */
   readonly positionals?: readonly [least: number, most: number];
   readonly options: O;
-  /** Paragraphs behind the options, as they shall stand there. */
+  /** Paragraphs behind the options, with empty lines between; lines that begin with spaces stay as they are. */
   readonly text?: string;
   /** What may stand behind `alastor <name>` in use, with a remark behind `#` where it needs one. */
   readonly examples: readonly string[];
@@ -106,7 +106,7 @@ export function helpOf(named: Named): string {
     `alastor ${name}: ${summary}`,
     usageOf(named),
     flags.flatMap(({ flag, says }) => listed(flag, says, width)).join('\n'),
-    ...(about.text === undefined ? [] : [about.text.trim()]),
+    ...(about.text === undefined ? [] : [flowed(about.text)]),
     ...(about.examples.length === 0
       ? []
       : [`Examples:\n${about.examples.map((line) => `  alastor ${name} ${line}`.trimEnd()).join('\n')}`]),
@@ -115,14 +115,26 @@ export function helpOf(named: Named): string {
   return `${parts.join('\n\n')}\n`;
 }
 
-/** `what`, and beside it, wrapped, what it is. */
-export function listed(what: string, says: string, width: number): readonly string[] {
+function flowed(text: string): string {
+  const blocks = text.trim().split(/\n\n+/);
+  const flow = (block: string) => (/^ /m.test(block) ? [block] : filled(block.replaceAll('\n', ' '), COLUMNS));
+  return blocks.map((block) => flow(block).join('\n')).join('\n\n');
+}
+
+/** Lines of at most so many columns, where words allow. */
+function filled(text: string, columns: number): readonly string[] {
   const lines: string[] = [];
-  for (const word of says.split(' ')) {
+  for (const word of text.split(' ')) {
     const last = lines.at(-1);
-    if (last === undefined || last.length + 1 + word.length > COLUMNS - width - 4) lines.push(word);
+    if (last === undefined || last.length + 1 + word.length > columns) lines.push(word);
     else lines[lines.length - 1] = `${last} ${word}`;
   }
+  return lines;
+}
+
+/** `what`, and beside it, wrapped, what it is. */
+export function listed(what: string, says: string, width: number): readonly string[] {
+  const lines = filled(says, COLUMNS - width - 4);
   const indent = ' '.repeat(width + 4);
   const first = `  ${what.padEnd(width)}  `;
   if (what.length > width) return [first.trimEnd(), ...lines.map((line) => indent + line)];

@@ -11,7 +11,7 @@ export default command({
   options: { json: formOptions.json, ...apiOptions },
   text: `A record as the instance wrote it, and whether its segment still has the digest that was noted when it was stitched.
 \`alastor story --evidence\` names the records behind each step. Exit code 1 when the segment is not as it was.`,
-  examples: ['segments/checkout/01a2026d-1f30-7be1-9c88-ffd6222cf724/000000000107-000000000138.ndjson.zst#123'],
+  examples: ['"segments/checkout/$INSTANCE/000000000107-000000000138.ndjson.zst#123"'],
   exits: '0 as it was stitched, 1 altered or failed, 2 wrong arguments, 130 interrupted',
   async run(values, [which = '']) {
     const [, segment, seq] = /^(.+)#(\d{1,15})$/s.exec(which) ?? [];

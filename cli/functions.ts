@@ -1,7 +1,7 @@
 import type { Functions, Inventory } from './answers.ts';
 import { apiOptions, connect } from './api.ts';
 import { command } from './command.ts';
-import { listOptions, pages } from './lists.ts';
+import { listOptions, pages, wantedOf } from './lists.ts';
 import { formOptions, show } from './print.ts';
 import { safe, screenOf } from './screen.ts';
 import { type Column, table } from './table.ts';
@@ -22,8 +22,9 @@ export default command({
 inventory says of how a function is configured now.`,
   examples: ['', '--all --ndjson | jq -r "select(.audited == false).function"'],
   async run(values) {
+    const page = { wanted: wantedOf(values), cursor: values.cursor, most: 1000 };
     const api = await connect(values);
-    const seen = await pages<Functions, 'functions'>(api, 'functions', 'functions', {}, { ...values, most: 1000 });
+    const seen = await pages<Functions, 'functions'>(api, 'functions', 'functions', {}, page);
     const inventory = await api.get<Inventory>('inventory', {}, ['functions', 'cut']);
     const known = new Map(inventory.functions.map(({ name, audited }) => [name, audited]));
     const rows: Row[] = seen.functions.map((one) => {

@@ -1,7 +1,7 @@
 import type { Gaps } from './answers.ts';
 import { apiOptions, connect } from './api.ts';
 import { command } from './command.ts';
-import { listOptions, micros, pages } from './lists.ts';
+import { listOptions, micros, pages, wantedOf } from './lists.ts';
 import { formOptions, jsonOf, show } from './print.ts';
 import { safe, screenOf } from './screen.ts';
 import { type Column, table, timeColumn } from './table.ts';
@@ -20,12 +20,13 @@ export default command({
   },
   text: `silenced: the platform tells of an invocation that left no record. unexplained: nothing configured explains how a request was
 invoked. unaudited: a function without Alastor. records, chain: a hole in an instance's record, or one that does not continue what
-was before. gap: what capture itself said it had lost.`,
+was before. tampered: the daily verification found it altered, forged or taken away (alastor verify). gap: what capture itself said it had lost.`,
   examples: ['--since 24h', '--kind silenced --all --ndjson'],
   async run(values) {
-    const api = await connect(values);
     const query = { kind: values.kind, function: values.function, since: micros('--since', values.since) };
-    const answer = await pages<Gaps, 'gaps'>(api, 'gaps', 'gaps', query, { ...values, most: 500 });
+    const page = { wanted: wantedOf(values), cursor: values.cursor, most: 500 };
+    const api = await connect(values);
+    const answer = await pages<Gaps, 'gaps'>(api, 'gaps', 'gaps', query, page);
     const screen = screenOf(process.stdout);
     const time = timeColumn<Gap>(screen, ({ at }) => at);
     return await show('gaps', values, {

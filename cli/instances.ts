@@ -1,7 +1,7 @@
 import type { Instance, Instances } from './answers.ts';
-import { type Api, apiOptions, connect } from './api.ts';
+import { apiOptions, connect } from './api.ts';
 import { command, type Values } from './command.ts';
-import { listOptions, pages, rangeOf, rangeOptions } from './lists.ts';
+import { listOptions, pages, rangeOf, rangeOptions, wantedOf } from './lists.ts';
 import { formOptions, show } from './print.ts';
 import { duration, iso, line, type Screen, safe, screenOf } from './screen.ts';
 import { type Column, table, timeColumn } from './table.ts';
@@ -22,14 +22,15 @@ export default command({
   text: 'Last seen first, with the requests that each served in order. Given an instance: all of its requests, and what is missing.',
   examples: ['--function checkout --since 36h', '01a2026d-1f30-7be1-9c88-ffd6222cf724'],
   async run(values, [id]) {
-    const api = await connect(values);
-    return id === undefined ? await all(api, values) : await one(api, id.replace(/^instance:/, ''), values);
+    return id === undefined ? await all(values) : await one(id.replace(/^instance:/, ''), values);
   },
 });
 
-async function all(api: Api, values: Values<typeof options>): Promise<number> {
+async function all(values: Values<typeof options>): Promise<number> {
   const query = { function: values.function, ...rangeOf(values) };
-  const answer = await pages<Instances, 'instances'>(api, 'instances', 'instances', query, { ...values, most: 100 });
+  const page = { wanted: wantedOf(values), cursor: values.cursor, most: 100 };
+  const api = await connect(values);
+  const answer = await pages<Instances, 'instances'>(api, 'instances', 'instances', query, page);
   const screen = screenOf(process.stdout);
   const branches = answer.instances.map((instance) => {
     const { instanceId, function: fn, counts, last, requests } = instance;
@@ -60,7 +61,8 @@ const servedLine = (screen: Screen, { at, requestId, status, trigger }: Served):
     .join('  ')
     .trim();
 
-async function one(api: Api, id: string, values: Values<typeof options>): Promise<number> {
+async function one(id: string, values: Values<typeof options>): Promise<number> {
+  const api = await connect(values);
   const answer = await api.get<Instance>(`instances/${encodeURIComponent(id)}`, {}, ['requests', 'segments', 'missing', 'cut']);
   const screen = screenOf(process.stdout);
   const { function: fn, version, runtime, initType, requests, segments, missing } = answer;

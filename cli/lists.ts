@@ -30,15 +30,15 @@ const USUAL = 50;
 const MOST = 1_000_000;
 
 interface Wanted {
-  readonly limit?: string | undefined;
-  readonly all: boolean;
+  /** How many; see {@link wantedOf}. */
+  readonly wanted: number;
   readonly cursor?: string | undefined;
   /** Most that the API gives in one page. */
   readonly most: number;
 }
 
 /** How many are asked for. */
-export function wantedOf({ limit, all }: Pick<Wanted, 'limit' | 'all'>): number {
+export function wantedOf({ limit, all }: { readonly limit?: string | undefined; readonly all: boolean }): number {
   if (all) return Number.POSITIVE_INFINITY;
   return limit === undefined ? USUAL : whole('--limit', limit, 1, MOST);
 }
@@ -54,9 +54,8 @@ export async function pages<Answer extends Page<List>, List extends string & key
   path: string,
   list: List,
   query: Query,
-  { limit, all, cursor: from, most }: Wanted,
+  { wanted, cursor: from, most }: Wanted,
 ): Promise<Answer> {
-  const wanted = wantedOf({ limit, all });
   const found: object[] = [];
   let cursor = from;
   let last: Answer;

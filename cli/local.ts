@@ -11,7 +11,7 @@ export default command({
   options: {
     app: { type: 'string', value: 'command', says: 'command that runs the CDK app, e.g. "node app.ts"' },
     assembly: { type: 'string', value: 'directory', says: 'what `cdk synth` wrote (cdk.out), instead of --app' },
-    stack: { type: 'string', value: 'name', says: 'stack to run, when the app has several' },
+    stack: { type: 'string', value: 'name', says: 'stack to run, when the app has several; or several: a,b' },
     port: { type: 'string', value: 'number', says: 'port of the endpoint (default: one that is free)' },
     supported: { type: 'boolean', says: 'print what of CloudFormation runs locally, as Markdown' },
   },
@@ -26,7 +26,7 @@ given another endpoint.`,
       return 0;
     }
     if ((app === undefined) === (assembly === undefined)) throw new UsageError('give either --app or --assembly');
-    return run({ app, assembly, stack, port: asked === undefined ? 0 : whole('--port', asked, 0, 65_535) });
+    return run({ app, assembly, stack: stack?.split(','), port: asked === undefined ? 0 : whole('--port', asked, 0, 65_535) });
   },
 });
 
@@ -41,7 +41,7 @@ function tell(engine: Engine): void {
 interface Asked {
   readonly app: string | undefined;
   readonly assembly: string | undefined;
-  readonly stack: string | undefined;
+  readonly stack: readonly string[] | undefined;
   readonly port: number;
 }
 

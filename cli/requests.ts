@@ -1,7 +1,7 @@
 import type { Requests } from './answers.ts';
 import { apiOptions, connect } from './api.ts';
 import { command } from './command.ts';
-import { listOptions, pages, rangeOf, rangeOptions } from './lists.ts';
+import { listOptions, pages, rangeOf, rangeOptions, wantedOf } from './lists.ts';
 import { formOptions, show } from './print.ts';
 import { duration, safe, screenOf } from './screen.ts';
 import { type Column, table, timeColumn } from './table.ts';
@@ -27,10 +27,11 @@ export default command({
   text: `Newest first. A mark ! before the function says that nothing configured explains how it was invoked.`,
   examples: ['--since 36h --status error', '--function checkout --all --ndjson | jq -r .requestId'],
   async run(values) {
-    const api = await connect(values);
     const { function: fn, status, trigger } = values;
     const query = { function: fn, status, trigger, ...rangeOf(values) };
-    const answer = await pages<Requests, 'requests'>(api, 'requests', 'requests', query, { ...values, most: 500 });
+    const page = { wanted: wantedOf(values), cursor: values.cursor, most: 500 };
+    const api = await connect(values);
+    const answer = await pages<Requests, 'requests'>(api, 'requests', 'requests', query, page);
     const screen = screenOf(process.stdout);
     const time = timeColumn<Request>(screen, ({ at }) => at);
     return await show('requests', values, {

@@ -35,9 +35,10 @@ resource, the id of a request, an instance, a message or a trace. What is found 
   examples: ['203.0.113.7', '"*.evil.example" --since 30d', 'curl --as process', '/tmp/x.js --json'],
   async run(values, [text]) {
     if ((text === undefined) === (values.cursor === undefined)) throw new UsageError('give what to look for, or --cursor');
-    const api = await connect(values);
-    const { as, scan, function: fn } = values;
-    const answer = await found(api, text ?? '', { as, scan, function: fn, ...rangeOf(values) }, values);
+    const { as, scan, function: fn, cursor } = values;
+    const query = { as, scan, function: fn, ...rangeOf(values) };
+    const wanted = wantedOf(values);
+    const answer = await found(await connect(values), text ?? '', query, wanted, cursor);
     const screen = screenOf(process.stdout);
     const heading = text === undefined ? [] : [`${safe(text)}: looked for as ${as ?? lookOf(text)}`];
     return await show('search', values, {
@@ -52,13 +53,7 @@ resource, the id of a request, an instance, a message or a trace. What is found 
 });
 
 /** As many as are wanted. A page may name again what an earlier one has named. */
-async function found(
-  api: Api,
-  text: string,
-  query: Query,
-  { limit, all, cursor }: { readonly limit?: string | undefined; readonly all: boolean; readonly cursor?: string | undefined },
-): Promise<Search> {
-  const wanted = wantedOf({ limit, all });
+async function found(api: Api, text: string, query: Query, wanted: number, cursor: string | undefined): Promise<Search> {
   const hits = new Map<string, Hit>();
   const asked = { limit: Math.min(PAGE, wanted) };
   const next = (place: string) => {
@@ -75,8 +70,11 @@ async function found(
   return { ...page, results: results.slice(0, wanted), cut: [...page.cut.map(ours), ...moreOf(results.length - wanted)] };
 }
 
-/** The API's advice, as this command takes it. */
-const ours = (line: string): string => line.replace('scan=always', '--scan always');
+/** The API's advice, in the words of this command. */
+const ours = (line: string): string =>
+  line.startsWith('scan: only the index')
+    ? 'only the index was asked; --scan always finds programs, arguments, subdomains, parts of URLs and small bodies too'
+    : line;
 
 const PAGE = 500;
 const moreOf = (left: number): readonly string[] => (left > 0 ? [`${left} more were found: --limit <n>, or --all`] : []);

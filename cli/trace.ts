@@ -58,8 +58,8 @@ upstream or downstream; the story is what of it matters. What could not be follo
     if ((what === undefined) === (cursor === undefined)) throw new UsageError('give a node, or --cursor');
     if (cursor !== undefined && (to !== undefined || common !== undefined))
       throw new UsageError('--cursor goes on with a trace');
-    const api = await connect(values);
     const query = queryOf(values);
+    const api = await connect(values);
     if (cursor !== undefined)
       return reached ? await reach(api, { ...query, cursor }, values) : await follow(api, { ...query, cursor }, values);
     const nodes: string[] = [];

@@ -55,6 +55,14 @@ export const SETTINGS = {
     meaning: 'Where segments are stored. Without it nothing can be: what is recorded is counted as lost.',
     problem: like(/^[a-z0-9][a-z0-9.-]{1,62}$/, 'the name of an S3 bucket'),
   },
+  ALASTOR_QUALIFIER: {
+    by: 'construct',
+    fallback: '',
+    values: '`<account>.<region>.`',
+    meaning:
+      "Stands before the function's name in the evidence, where functions of several accounts or regions share a bucket.",
+    problem: like(/^\d{12}\.[a-z0-9-]{1,32}\.$/, '<account>.<region>. with a dot at the end'),
+  },
   ALASTOR_SHIP: {
     by: 'user',
     fallback: 'end',

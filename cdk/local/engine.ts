@@ -7,14 +7,15 @@ import { Endpoint } from './endpoint.ts';
 import type { Environment, Worker } from './environment.ts';
 import type { NotificationOptions } from './services/s3/notifications.ts';
 import type { Services } from './services.ts';
-import { loadStack } from './template/assembly.ts';
+import { loadStacks, type StackArtifact } from './template/assembly.ts';
 import { type Deployment, deploy } from './template/deploy.ts';
+import type { Created } from './template/resolver.ts';
 
 export interface EngineOptions {
   /** Cloud assembly: the directory `cdk synth` writes (cdk.out). */
   readonly assembly: string;
-  /** Stack to run; may be left out when the assembly has one. */
-  readonly stack?: string | undefined;
+  /** Stack to run, or several; may be left out when the assembly has one. */
+  readonly stack?: string | readonly string[] | undefined;
   /** Port of the endpoint; 0 or nothing for one that is free. */
   readonly port?: number | undefined;
   /** Names that functions shall find under other addresses, e.g. `{ 'shop.example': '127.0.7.1' }`. */
@@ -33,13 +34,13 @@ export interface EngineOptions {
   readonly log?: ((line: string) => void) | undefined;
 }
 
-/** A stack running on this machine. */
+/** Stacks running on this machine. */
 export interface Engine {
   /** One address for all services: set it as AWS_ENDPOINT_URL. */
   readonly endpoint: string;
   readonly accountId: string;
   readonly region: string;
-  /** Outputs of the stack; addresses of APIs are local ones. */
+  /** Outputs of the stacks; addresses of APIs are local ones. */
   readonly outputs: Readonly<Record<string, string>>;
   /** What `Ref` gives for a resource: its name, for a queue its URL. Throws for unknown logical ids. */
   physicalId(logicalId: string): string;
@@ -61,9 +62,10 @@ const REGION = 'us-east-1';
 /** Two looks with this pause find nothing: then there is nothing. One look could fall between two hand-overs. */
 const IDLE_POLL_MS = 20;
 
-/** Creates a stack of a synthesized CDK app and runs it. Throws, with everything stopped again, when something in it cannot run. */
+/** Creates stacks of a synthesized CDK app and runs them. Throws, with everything stopped again, when something in it cannot run. */
 export async function startEngine(options: EngineOptions): Promise<Engine> {
-  const stack = loadStack(resolve(options.assembly), options.stack);
+  const { stack: wanted = [] } = options;
+  const stacks = loadStacks(resolve(options.assembly), typeof wanted === 'string' ? [wanted] : wanted);
   const stateDir = options.stateDir === undefined ? mkdtempSync(join(tmpdir(), 'alastor-local-')) : resolve(options.stateDir);
   mkdirSync(stateDir, { recursive: true });
   const endpoint = new Endpoint(options.serviceLatencyMs);
@@ -75,8 +77,8 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
   };
   try {
     const env: Environment = {
-      accountId: stack.accountId ?? ACCOUNT_ID,
-      region: stack.region ?? REGION,
+      accountId: common(stacks, 'accountId') ?? ACCOUNT_ID,
+      region: common(stacks, 'region') ?? REGION,
       endpoint: await endpoint.listen(options.port ?? 0),
       stateDir,
       log: options.log ?? (() => undefined),
@@ -87,7 +89,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
       notifications: options.notifications ?? {},
       traceable: options.traceable ?? false,
     });
-    const deployment = await deploy(stack, account.services);
+    const deployment = await deployAll(stacks, account.services);
     endpoint.serve(account.services);
     account.services.sources.start();
     return engine(env, deployment, account, [...account.workers, endpoint], stopAll);
@@ -95,6 +97,28 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     await stopAll();
     throw cause;
   }
+}
+
+/** Account or region of all stacks; null where they leave it open. */
+function common(stacks: readonly StackArtifact[], what: 'accountId' | 'region'): string | null {
+  const [first = null, ...others] = new Set(stacks.flatMap((stack) => stack[what] ?? []));
+  if (others.length === 0) return first;
+  const name = what === 'region' ? 'regions' : 'accounts';
+  throw new Error(`These stacks belong to different ${name} (${[first, ...others].join(', ')}), and the local engine is one.`);
+}
+
+/** One stack after the other. What has the same name in several is found as `<stack>.<name>`, but in the first that has it. */
+async function deployAll(stacks: readonly StackArtifact[], services: Services): Promise<Deployment> {
+  const created = new Map<string, Created>();
+  const outputs: Record<string, string> = {};
+  const exports = new Map<string, string>();
+  for (const stack of stacks) {
+    services.drafts.clear();
+    const one = await deploy(stack, services, exports);
+    for (const [id, resource] of one.created) created.set(created.has(id) ? `${stack.name}.${id}` : id, resource);
+    for (const [name, value] of Object.entries(one.outputs)) outputs[name in outputs ? `${stack.name}.${name}` : name] = value;
+  }
+  return { created, outputs };
 }
 
 function engine(

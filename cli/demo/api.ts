@@ -38,6 +38,13 @@ export interface PathAnswer {
     readonly from: string;
     readonly to: string;
   }[];
+  /** The steps, by index, that belong to one act of one process. */
+  readonly acts: readonly {
+    readonly head: number;
+    readonly steps: readonly number[];
+    readonly at: number;
+    readonly text: string;
+  }[];
   readonly cut: readonly string[];
 }
 export interface GraphAnswer {

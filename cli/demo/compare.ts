@@ -18,7 +18,7 @@ export interface Verdict {
  * Gateway id), the Lambda requests that it led to.
  */
 export function compare(
-  truth: GroundTruth,
+  truth: Pick<GroundTruth, 'steps'>,
   host: string,
   path: readonly PathStep[],
   workflows: ReadonlyMap<string, ReadonlySet<string>>,

@@ -1,6 +1,6 @@
 /** What every cold start of a function version does: the files it reads, the programs it runs, the hosts it speaks to. */
 import type { AuditRecord } from '../../layers/record/types.ts';
-import { clean, INIT, partitionOf } from './ids.ts';
+import { clean } from './ids.ts';
 import type { Node } from './model.ts';
 import { isLoopback } from './observe-network.ts';
 import { classify } from './paths.ts';
@@ -17,8 +17,7 @@ export function initItems(records: readonly AuditRecord[]): readonly BaselineIte
   const found = new Set<BaselineItem>();
   for (const record of records) {
     if (found.size >= MAX_ITEMS) break;
-    if (record.kind === 'request-begin') continue;
-    if (partitionOf(record) !== INIT) continue;
+    if (record.req !== null || record.phase !== 'init' || record.kind === 'request-begin') continue;
     const item = itemOf(record);
     if (item !== undefined) found.add(item);
   }
@@ -49,6 +48,18 @@ export function itemOfNode(node: Node): BaselineItem | undefined {
 
 /** What can be written is each instance's own; numbers of processes are different every time. */
 function readItem(path: string): BaselineItem | undefined {
+  const known = reads.get(path);
+  if (known !== undefined) return known === null ? undefined : known;
+  const made = madeReadItem(path);
+  if (reads.size >= MAX_ITEMS) reads.clear();
+  if (path.length <= LONGEST) reads.set(path, made ?? null);
+  return made;
+}
+
+/** Of paths seen lately: instances of a version read the same ones. */
+const reads = new Map<string, BaselineItem | null>();
+
+function madeReadItem(path: string): BaselineItem | undefined {
   const seen = classify(path, false);
   if (seen.as === 'nothing' || (seen.as === 'file' && seen.writable)) return undefined;
   return item('read', path.replace(/^\/proc\/\d+(?=\/|$)/, '/proc/self'));

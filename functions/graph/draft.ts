@@ -1,8 +1,8 @@
 import type { AuditRecord, InstanceId, JoinKey, ProcessId, ResourceRef } from '../../layers/record/types.ts';
-import { type LinkKey, type NodeId, type Partition, partitionOf, processId, requestId } from './ids.ts';
+import { fileId, type LinkKey, type NodeId, type Partition, partitionOf, processId, requestId, treeId } from './ids.ts';
 import { label } from './label.ts';
 import { EVIDENCE_KEPT, type Node, type Operation, type Sure } from './model.ts';
-import { classify, type PathClass } from './paths.ts';
+import type { PathClass } from './paths.ts';
 import type { Link, RequestEntry, Shard, ShardEdge } from './shard.ts';
 
 /**
@@ -10,6 +10,7 @@ import type { Link, RequestEntry, Shard, ShardEdge } from './shard.ts';
  * of files cannot push a connection out of the index.
  */
 export const MAX_LINKS = 4000;
+const DIRECTIONS = ['out', 'in', 'at'] as const;
 const PRIORITY = { join: 0, endpoint: 1, process: 2, resource: 3, file: 4, content: 5 } as const;
 
 interface EdgeFields {
@@ -34,7 +35,7 @@ export function mergeNode(earlier: Node | undefined, later: Node): Node {
   } as Node;
 }
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+export type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 type MutableEdge = Mutable<Omit<ShardEdge, 'seqs'>> & { readonly seqs: number[] };
 
 /** A node being folded, with its number in its part: edges are looked up by two numbers instead of two long ids. */
@@ -44,9 +45,12 @@ interface Folded {
 }
 
 interface Part {
-  readonly index: number;
   readonly nodes: Map<NodeId, Folded>;
   readonly units: Map<ProcessId, Folded>;
+  readonly paths: Map<PathClass, Folded>;
+  /** By key: of shared nodes one entry for each direction, of joins (with the node's number before the key) one for each node. */
+  readonly links: { readonly [D in Link['direction']]: Map<string, Drafted> };
+  request: Folded | undefined;
   readonly edges: Map<number, MutableEdge>;
 }
 
@@ -82,10 +86,7 @@ const KINDS = 128;
 export class Draft {
   readonly requests: RequestEntry[] = [];
   readonly #parts = new Map<Partition, Part>();
-  readonly #links = new Map<string, Drafted>();
   readonly #operations = new Map<string, number>();
-  readonly #read = new Map<string, PathClass>();
-  readonly #written = new Map<string, PathClass>();
   #lastPartition: Partition | undefined;
   #lastPart: Part | undefined;
   readonly instance: InstanceId;
@@ -103,7 +104,8 @@ export class Draft {
     const before = part.nodes.get(node.id);
     if (before === undefined) part.nodes.set(node.id, { node, index: part.nodes.size });
     else fold(before.node, node);
-    return node.id;
+    // The same text each time is found again without being read.
+    return before === undefined ? node.id : before.node.id;
   }
 
   /** Flows of one kind between the same two nodes in one partition are one edge: interval, sums and the first evidence. */
@@ -155,33 +157,42 @@ export class Draft {
     return unit.node.id;
   }
 
-  request(record: AuditRecord, facts: object = {}): NodeId {
+  request(record: AuditRecord, facts?: object): NodeId {
     const partition = partitionOf(record);
-    return this.node(partition, {
-      kind: 'request',
-      id: requestId(this.instance, partition),
-      ...{ instance: this.instance, fn: this.fn, partition, first: record.t, last: record.t },
-      ...facts,
-    });
-  }
-
-  /** Whether a node is there already; if so it has now been seen at `t`, too. Spares making a node that tells nothing new. */
-  again(partition: Partition, id: NodeId, t: number): boolean {
-    const before = this.#part(partition).nodes.get(id);
-    if (before === undefined) return false;
-    widen(before.node, t, t);
-    return true;
-  }
-
-  /** As {@link classify}, each path once. */
-  classify(path: string, writing: boolean): PathClass {
-    const known = writing ? this.#written : this.#read;
-    let seen = known.get(path);
-    if (seen === undefined) {
-      seen = classify(path, writing);
-      known.set(path, seen);
+    const part = this.#part(partition);
+    if (part.request === undefined) {
+      const { instance, fn } = this;
+      const id = requestId(instance, partition);
+      part.request = {
+        node: { kind: 'request', id, instance, fn, partition, first: record.t, last: record.t },
+        index: part.nodes.size,
+      };
+      part.nodes.set(id, part.request);
     }
-    return seen;
+    const { node } = part.request;
+    widen(node, record.t, record.t);
+    if (facts !== undefined) Object.assign(node, facts);
+    return node.id;
+  }
+
+  /** The node of a path; its id is made once for each part. */
+  path(record: AuditRecord, seen: Exclude<PathClass, { as: 'nothing' }>): NodeId {
+    const part = this.#part(partitionOf(record));
+    const { t } = record;
+    let folded = part.paths.get(seen);
+    if (folded === undefined) {
+      const where = { instance: this.instance, first: t, last: t };
+      const node: Node =
+        seen.as === 'tree'
+          ? { kind: 'image-tree', id: treeId(this.instance, seen.root), root: seen.root, ...where }
+          : { kind: 'file', id: fileId(this.instance, seen.path), path: seen.path, writable: seen.writable, ...where };
+      // Several paths come to one tree, and several spellings to one file.
+      folded = part.nodes.get(node.id) ?? { node, index: part.nodes.size };
+      part.nodes.set(folded.node.id, folded);
+      part.paths.set(seen, folded);
+    }
+    widen(folded.node, t, t);
+    return folded.node.id;
   }
 
   /** One entry per key, direction, partition and, for joins, node: the earliest. */
@@ -201,27 +212,29 @@ export class Draft {
     const part = this.#part(partition);
     const folded = part.nodes.get(entry.node);
     if (folded === undefined) throw new Error(`link ${entry.key} names a node that is not in its shard: ${entry.node}`);
-    const id = `${part.index} ${entry.direction} ${priority === 'join' ? folded.index : ''} ${entry.key}`;
-    const before = this.#links.get(id);
-    if (before !== undefined && before.t <= t) return;
     const { key, direction, sure = 'exact' } = entry;
+    const links = part.links[direction];
+    const id = priority === 'join' ? `${folded.index} ${key}` : key;
+    const before = links.get(id);
+    if (before !== undefined && before.t <= t) return;
     // Every request has a trace and none is joined by it alone, unless a load balancer stands before it: lists find the others.
     if (key.startsWith('join:trace:') && folded.node.kind === 'request' && folded.node.trigger?.type !== 'alb') return;
-    this.#links.set(id, {
-      priority: PRIORITY[priority],
-      key,
-      direction,
-      partition,
-      node: folded.node,
-      t,
-      sure,
-      seq: record.seq,
-    });
+    links.set(id, { priority: PRIORITY[priority], key, direction, partition, node: folded.node, t, sure, seq: record.seq });
   }
 
   /** To be called last: labels tell what the whole segment knows of a node. */
   links(): { readonly links: readonly Link[]; readonly cut: number } {
-    let all = [...this.#links.values()];
+    let all: Drafted[] = [];
+    for (const { links } of this.#parts.values()) {
+      for (const [id, read] of links.in) {
+        const written = links.out.get(id);
+        if (written === undefined || !(read.priority === PRIORITY.file || read.priority === PRIORITY.resource)) continue;
+        // Both a cause and an effect: one entry says that the node is here, and the graph which way things flowed.
+        links.in.delete(id);
+        links.out.set(id, { ...(written.t <= read.t ? written : read), direction: 'at' });
+      }
+      for (const direction of DIRECTIONS) for (const drafted of links[direction].values()) all.push(drafted);
+    }
     const cut = Math.max(0, all.length - MAX_LINKS);
     if (cut > 0) {
       const order = (a: Drafted, b: Drafted) => a.priority - b.priority || a.seq - b.seq || (a.key < b.key ? -1 : 1);
@@ -249,7 +262,10 @@ export class Draft {
     if (partition === this.#lastPartition && this.#lastPart !== undefined) return this.#lastPart;
     let part = this.#parts.get(partition);
     if (part === undefined) {
-      part = { index: this.#parts.size, nodes: new Map(), units: new Map(), edges: new Map() };
+      part = {
+        ...{ nodes: new Map(), units: new Map(), paths: new Map(), edges: new Map(), request: undefined },
+        links: { out: new Map(), in: new Map(), at: new Map() },
+      };
       this.#parts.set(partition, part);
     }
     this.#lastPartition = partition;

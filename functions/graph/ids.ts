@@ -52,10 +52,23 @@ function part(text: string): string {
   return clean(text, 160).replace(SEPARATORS, percent);
 }
 
-export function partitionOf(record: Pick<AuditRecord, 'req' | 'phase'>): Partition {
-  if (record.req !== null) return requestPartition(record.req);
-  if (record.phase === 'invoke' || record.phase === 'after') return '~concurrent' as Partition;
-  return `~${record.phase}` as Partition;
+type Placed = Pick<AuditRecord, 'req' | 'phase'>;
+let lastPlaced: Placed | undefined;
+let lastPlace = '' as Partition;
+
+/** Asked several times for each record. */
+export function partitionOf(record: Placed): Partition {
+  if (record !== lastPlaced) {
+    lastPlace = placeOf(record);
+    lastPlaced = record;
+  }
+  return lastPlace;
+}
+
+function placeOf({ req, phase }: Placed): Partition {
+  if (req !== null) return requestPartition(req);
+  if (phase === 'invoke' || phase === 'after') return '~concurrent' as Partition;
+  return `~${phase}` as Partition;
 }
 
 let lastRequest = '';
@@ -115,7 +128,10 @@ export const triggerId = (by: string, source: string, detail = '') =>
   id('trigger', `${by}:${clean(`${source} ${detail}`.trim())}`);
 export const gapId = (instance: InstanceId, seq: number) => id('gap', `${owner(instance)}:${seq}`);
 
-export const linkKey = (kind: string, ...parts: readonly string[]) => clean([kind, ...parts].join(':'), 600) as LinkKey;
+export function linkKey(kind: string, ...parts: readonly string[]): LinkKey {
+  const text = parts.length === 0 ? kind : parts.length === 1 ? `${kind}:${parts[0]}` : [kind, ...parts].join(':');
+  return clean(text, 600) as LinkKey;
+}
 /** A join key as the record carries it; under a name of its own, so that evidence cannot write into any other index. */
 export const joinLink = (key: string) => linkKey('join', key);
 

@@ -1,7 +1,8 @@
 import type { AuditRecord, BodyDigest, ExchangeObservation } from '../../layers/record/types.ts';
 import { contentKeys, PARTS } from './content.ts';
-import { type Draft, indexed } from './draft.ts';
+import { type Draft, indexed, type Mutable } from './draft.ts';
 import { exchangeId, joinLink, linkKey, type NodeId, partitionOf, resourceId } from './ids.ts';
+import type { ExchangeNode } from './model.ts';
 import { endpointHost, hostKey, isLoopback, linkAddress } from './observe-network.ts';
 
 /** A request body up to this size is taken to have been whole when sending began; a larger one may be made while it is sent. */
@@ -18,21 +19,23 @@ export function observeExchange(draft: Draft, record: AuditRecord & ExchangeObse
   const back = Math.max(Math.min(record.answered ?? end, end), start + 1);
   const returned = Math.max(back, end);
   const partition = partitionOf(record);
-  const exchange = draft.node(partition, {
+  const { request, response } = record;
+  const node: Mutable<ExchangeNode> = {
     ...{ kind: 'exchange', id: exchangeId(draft.instance, partition, record.id), instance: draft.instance, partition },
     ...{ first: start, last: end, method: record.method, scheme: record.scheme, host: record.host, port: record.port },
-    ...{ path: record.path, sent: record.request.bytes, received: record.response.bytes, keys: record.keys },
-    ...(status === undefined ? {} : { status }),
-    ...(record.addr === undefined ? {} : { addr: record.addr }),
-    ...(record.error === undefined ? {} : { error: record.error }),
-    ...(record.aws === undefined ? {} : { aws: record.aws }),
-    ...(record.request.sha256 === undefined ? {} : { sentSha: record.request.sha256 }),
-    ...(record.response.sha256 === undefined ? {} : { receivedSha: record.response.sha256 }),
-    ...(record.request.parts === undefined ? {} : { sentParts: record.request.parts.slice(0, PARTS) }),
-    ...(record.response.parts === undefined ? {} : { receivedParts: record.response.parts.slice(0, PARTS) }),
-  });
-  const sent = record.request.bytes;
-  const got = record.response.bytes;
+    ...{ path: record.path, sent: request.bytes, received: response.bytes, keys: record.keys },
+  };
+  if (status !== undefined) node.status = status;
+  if (record.addr !== undefined) node.addr = record.addr;
+  if (record.error !== undefined) node.error = record.error;
+  if (record.aws !== undefined) node.aws = record.aws;
+  if (request.sha256 !== undefined) node.sentSha = request.sha256;
+  if (response.sha256 !== undefined) node.receivedSha = response.sha256;
+  if (request.parts !== undefined) node.sentParts = request.parts.slice(0, PARTS);
+  if (response.parts !== undefined) node.receivedParts = response.parts.slice(0, PARTS);
+  const exchange = draft.node(partition, node);
+  const sent = request.bytes;
+  const got = response.bytes;
   const actor = draft.actor(record);
   const sure = record.proc === undefined ? 'inferred' : 'exact';
   draft.edge(record, {

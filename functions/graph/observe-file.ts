@@ -14,8 +14,9 @@ type Reader = AuditRecord & { readonly path: string };
 /** The close that the record of an open tells as well, as the record that it would have been apart. */
 export function closeTold(record: AuditRecord): AuditRecord | undefined {
   if (record.kind !== 'file-open' || record.openFor === undefined) return undefined;
-  const { openFor, read = 0, written = 0, mode: _mode, created: _created, truncated: _truncated, ...same } = record;
-  return { ...same, kind: 'file-close', t: record.t + openFor, read, written };
+  const { seq, req, phase, proc, path, fd, t, openFor, read = 0, written = 0 } = record;
+  const close = { seq, req, phase, t: t + openFor, kind: 'file-close', path, fd, read, written } as const;
+  return proc === undefined ? close : { ...close, proc };
 }
 
 /** The interval of a flow begins at the open and, through its close, ends with the last byte. */

@@ -31,7 +31,7 @@ export function observeConnect(draft: Draft, record: AuditRecord & SocketConnect
     join(draft, record, peer, 'out', 'from');
     return;
   }
-  if (peer.port === DNS_PORT || isLinkLocal(peer.addr)) return;
+  if (isResolver(peer) || isLinkLocal(peer.addr)) return;
   const endpoint = address(draft, record, peer);
   draft.edge(record, {
     from: draft.actor(record),
@@ -53,7 +53,7 @@ export function observeAccept(draft: Draft, record: AuditRecord & (SocketAcceptO
 
 export function observeSocketClose(draft: Draft, record: AuditRecord & SocketCloseObservation): void {
   const { peer, t: start } = record;
-  if (isInside(peer) || peer.port === DNS_PORT || isLinkLocal(peer.addr) || record.sent + record.received === 0) return;
+  if (isInside(peer) || isResolver(peer) || isLinkLocal(peer.addr) || record.sent + record.received === 0) return;
   const endpoint = address(draft, record, peer);
   const actor = draft.actor(record);
   // `inferred` until it is known whether the proxy saw the same bytes as an exchange; see `local.ts`.
@@ -124,6 +124,17 @@ function isInside(peer: Peer): boolean {
   return peer.proto === 'unix'
     ? !SYSTEM_SOCKETS.test(peer.addr) && classify(peer.addr, true).as !== 'nothing'
     : isLoopback(peer.addr);
+}
+
+/**
+ * Where a function's own look-ups go, which are recorded by the names: the network's resolver has a private address (RFC 1918,
+ * 4193, 6598) or one of 127.0.0.0/16. Who speaks DNS with anybody else may say anything by it.
+ */
+function isResolver({ addr, port }: Peer): boolean {
+  return (
+    port === DNS_PORT &&
+    /^(?:10|127\.0|192\.168|172\.(?:1[6-9]|2\d|3[01])|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7]))\.|^f[cd]|^::1$/i.test(addr)
+  );
 }
 
 function isLinkLocal(addr: string): boolean {

@@ -6,7 +6,8 @@ import type {
   ProcessStartObservation,
 } from '../../layers/record/types.ts';
 import type { Draft } from './draft.ts';
-import { fileId, INIT, linkKey, type NodeId, partitionOf, treeId } from './ids.ts';
+import { INIT, linkKey, type NodeId, partitionOf } from './ids.ts';
+import { classify } from './paths.ts';
 
 /** A child known by its pid only, as its parent names it; given its full id once both ends are there (see `local.ts`). */
 const childOf = (pid: number) => `${pid}@?` as ProcessId;
@@ -63,25 +64,15 @@ export function pathNode(
   path: string,
   writing: boolean,
 ): { readonly id: NodeId; readonly file: boolean; readonly writable: boolean } | undefined {
-  const seen = draft.classify(path, writing);
+  const seen = classify(path, writing);
   if (seen.as === 'nothing') return undefined;
-  const partition = partitionOf(record);
-  const { t } = record;
-  const where = { instance: draft.instance, first: t, last: t };
-  if (seen.as === 'tree') {
-    const id = treeId(draft.instance, seen.root);
-    if (!draft.again(partition, id, t)) draft.node(partition, { kind: 'image-tree', id, root: seen.root, ...where });
-    return { id, file: false, writable: false };
-  }
-  const { path: normal, writable } = seen;
-  const id = fileId(draft.instance, normal);
-  if (!draft.again(partition, id, t)) draft.node(partition, { kind: 'file', id, path: normal, writable, ...where });
-  return { id, file: true, writable: writable || writing };
+  const id = draft.path(record, seen);
+  return seen.as === 'tree' ? { id, file: false, writable: false } : { id, file: true, writable: seen.writable || writing };
 }
 
 /** Within the instance both sides meet under the file's key; across instances a path can be searched. */
 export function linkFile(draft: Draft, record: AuditRecord, path: string, node: NodeId, direction: 'in' | 'out'): void {
   draft.link('file', record, { key: linkKey(node), direction, node });
-  const seen = draft.classify(path, true);
+  const seen = classify(path, true);
   if (seen.as === 'file') draft.link('file', record, { key: linkKey('path', seen.path), direction: 'at', node });
 }

@@ -32,8 +32,28 @@ const SECRETS = /^\/etc\/(?:passwd|shadow|gshadow)-?$|^\/proc\/(?:self|thread-se
 /** No information passes between processes through these. */
 const SINKS = /^\/dev\/(?:null|zero|full|random|urandom|tty|ptmx|pts(?:\/.*)?|std(?:in|out|err)|fd(?:\/.*)?)$/;
 
+/** What a path means read and written. */
+interface Known {
+  readonly read: PathClass;
+  readonly written: PathClass;
+}
+/** Functions touch the same files at every start. Emptied when full: paths are up to 8 KB, and whose they are is not known. */
+const known = new Map<string, Known>();
+const MOST_KNOWN = 2000;
+const LONGEST_KNOWN = 256;
+
 /** @param writing a write into a read-only tree should be impossible, so it is kept as a file that stands out */
 export function classify(path: string, writing: boolean): PathClass {
+  let seen = known.get(path);
+  if (seen === undefined) {
+    seen = { read: look(path, false), written: look(path, true) };
+    if (known.size >= MOST_KNOWN) known.clear();
+    if (path.length <= LONGEST_KNOWN) known.set(path, seen);
+  }
+  return writing ? seen.written : seen.read;
+}
+
+function look(path: string, writing: boolean): PathClass {
   const normal = normalise(path);
   if (normal === undefined || SINKS.test(normal) || within(normal, '/tmp/.alastor')) return { as: 'nothing' };
   if (WRITABLE.some((root) => within(normal, root))) return { as: 'file', path: normal, writable: true };

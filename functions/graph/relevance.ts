@@ -7,6 +7,7 @@ import { isGuess, isItemState } from './joins.ts';
 import { type Because, type Cause, type Inputs, kindOf, type Lead, lead } from './lead.ts';
 import { LASTING } from './model.ts';
 import type { Provenance } from './provenance.ts';
+import { onceEach } from './repetition.ts';
 import { fileCause, unitInput } from './unit-input.ts';
 import { follow } from './walk.ts';
 
@@ -40,7 +41,9 @@ export async function leadsOf(
     case 'exchange':
       return because === 'answered' ? await answers(graph, causes, scope) : senders(causes, inputs);
     case 'process':
-      return (await Promise.all(causes.map((cause) => unitInput(graph, cause, because, inputs)))).flat();
+      return (
+        await Promise.all((await onceEach(graph, causes)).map((cause) => unitInput(graph, cause, because, at, inputs)))
+      ).flat();
     case 'file':
       return causes.flatMap((cause) => fileCause(cause));
     case 'request':
@@ -88,7 +91,7 @@ async function answers(graph: Provenance, causes: readonly Cause[], scope: Scope
     } else if (op === 'reply') leads.push(...lead(cause, 'the answer came from there', 'leaf'));
     else if (op === 'read' && arrive !== undefined) leads.push(...lead(cause, 'sent what was received', 'sent'));
     else if (op === 'data' && inputs !== 'none') leads.push(...lead(cause, 'the same content had been sent there', 'sent'));
-    else if (op === 'read' && !isShownByKey(causes, from))
+    else if (op === 'read' && !isShownByKey(causes, from) && !isOneOfMany(causes, from))
       leads.push(...lead(cause, 'was read', isExactObject(from) ? 'held' : 'leaf', true));
   }
   return leads;
@@ -97,6 +100,18 @@ async function answers(graph: Provenance, causes: readonly Cause[], scope: Scope
 /** The state of an item that was read, beside the item or table itself, says nothing more to people. */
 const isShownByKey = (causes: readonly Cause[], id: NodeId) =>
   isItemState(id) && causes.some(({ edge }) => edge.op === 'read' && !isItemState(edge.from));
+
+/** Items that are named one by one; of more the table says it all. */
+const FEW_ITEMS = 3;
+
+const tableOf = (id: NodeId) => /^resource:ddb:[^/@]+(?=[/@])/.exec(id)?.[0];
+
+/** An item of a table that was read whole, or in large part. */
+function isOneOfMany(causes: readonly Cause[], id: NodeId): boolean {
+  const table = tableOf(id);
+  if (table === undefined || !causes.some(({ edge }) => edge.op === 'read' && edge.from === table)) return false;
+  return causes.filter(({ edge }) => edge.op === 'read' && tableOf(edge.from) === table).length > FEW_ITEMS;
+}
 
 /** Steps that the question below may take; a request under influence shows it within its own few units and files. */
 const INFLUENCE_STEPS = 300;

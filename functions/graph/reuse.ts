@@ -33,7 +33,7 @@ export interface Influence {
 const PUTS: ReadonlySet<Operation> = new Set(['write', 'rename', 'link', 'chmod']);
 const USES: ReadonlySet<Operation> = new Set(['read', 'exec']);
 /** Names of what a runtime takes in as code and keeps. */
-const CODE = /\.(?:[cm]?js|ts|json|node|py[co]?|pth|so(?:\.[\d.]+)?|rb|class|jar|war|wasm|php|dll|zip|whl|egg)$/i;
+export const CODE = /\.(?:[cm]?js|ts|json|node|py[co]?|pth|so(?:\.[\d.]+)?|rb|class|jar|war|wasm|php|dll|zip|whl|egg)$/i;
 /** Steps back along renames and links from a file to who put it there. */
 const MAX_NAMES = 64;
 

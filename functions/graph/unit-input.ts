@@ -1,18 +1,25 @@
 /** What reached a process before its act: its start, files, answers of calls. Part of the rules of relevance.ts. */
-import type { NodeId } from './ids.ts';
+import { isKept } from './habit.ts';
+import { INIT, type NodeId, shardOf } from './ids.ts';
 import { type Because, type Cause, type Inputs, kindOf, type Lead, lead } from './lead.ts';
-import type { ExchangeNode } from './model.ts';
+import type { Edge, ExchangeNode } from './model.ts';
 import type { Provenance } from './provenance.ts';
 import { follow } from './walk.ts';
 
-/** A unit's own start, and what reached it before it acted. */
-export async function unitInput(graph: Provenance, cause: Cause, because: Because, inputs: Inputs): Promise<readonly Lead[]> {
+/** A unit's own start, and what reached it before it acted, at the latest `at`. */
+export async function unitInput(
+  graph: Provenance,
+  cause: Cause,
+  because: Because,
+  at: number,
+  inputs: Inputs,
+): Promise<readonly Lead[]> {
   const { edge } = cause;
   const planted = because === 'planted';
   switch (edge.op) {
     case 'start':
     case 'image':
-      return lead(cause, 'started the process', 'acted');
+      return [...lead(cause, 'started the process', 'acted'), ...(await besides(graph, edge, at))];
     case 'survive':
       return await older(graph, cause, inputs);
     case 'event':
@@ -34,6 +41,20 @@ export async function unitInput(graph: Provenance, cause: Cause, because: Becaus
 }
 
 /**
+ * Children of the same parent that ended while a process ran and before it acted: in a pipeline they gave it what it acted with.
+ * Pipes are not recorded, so this is inferred; those that had ended before it started are told with the parent.
+ */
+async function besides(graph: Provenance, start: Edge, at: number): Promise<readonly Lead[]> {
+  const parent = await graph.find(start.from);
+  // Of the children of a runtime, none is connected with another by a pipe unless the runtime is: then it is told there.
+  if (parent?.kind !== 'process' || (await graph.runtime(parent.instance))?.has(parent.proc) !== false) return [];
+  return (await graph.causesOf(parent.id, at)).flatMap((edge) => {
+    if (edge.op !== 'exit' || edge.from === start.to || edge.end <= start.end || edge.end > at) return [];
+    return lead({ edge: { ...edge, sure: 'inferred' }, until: edge.end }, 'ran beside it and ended before it acted', 'ran');
+  });
+}
+
+/**
  * Where a process that was left running got its influence from. Units in which it only went on living are passed over: it
  * may have been through a hundred requests that have nothing to do with it.
  */
@@ -52,7 +73,7 @@ async function older(graph: Provenance, first: Cause, inputs: Inputs): Promise<r
       const until = follow(edge, cause.until, 'backward');
       if (until === undefined) continue;
       if (edge.op === 'survive') chain.push({ edge: { ...edge, to: first.edge.to }, until });
-      else if ((await unitInput(graph, { edge, until }, 'planted', inputs)).length > 0) told = true;
+      else if ((await unitInput(graph, { edge, until }, 'planted', cause.until, inputs)).length > 0) told = true;
     }
     if (told || chain.length === 0) kept.set(from, cause);
     // Kept or not, its own past counts; a unit that is kept leads there itself.
@@ -70,6 +91,7 @@ function isLocalChannel(graph: Provenance, id: NodeId): boolean {
 async function fileInput(graph: Provenance, cause: Cause, inputs: Inputs): Promise<readonly Lead[]> {
   const { edge, until } = cause;
   const node = graph.nodes.get(edge.from);
+  if (node?.kind === 'image-tree') return loaded(cause, node.root);
   if (node?.kind !== 'file') return [];
   if (!node.writable && /\/(?:environ|mem|shadow)$/.test(node.path)) {
     return inputs === 'none' ? [] : lead(cause, 'a secret was read', 'leaf', true);
@@ -79,7 +101,18 @@ async function fileInput(graph: Provenance, cause: Cause, inputs: Inputs): Promi
       fileCause({ edge: one, until: 0 }).length > 0 && one.from !== edge.to && follow(one, until, 'backward') !== undefined,
   );
   if (writers.length === 0) return [];
+  if (edge.op === 'read' && (await isKept(graph, node, writers)))
+    return inputs === 'none' ? [] : lead(cause, 'the function keeps it between its requests', 'leaf', true);
   return lead(cause, edge.op === 'exec' ? 'was executed' : 'was read', 'held');
+}
+
+/** What a function is deployed as: its code and its layers. */
+const DEPLOYED: ReadonlySet<string> = new Set(['/var/task', '/opt']);
+
+/** Nobody asks for what happens during init: it comes from what was deployed. */
+function loaded(cause: Cause, root: string): readonly Lead[] {
+  const deployed = DEPLOYED.has(root) && shardOf(cause.edge.to)?.partition === INIT;
+  return deployed ? lead(cause, 'its code comes from there, and no request had begun', 'leaf') : [];
 }
 
 export function fileCause(cause: Cause): readonly Lead[] {

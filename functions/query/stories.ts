@@ -1,6 +1,7 @@
 /** The story of an attack, and the three questions that an investigation begins with, each as one call. */
 import { z } from 'zod';
 import type { InstanceId } from '../../layers/record/types.ts';
+import { acts } from '../graph/acts.ts';
 import { boundaries } from '../graph/boundaries.ts';
 import { INIT, instanceId, isRequest, type NodeId, type Partition, requestId, shardOf } from '../graph/ids.ts';
 import { label } from '../graph/label.ts';
@@ -43,7 +44,8 @@ export const path: Route = async ({ query, store }) => {
   const asked = read(pathQuery, query);
   const provenance = await known(asked.node, store);
   const told = await tell(provenance, asked.node, asked);
-  return { ...present(provenance, asked.node, told), ...(await beside(provenance, told, store)) };
+  const answer = present(provenance, asked.node, told);
+  return { ...answer, acts: acts(told.steps), ...(await beside(provenance, told, store)) };
 };
 
 /** What stands out in a story and who was behind it: its steps with marks, and agents. */
@@ -127,7 +129,7 @@ export const explanation: Route = async ({ query, store }) => {
       return `${i + 1}. ${step.label}${where}: ${step.reason}${how}${from}`;
     }),
     ...{ entries: told.requests.filter(({ entry }) => entry), requests: told.requests, instances: told.instances },
-    ...{ boundaries: shown.boundaries, reused: told.reused, left, steps: shown.steps },
+    ...{ boundaries: shown.boundaries, reused: told.reused, left, steps: shown.steps, acts: acts(told.steps) },
     ...{ unexplained: shown.unexplained, compared: shown.compared, agents: shown.agents },
     cut: [...about.cut, ...shown.cut],
   };

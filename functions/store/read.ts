@@ -2,11 +2,13 @@ import type { InstanceId } from '../../layers/record/types.ts';
 import type { LinkKey, Partition } from '../graph/ids.ts';
 import type { Link, Shard } from '../graph/shard.ts';
 import type { GraphSource, LinkPage, LinkRange } from '../graph/source.ts';
+import { DecodedShards } from './decoded.ts';
 import { decodeShard } from './encode.ts';
 import type { Objects } from './objects.ts';
-import { bucketKey, dayOf, fanKey, isFanned, isSpread, ODD, pad, readLink, readPlace, S, text } from './rows.ts';
-import { listSpread } from './schema.ts';
+import { bucketKey, bucketPlace, dayOf, fanKey, isFanned, isSpread, ODD, pad, readLink, readPlace, S, text } from './rows.ts';
+import { fanSpread } from './schema.ts';
 import type { Item, Table } from './table.ts';
+import { minutesOf, touchesUnder } from './touches.ts';
 
 /** Shards one partition may have; a request of 15 minutes ships a few hundred segments at the most. */
 const MAX_SHARDS = 2000;
@@ -21,6 +23,7 @@ export class DynamoSource implements GraphSource {
   readonly #shards: Table;
   readonly #links: Table;
   readonly #objects: Objects;
+  readonly #decoded = new DecodedShards();
 
   constructor(shards: Table, links: Table, objects: Objects) {
     this.#shards = shards;
@@ -41,7 +44,7 @@ export class DynamoSource implements GraphSource {
 
   async linksOf(key: LinkKey, range: LinkRange): Promise<LinkPage> {
     if (isFanned(key)) {
-      const fans = Array.from({ length: listSpread }, (_, fan) => this.#page(fanKey(key, fan), key, range));
+      const fans = Array.from({ length: fanSpread }, (_, fan) => this.#page(fanKey(key, fan), key, range));
       const pages = await Promise.all(fans);
       const links = inTime(
         pages.flatMap((page) => page.links),
@@ -53,19 +56,23 @@ export class DynamoSource implements GraphSource {
       const page = await this.#page(key, key, range);
       return page.cut ? await this.#fair(key, range) : page;
     }
-    const buckets = await this.#buckets(key, range);
-    const links: Link[] = [];
-    let cut = buckets.cut;
-    for (const bucket of buckets.names) {
-      if (links.length >= range.limit) {
+    const { days, minutes, cut: more } = await this.#buckets(key, range);
+    const touched = await touchesUnder(this.#links, key, minutes, range);
+    const links: Link[] = [...touched.links];
+    let cut = more || touched.cut;
+    let rows = 0;
+    for (const day of days) {
+      if (rows >= range.limit) {
         cut = true;
         break;
       }
-      const page = await this.#page(bucketKey(key, bucket), key, { ...range, limit: range.limit - links.length });
+      const page = await this.#page(bucketKey(key, day), key, { ...range, limit: range.limit - rows });
+      rows += page.links.length;
       links.push(...page.links);
       cut ||= page.cut;
     }
-    return { links: inTime(links, range), cut };
+    const ordered = inTime(links, range);
+    return { links: ordered.slice(0, range.limit), cut: cut || ordered.length > range.limit };
   }
 
   /**
@@ -103,22 +110,30 @@ export class DynamoSource implements GraphSource {
     return { links: items.map((item) => readLink(item, key)), cut };
   }
 
-  async #buckets(key: LinkKey, { after, before, order }: LinkRange): Promise<{ names: readonly string[]; cut: boolean }> {
-    const { items, cut } = await this.#links.query(
-      {
-        KeyConditionExpression: '#k = :k AND begins_with(place, :b)',
-        ExpressionAttributeNames: { '#k': 'key' },
-        ExpressionAttributeValues: { ':k': S(key), ':b': S('~bucket#') },
-        ScanIndexForward: order === 'oldest',
-      },
-      MAX_BUCKETS,
-    );
-    const from = after === undefined ? '' : dayOf(after);
-    const to = before === undefined ? '9' : dayOf(before);
-    const names = items.map((item) => text(item, 'place').slice('~bucket#'.length));
-    const days = names.filter((name) => name !== ODD && name >= from && name <= to);
+  /** Days that have rows of the key, and minutes whose lists tell of it; `odd` rows last. */
+  async #buckets(
+    key: LinkKey,
+    range: LinkRange,
+  ): Promise<{ readonly days: readonly string[]; readonly minutes: readonly string[]; readonly cut: boolean }> {
+    const { after, before, order } = range;
+    const of = minutesOf(range);
+    const within = async (from: string, to: string) =>
+      await this.#links.query(
+        {
+          KeyConditionExpression: '#k = :k AND place BETWEEN :a AND :b',
+          ExpressionAttributeNames: { '#k': 'key' },
+          ExpressionAttributeValues: { ':k': S(key), ':a': S(bucketPlace(from)), ':b': S(bucketPlace(to)) },
+          ScanIndexForward: order === 'oldest',
+        },
+        MAX_BUCKETS,
+      );
+    const [named, odd] = await Promise.all([within(of.from.slice(0, 10), of.to), within(ODD, ODD)]);
+    const names = named.items.map((item) => text(item, 'place').slice('~bucket#'.length));
+    const [from, to] = [after === undefined ? '' : dayOf(after), before === undefined ? '9' : dayOf(before)];
+    const days = names.filter((name) => name.length === 10 && name >= from && name <= to);
+    const minutes = names.filter((name) => name.length > 10 && name >= of.from);
     // Last: whoever makes times up must not be able to crowd the others out.
-    return { names: names.includes(ODD) ? [...days, ODD] : days, cut };
+    return { days: odd.items.length > 0 ? [...days, ODD] : days, minutes, cut: named.cut };
   }
 
   async #shard(item: Item): Promise<Shard> {
@@ -127,7 +142,7 @@ export class DynamoSource implements GraphSource {
     if (spilled !== undefined) return decodeShard((await this.#objects.get(spilled)).bytes, of);
     const data = item.data?.B;
     if (data === undefined) throw new Error(`shard ${of.instance}/${of.partition} of ${of.segment} has no data`);
-    return decodeShard(data, of);
+    return this.#decoded.shard(data, of);
   }
 }
 

@@ -12,12 +12,14 @@
  * links: every node through which a path can leave its shard, the search index, and the lists.
  *   key                            place
  *   join:lambda:<request id>       <time>#<instance>#<req>#<node hash>#<seq>
+ *   resource:sqs:orders            ~bucket#2026-03-01T10:05#3  a shared resource was touched by a segment listed in that minute of that
+ *                                                              list: the segment's row there says when and how (`touches`)
  *   host:evil.example              ~bucket#2026-03-01          keys that everybody touches name their buckets …
  *   host:evil.example%@2026-03-01  <time>#<instance>#…         … and keep the rows there
  *   ~hours                         2026-03-01T10#3             which lists exist
  *   ~requests#2026-03-01T10#3      <time>#<instance>#<req>#<first>-<last>   requests that began in this hour, spread over `listSpread`;
  *                                                              one row of each segment has its counts, and is written last
- *   resource:s3://b/k@v%@3         <time>#<instance>#…         one version of an object, one item: by instance
+ *   resource:s3://b/k@v%@1         <time>#<instance>#…         one version of an object, one item: by instance
  *   ~sums                          2026-03-01                  sums of these counts
  *   ~functions                     2026-03-01#<function>       functions seen that day
  *   ~poison                        <segment key>               segments set aside, with the reason
@@ -32,6 +34,7 @@
  *   ~instances#<fn>                <log stream>#<extension>    what became of an extension of it
  *   ~unread                        2026-03-01#<source>         how much of what witnesses said nobody could read
  *   ~inventory                     <function>                  how it is configured, as last seen
+ *   ~findings                      <function>#<instance>#<kind>#…   what the verification of segments found
  *   ~changes                       <time>#<event id>           somebody changed a function
  *   ~changes#<fn>                  <time>#<event id>           the same, by function
  */
@@ -41,8 +44,13 @@ export const linksTable = { partitionKey: 'key', sortKey: 'place', ttl: 'expires
 /** How many partitions one hour's list is spread over: 4 take about 4,000 new requests a second. */
 export const listSpread = 4;
 
-/** Environment of the stitcher and the query function. */
+/** How many partitions the rows of one version of an object or one item are spread over: 2 take 2,000 a second. All are read. */
+export const fanSpread = 2;
+
+/** Environment of Alastor's own functions. */
 export const environment = {
+  /** Which of them it is: its folder in `functions/`. */
+  part: 'ALASTOR_PART',
   shards: 'ALASTOR_SHARDS_TABLE',
   links: 'ALASTOR_LINKS_TABLE',
   bucket: 'ALASTOR_BUCKET',

@@ -23,6 +23,7 @@ import {
 import { spillPrefix } from './schema.ts';
 import { type Counts, countsOf, isNothing, NOTHING, plus, readCounts, sumsPlace, writeCounts } from './sums.ts';
 import type { Item, Table } from './table.ts';
+import { type Head, splitTouches, touchedIn, writeTouches } from './touches.ts';
 
 /** Items of more than 400 KB are refused; keys, summary and rounding need some room. */
 const SPILL_BYTES = 350_000;
@@ -95,15 +96,23 @@ export class DynamoWriter implements GraphWriter {
       shardItems.push({ ...place(segment.instance, emptyPart(segment)), fn: S(segment.fn), ...told, expires: N(expires) });
     const catalogue = new Map<string, Item>();
     const note = (item: Item) => catalogue.set(`${item.key?.S}\n${item.place?.S}`, item);
-    const linkItems = built.links.map((link) => {
+    const hour = listHour(built.requests[0]?.at ?? segment.from, received);
+    const head: Head = {
+      at: built.requests[0]?.at ?? segment.from,
+      list: listName(hour, segment.instance),
+      partition: built.requests[0]?.partition,
+    };
+    const { touches, others: rows } = splitTouches(built.links, head);
+    for (const item of touchedIn(touches, head)) note({ ...item, ...this.#dayExpires(hour.slice(0, 10)) });
+    const linkItems = rows.map((link) => {
       const bucket = isSpread(link.key) ? bucketOf(link.t, received) : undefined;
       if (bucket !== undefined) note({ key: S(link.key), place: S(bucketPlace(bucket)), ...this.#dayExpires(bucket) });
       return linkItem(link, bucket, expires);
     });
     const listed = built.requests.map((entry) => {
-      const hour = listHour(entry.at, received);
-      this.#noteHour(note, hour, built);
-      return requestItem(entry, hour, segment, expires);
+      const own = listHour(entry.at, received);
+      this.#noteHour(note, own, built);
+      return requestItem(entry, own, segment, expires);
     });
     const others = listed.slice(1).filter(({ place: at }) => at?.S !== listed[0]?.place?.S);
     const members: Item[] = [];
@@ -112,7 +121,6 @@ export class DynamoWriter implements GraphWriter {
       note({ ...set, expires: N(expires) });
       members.push({ ...member, expires: N(expires) });
     }
-    const hour = listHour(built.requests[0]?.at ?? segment.from, received);
     this.#noteHour(note, hour, built);
     const unseen = [...catalogue].filter(([key]) => !this.#written.has(key));
     // Shards before links: whoever follows a link must find what it leads to.
@@ -125,9 +133,9 @@ export class DynamoWriter implements GraphWriter {
       key: S(listKey(hour, segment.instance)),
       place: S(listPlace(segment.from, segment.instance, undefined, segment)),
     };
-    const head = listed[0] ?? { ...empty, fn: S(segment.fn), expires: N(expires) };
+    const row = listed[0] ?? { ...empty, fn: S(segment.fn), expires: N(expires) };
     const counts = countsOf(segment);
-    const before = await links.replace({ ...head, ...writeCounts(counts) });
+    const before = await links.replace({ ...row, ...writeCounts(counts), ...writeTouches(touches, head) });
     const known = readCounts(before);
     this.#owe(sumsPlace(hour), plus(counts, known ?? NOTHING, -1), again && known !== undefined ? 1 : 0);
     return { known: known !== undefined, spills: shardItems.filter(({ spill }) => spill !== undefined).length };

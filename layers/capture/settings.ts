@@ -46,8 +46,8 @@ export interface Settings {
 export function readSettings(env: NodeJS.ProcessEnv): Settings {
   const api = env.AWS_LAMBDA_RUNTIME_API ?? '127.0.0.1:9001';
   const initType = env.AWS_LAMBDA_INITIALIZATION_TYPE ?? 'on-demand';
-  const fn = env.AWS_LAMBDA_FUNCTION_NAME ?? 'unknown';
   const { texts, problems } = checkSettings(env);
+  const fn = `${texts.ALASTOR_QUALIFIER}${env.AWS_LAMBDA_FUNCTION_NAME ?? 'unknown'}`;
   return {
     dir: texts.ALASTOR_DIR,
     extensionsApi: api,

@@ -1,7 +1,8 @@
 import { isAscii } from 'node:buffer';
-import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { constants, zstdCompressSync } from 'node:zlib';
 import { BOUNDS } from './bounds.ts';
 import { SegmentError } from './errors.ts';
+import { readFrame } from './frame.ts';
 import { parseSegmentKey } from './key.ts';
 import { headerProblem, recordProblem } from './kinds.ts';
 import { deeperThan } from './shape.ts';
@@ -11,8 +12,6 @@ import { FORMAT_VERSION } from './version.ts';
 /** What the writer decides; range and count follow from the records. */
 export type SegmentHeaderFields = Pick<SegmentHeader, 'fn' | 'version' | 'instanceId' | 'prev' | 'caps'>;
 
-/** First four bytes of a zstd frame, little-endian (RFC 8878, 3.1.1). */
-const ZSTD_MAGIC = 0xfd2f_b528;
 /** Below so many bytes, what a request usually leaves, some hundredths less cost some µs; above it five times the CPU. */
 const SMALL = 64 * 1024;
 const SMALL_LEVEL = 5;
@@ -74,7 +73,7 @@ export function encodeLines(fields: SegmentHeaderFields, first: number, count: n
  */
 export function decodeSegment(bytes: Uint8Array, expectedKey?: string): Segment {
   const name = expectedKey ?? '(unnamed)';
-  const lines = splitLines(decompress(bytes, name), name);
+  const lines = splitLines(readFrame(bytes, name), name);
   const header = readHeader(lines[0] ?? '', name, expectedKey);
   if (lines.length - 1 !== header.count) {
     const code = lines.length - 1 < header.count ? 'truncated' : 'seq';
@@ -95,56 +94,6 @@ export function decodeSegment(bytes: Uint8Array, expectedKey?: string): Segment 
     records.push(record as AuditRecord);
   }
   return { header, records };
-}
-
-function decompress(bytes: Uint8Array, name: string): Buffer {
-  if (bytes.length > BOUNDS.compressed) throw new SegmentError('oversized', name, undefined, `${bytes.length} bytes stored`);
-  if (bytes.length < 4) throw new SegmentError('truncated', name, undefined, `${bytes.length} bytes stored`);
-  if (new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true) !== ZSTD_MAGIC) {
-    throw new SegmentError('encoding', name, undefined, 'not a zstd frame');
-  }
-  let read: { readonly buffer: Buffer; readonly engine: { readonly bytesWritten: number } };
-  try {
-    // `info` changes what is returned, which the published types do not say.
-    read = zstdDecompressSync(bytes, {
-      maxOutputLength: BOUNDS.decompressed,
-      chunkSize: chunkFor(bytes),
-      info: true,
-    }) as unknown as typeof read;
-  } catch (error) {
-    const code = (error as { readonly code?: string }).code;
-    if (code === 'ERR_BUFFER_TOO_LARGE') {
-      throw new SegmentError('oversized', name, undefined, `more than ${BOUNDS.decompressed} bytes decompressed`, error);
-    }
-    const cut = code === 'Z_BUF_ERROR' || code === 'ZSTD_error_srcSize_wrong' || /unexpected end/i.test(String(error));
-    throw new SegmentError(cut ? 'truncated' : 'encoding', name, undefined, 'zstd stream is damaged', error);
-  }
-  // Bytes behind the frame would count in the hash chain and be read by nobody.
-  if (read.engine.bytesWritten !== bytes.length) {
-    throw new SegmentError(
-      'encoding',
-      name,
-      undefined,
-      `${bytes.length - read.engine.bytesWritten} bytes follow the zstd frame`,
-    );
-  }
-  return read.buffer;
-}
-
-/** Room for all that the frame says it holds, so that it is read in one go; within bounds, for it may say anything. */
-function chunkFor(bytes: Uint8Array): number {
-  // Frame header descriptor: two bits tell the width of the content size, one bit whether a window descriptor stands before it
-  // (RFC 8878, 3.1.1.1). A dictionary id would stand there too; our segments have none, and a wrong guess only costs time.
-  const descriptor = bytes[4] ?? 0;
-  const single = (descriptor & 0x20) !== 0;
-  const at = single ? 5 : 6;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const width = descriptor >> 6;
-  let size = 0;
-  if (width === 0 && single && bytes.length > at) size = view.getUint8(at);
-  else if (width === 1 && bytes.length > at + 1) size = view.getUint16(at, true) + 256;
-  else if (width === 2 && bytes.length > at + 3) size = view.getUint32(at, true);
-  return Math.min(Math.max(size + 64, 1024), 1024 * 1024);
 }
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

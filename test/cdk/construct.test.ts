@@ -113,6 +113,7 @@ describe('Alastor in an account', () => {
     expect(Object.keys(outputs).sort()).toEqual([
       'AlastorDeadLettersUrl',
       'AlastorEvidenceBucket',
+      'AlastorEvidenceKey',
       'AlastorQueryUrl',
       'AlastorStitcherQueueUrl',
     ]);

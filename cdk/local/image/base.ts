@@ -19,7 +19,7 @@ export const KNOWN_BASES = 'public.ecr.aws/lambda/nodejs, public.ecr.aws/lambda/
 export function baseImage(image: string): BaseImage | undefined {
   const [, lambda, language = '', version = ''] =
     /^(lambda\/)?(nodejs|node|python):v?(\d+(?:\.\d+)?)/.exec(baseName(image)) ?? [];
-  if ((lambda !== undefined) === (language === 'node')) return undefined;
+  if (language === '' || language === (lambda === undefined ? 'nodejs' : 'node')) return undefined;
   const runtime = language === 'python' ? `python${version}` : `nodejs${version.split('.')[0]}.x`;
   if (lambda === undefined) return { runtime, lambda: false, environment: { PATH }, workingDirectory: '/' };
   const environment = { PATH, LAMBDA_TASK_ROOT: '/var/task', LAMBDA_RUNTIME_DIR: '/var/runtime' };

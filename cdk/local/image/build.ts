@@ -90,6 +90,7 @@ class Builder {
       else if (one.name === 'WORKDIR') {
         const [directory = '/'] = words(one.text, variables);
         image = { ...image, workingDirectory: posix.resolve(image.workingDirectory, directory) };
+        mkdirSync(join(root, image.workingDirectory), { recursive: true });
       } else if (one.name === 'COPY' || one.name === 'ADD') this.#copy(one, image, variables);
       else if (!START.has(one.name) && !WITHOUT_EFFECT.has(one.name)) {
         const instead = one.name === 'RUN' ? ': let the app prepare the files, and copy them' : '';
@@ -109,6 +110,8 @@ class Builder {
     const base = baseImage(stage.from);
     if (base === undefined)
       throw new DockerfileError(stage.line, `the image ${stage.from} is not here; images can be based on ${KNOWN_BASES}`);
+    // So that what is copied to it goes into it.
+    mkdirSync(join(this.#into, String(this.#stages.indexOf(stage)), base.workingDirectory), { recursive: true });
     return { base, environment: base.environment, workingDirectory: base.workingDirectory };
   }
 

@@ -27,6 +27,7 @@ import { bucketNotifications } from './s3-bucketnotifications.ts';
 import { subscription } from './sns-subscription.ts';
 import { topic } from './sns-topic.ts';
 import { queue } from './sqs-queue.ts';
+import { parameter } from './ssm-parameter.ts';
 
 const TYPES: readonly ResourceType[] = [
   httpApi,
@@ -56,6 +57,7 @@ const TYPES: readonly ResourceType[] = [
   subscription,
   topic,
   queue,
+  parameter,
   role,
   policy,
   managedPolicy,

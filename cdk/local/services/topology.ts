@@ -34,11 +34,18 @@ export interface ConfiguredPermission {
   readonly sourceArn?: string;
 }
 
+export interface ConfiguredLayer {
+  /** Without a version: there is only 1. */
+  readonly arn: string;
+  readonly Description: string;
+}
+
 /** What templates configured, answered in the shapes of docs.aws.amazon.com/lambda/latest/api. */
 export class Topology {
   readonly functions: ConfiguredFunction[] = [];
   readonly mappings: ConfiguredMapping[] = [];
   readonly permissions: ConfiguredPermission[] = [];
+  readonly layers: ConfiguredLayer[] = [];
   readonly urls: { readonly functionName: string; readonly FunctionUrl: string; readonly AuthType: string }[] = [];
   readonly #env: Environment;
 
@@ -60,6 +67,12 @@ export class Topology {
       const mappings = this.mappings.filter(({ functionName }) => of === null || functionName === of);
       const told = ({ functionName, ...one }: ConfiguredMapping) => ({ ...one, FunctionArn: this.#arn(functionName) });
       return answer({ EventSourceMappings: mappings.map(told) });
+    }
+    const [, layer] = /^\/2018-10-31\/layers\/([^/]+)\/versions\/?$/.exec(path) ?? [];
+    if (layer !== undefined) {
+      const found = this.layers.filter(({ arn }) => arn === decodeURIComponent(layer) || arn.endsWith(`:${layer}`));
+      const told = ({ arn, Description }: ConfiguredLayer) => ({ LayerVersionArn: `${arn}:1`, Version: 1, Description });
+      return answer({ LayerVersions: found.map(told) });
     }
     const [, name, what] = /^\/20\d\d-\d\d-\d\d\/functions\/([^/]+)\/(policy|urls)$/.exec(path) ?? [];
     if (name === undefined) return false;

@@ -3,7 +3,10 @@ import { join, resolve } from 'node:path';
 
 export interface Template {
   readonly Resources?: Record<string, TemplateResource>;
-  readonly Outputs?: Record<string, { readonly Value?: unknown; readonly Condition?: string }>;
+  readonly Outputs?: Record<
+    string,
+    { readonly Value?: unknown; readonly Condition?: string; readonly Export?: { readonly Name?: unknown } }
+  >;
   readonly Parameters?: Record<string, { readonly Type?: string; readonly Default?: unknown }>;
   readonly Conditions?: Record<string, unknown>;
   readonly Mappings?: Record<string, Record<string, Record<string, unknown>>>;
@@ -150,10 +153,10 @@ function environment(text: string | undefined): [string | null, string | null] {
 }
 
 /**
- * Loads one stack of the assembly in `directory`. Without `stack` there must be exactly one.
- * Throws when the assembly or the stack is not there, naming the stacks that are.
+ * Loads stacks of the assembly in `directory`, each after those that it depends on. Without `wanted` there must be exactly one.
+ * Throws when the assembly or a stack is not there, naming the stacks that are.
  */
-export function loadStack(directory: string, stack?: string): StackArtifact {
+export function loadStacks(directory: string, wanted: readonly string[]): readonly StackArtifact[] {
   const file = join(directory, 'manifest.json');
   if (!existsSync(file))
     throw new Error(
@@ -162,14 +165,36 @@ export function loadStack(directory: string, stack?: string): StackArtifact {
   const { artifacts = {} } = readJson(file) as { artifacts?: Record<string, Artifact> };
   const stacks = Object.entries(artifacts).filter(([, one]) => one.type === 'aws:cloudformation:stack');
   const names = stacks.map(([id, one]) => one.properties?.stackName ?? id).join(', ');
-  if (stack === undefined && stacks.length !== 1)
+  if (wanted.length === 0 && stacks.length !== 1)
     throw new Error(
-      `${directory} has ${stacks.length} stacks (${names || 'none'}); name the one to run with \`stack\` (--stack).`,
+      `${directory} has ${stacks.length} stacks (${names || 'none'}); name the one to run with \`stack\` (--stack), or several (a,b).`,
     );
-  const chosen =
-    stack === undefined ? stacks[0] : stacks.find(([id, one]) => id === stack || one.properties?.stackName === stack);
-  if (chosen === undefined) throw new Error(`${directory} has no stack ${stack}; it has ${names || 'none'}.`);
-  const [id, artifact] = chosen;
+  const isMeant =
+    ([id, one]: (typeof stacks)[number]) =>
+    (stack: string) =>
+      id === stack || one.properties?.stackName === stack;
+  for (const stack of wanted) {
+    if (!stacks.some((one) => isMeant(one)(stack)))
+      throw new Error(`${directory} has no stack ${stack}; it has ${names || 'none'}.`);
+  }
+  const chosen = stacks.filter((one) => wanted.length === 0 || wanted.some(isMeant(one)));
+  return inOrder(chosen).map(([id, artifact]) => load(directory, artifacts, id, artifact));
+}
+
+/** Each stack after those that it depends on, else as the assembly has them. */
+function inOrder(stacks: readonly [string, Artifact][]): [string, Artifact][] {
+  const done = new Map<string, Artifact>();
+  const visit = (id: string): void => {
+    const found = stacks.find(([one]) => one === id)?.[1];
+    if (found === undefined || done.has(id)) return;
+    for (const needed of found.dependencies ?? []) if (needed !== id) visit(needed);
+    done.set(id, found);
+  };
+  for (const [id] of stacks) visit(id);
+  return [...done];
+}
+
+function load(directory: string, artifacts: Readonly<Record<string, Artifact>>, id: string, artifact: Artifact): StackArtifact {
   const [accountId, region] = environment(artifact.environment);
   const manifests = (artifact.dependencies ?? []).flatMap((name) => {
     const one = artifacts[name];

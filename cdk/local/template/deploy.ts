@@ -38,9 +38,14 @@ function physicalName(stack: StackArtifact, logicalId: string, given: unknown, m
 
 /**
  * Creates every resource of a stack, in the order their references demand, and resolves its outputs.
+ * @param exports what stacks before it exported; its own are added
  * Throws TemplateError at the first thing that cannot run here as it would on AWS; nothing is skipped silently.
  */
-export async function deploy(stack: StackArtifact, services: Services): Promise<Deployment> {
+export async function deploy(
+  stack: StackArtifact,
+  services: Services,
+  exports = new Map<string, string>(),
+): Promise<Deployment> {
   const { template } = stack;
   if (template.Transform !== undefined)
     throw new TemplateError(
@@ -56,7 +61,8 @@ export async function deploy(stack: StackArtifact, services: Services): Promise<
     region,
     template,
     created,
-    parameters: parameterValues(stack.name, template),
+    parameters: parameterValues(stack.name, template, services.parameters),
+    exports,
     finish: (text) => services.apis.localise(text),
   });
   const skipped = providers(stack);
@@ -83,6 +89,7 @@ export async function deploy(stack: StackArtifact, services: Services): Promise<
     const where = { stack: stack.name, logicalId: `output ${name}` };
     if (output.Condition !== undefined && !resolver.condition(output.Condition, where)) continue;
     outputs[name] = String(resolver.resolve(output.Value, where));
+    if (output.Export?.Name !== undefined) exports.set(resolver.text(output.Export.Name, where), outputs[name]);
   }
   return { created, outputs };
 }

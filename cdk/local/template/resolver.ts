@@ -20,6 +20,8 @@ export interface ResolverOptions {
   readonly template: Template;
   readonly created: ReadonlyMap<string, Created>;
   readonly parameters: ReadonlyMap<string, string>;
+  /** What stacks before this one exported, by name. */
+  readonly exports: ReadonlyMap<string, string>;
   /** Last word on every string, e.g. to put local addresses in. */
   readonly finish: (text: string) => string;
 }
@@ -111,6 +113,17 @@ export class Resolver {
     const value = this.#options.template.Mappings?.[map]?.[first]?.[second];
     if (value === undefined) throw new TemplateError(where, `Fn::FindInMap: there is no ${map}.${first}.${second}.`);
     return value;
+  }
+
+  /** @internal */
+  imported(name: string, where: Where): string {
+    const value = this.#options.exports.get(name);
+    if (value !== undefined) return value;
+    const known = [...this.#options.exports.keys()].join(', ') || 'nothing';
+    throw new TemplateError(
+      where,
+      `Fn::ImportValue: no stack before this one exports ${name}; exported is ${known}. Run the stack that does as well: name both with \`stack\` (--stack a,b).`,
+    );
   }
 
   finish(value: unknown): unknown {
@@ -212,10 +225,5 @@ const INTRINSICS: Readonly<Record<string, Intrinsic>> = {
   'Fn::Not': (resolver, argument, where) => resolver.value(list(argument, 1, 'Fn::Not', where)[0], where) !== true,
   'Fn::GetAZs': (resolver, _argument, where) =>
     ['a', 'b', 'c'].map((zone) => `${String(resolver.ref('AWS::Region', where))}${zone}`),
-  'Fn::ImportValue': (_resolver, argument, where) => {
-    throw new TemplateError(
-      where,
-      `Fn::ImportValue ${JSON.stringify(argument)} needs another stack, and one stack runs at a time; put both into one stack, or pass the value in.`,
-    );
-  },
+  'Fn::ImportValue': (resolver, argument, where) => resolver.imported(resolver.text(argument, where), where),
 };

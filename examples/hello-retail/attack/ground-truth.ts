@@ -14,7 +14,7 @@ export interface AttackContext {
 
 /** By what a node of the provenance graph is recognised. */
 export interface StepMatch {
-  readonly kind: 'client' | 'request' | 'process' | 'file' | 'endpoint' | 'exchange' | 'resource';
+  readonly kind: 'client' | 'request' | 'process' | 'file' | 'image-tree' | 'endpoint' | 'exchange' | 'resource';
   /** Source of a regular expression for the node's label. */
   readonly label: string;
   /** Name of the function whose instance it is in. */

@@ -8,6 +8,8 @@ export type Role = (typeof roles)[number];
 
 export interface Internet {
   readonly attacker: Attacker;
+  /** A loopback address that nobody else is given, for servers of another kind. */
+  address(): string;
   /** PEM of the authority that the attacker's certificates come from: stands for the public ones that everybody trusts. */
   readonly caPem: string;
   /** Host name to address, as DNS would answer. */
@@ -15,30 +17,35 @@ export interface Internet {
   stop(): Promise<void>;
 }
 
-/** Starts the attacker's part of the internet on loopback addresses; all names, addresses and ports are random. */
-export async function startInternet(random: Random): Promise<Internet> {
+/**
+ * Starts the attacker's part of the internet on loopback addresses, a host for each role; all names, addresses and ports are
+ * random.
+ */
+export async function startInternet(random: Random, wanted: readonly string[] = roles): Promise<Internet> {
   const authority = await createAuthority('Example Public Authority');
   const network = `127.${random.between(64, 250)}.${random.between(1, 250)}`;
   const places = random.shuffle(Array.from({ length: 250 }, (_, place) => place + 2));
+  const address = () => `${network}.${places.pop()}`;
   const planned = await Promise.all(
-    roles.map(async (role, index) => {
+    wanted.map(async (role) => {
       // `.example` is reserved (RFC 2606): no such name can belong to anybody.
       const host = `${random.pick(['cdn', 'static', 'api', 'img', 'updates', 'metrics'])}-${random.word(7)}.example`;
-      const address = `${network}.${places[index]}`;
-      return { host, address, role, ...(await authority.issue(host, address)) };
+      const at = address();
+      return { host, address: at, role, ...(await authority.issue(host, at)) };
     }),
   );
   const attacker = await startAttacker(planned);
   return {
     attacker,
+    address,
     caPem: authority.cert,
-    hosts: Object.fromEntries(planned.map(({ host, address }) => [host, address])),
+    hosts: Object.fromEntries(planned.map((one) => [one.host, one.address])),
     stop: () => attacker.stop(),
   };
 }
 
 /** The attacker's host for a role. @throws Error when there is none. */
-export function hostFor({ hosts }: Attacker, role: Role): AttackerHost {
+export function hostFor({ hosts }: Attacker, role: string): AttackerHost {
   const found = hosts.find((host) => host.role === role);
   if (!found) throw new Error(`The attacker has no host for the role ${role}.`);
   return found;

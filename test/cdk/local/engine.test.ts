@@ -109,6 +109,20 @@ describe('an assembly', () => {
     const engine = await startEngine({ assembly, stack: 'Two' });
     cleanUp.push(() => engine.stop());
     expect(engine.outputs).toEqual({ Name: 'Two' });
+    const both = await startEngine({ assembly, stack: ['Two', 'One'] });
+    cleanUp.push(() => both.stop());
+    expect(both.outputs).toEqual({ Name: 'One', 'Two.Name': 'Two' });
+  });
+
+  it('with stacks of several regions runs those of one only', async () => {
+    const assembly = mkdtempSync(join(tmpdir(), 'alastor-test-assembly-'));
+    cleanUp.push(() => rmSync(assembly, { recursive: true }));
+    const app = new App({ outdir: assembly });
+    for (const region of ['eu-west-1', 'eu-west-3']) new Stack(app, region, { env: { account: '111122223333', region } });
+    app.synth();
+    await expect(startEngine({ assembly, stack: ['eu-west-1', 'eu-west-3'] })).rejects.toThrow(
+      /different regions \(eu-west-1, eu-west-3\)/,
+    );
   });
 
   it('that is none says so', async () => {

@@ -87,6 +87,52 @@ describe.skipIf(!hasJava)('store', () => {
     expect(cut).toMatchObject({ cut: true, links: [{ t: times[0] }, { t: times[1] }] });
   });
 
+  it('finds who touched a shared resource in the rows of the list of requests, in order and within a range', async () => {
+    const { store, objects, dump } = await dynamo.store();
+    const key = linkKey('resource', 'sqs:orders');
+    const queue = { type: 'queue', id: 'sqs:orders', access: 'call' } as const;
+    const times: number[] = [];
+    for (let i = 0; i < 30; i++) {
+      const clock = new Clock();
+      clock.now = START + i * 25_000_000;
+      const one = new Recorded('f', clock);
+      one.begin(`r${i}`);
+      one.aws(one.runtime, 'sqs', 'SendMessage', [], [queue]);
+      times.push(one.records.at(-1)!.t);
+      one.end();
+      fill(objects, one.segments());
+      for (const segment of one.segments()) await stitch(segment.key, objects, store.writer);
+    }
+    const { links: rows } = (await dump()) as { links: Record<string, { key: { S: string } }> };
+    const own = Object.values(rows).filter((row) => row.key.S.startsWith('resource:sqs'));
+    // One for each minute and part of the list at the most, however many requests there were.
+    expect(own.length).toBeLessThan(30);
+    const all = await store.source.linksOf(key, { limit: 100 });
+    expect(all.cut).toBe(false);
+    expect(all.links.map(({ partition }) => partition)).toEqual(times.map((_, i) => `r${i}`).reverse());
+    expect(all.links[0]).toMatchObject({ key, direction: 'out', node: key, kind: 'resource', label: 'sqs:orders', fn: 'f' });
+    expect((await objects.get(all.links[0]!.evidence.segment)).bytes.length).toBeGreaterThan(0);
+    const range = { after: times[5]! - 500_000, before: times[9]! + 500_000, order: 'oldest', limit: 100 } as const;
+    const some = await store.source.linksOf(key, range);
+    expect(some.links.map(({ partition }) => partition)).toEqual(['r5', 'r6', 'r7', 'r8', 'r9']);
+    expect(await store.source.linksOf(key, { limit: 3 })).toMatchObject({ cut: true, links: [{}, {}, {}] });
+    expect((await store.source.linksOf(linkKey('resource', 'sqs:order'), { limit: 3 })).links).toEqual([]);
+  });
+
+  it('keeps rows for what a segment touches beyond what its row in the list can tell', async () => {
+    const { store, objects } = await dynamo.store();
+    const one = new Recorded('f', new Clock());
+    one.begin('r');
+    const queues = Array.from({ length: 60 }, (_, i) => ({ type: 'queue', id: `sqs:q${i}`, access: 'call' }) as const);
+    for (const queue of queues) one.aws(one.runtime, 'sqs', 'SendMessage', [], [queue]);
+    fill(objects, one.segments());
+    for (const { key } of one.segments()) await stitch(key, objects, store.writer);
+    for (const { id } of queues) {
+      const { links } = await store.source.linksOf(linkKey('resource', id), { limit: 5 });
+      expect(links).toMatchObject([{ direction: 'out', node: `resource:${id}`, instance: one.id, partition: 'r' }]);
+    }
+  });
+
   it('keeps one row per batch entry, so that each joins to its own cause', async () => {
     const { store, objects } = await dynamo.store();
     const one = new Recorded('f', new Clock());

@@ -99,7 +99,7 @@ describe('intrinsic functions', () => {
 
 describe('what cannot be resolved', () => {
   it.each<[string, unknown, object, RegExp]>([
-    ['another stack', { 'Fn::ImportValue': 'x' }, {}, /output Value: Fn::ImportValue .* another stack/],
+    ['another stack', { 'Fn::ImportValue': 'x' }, {}, /output Value: Fn::ImportValue: no stack .* exports x/],
     ['an unknown function', { 'Fn::Cidr': ['x', 1, 1] }, {}, /output Value: Fn::Cidr is not supported locally/],
     ['a name that is not there', { Ref: 'Nobody' }, {}, /output Value: Ref Nobody names nothing/],
     [
