@@ -67,6 +67,8 @@ export class LocalDynamo {
     objects: MemoryObjects;
     dump(): Promise<object>;
     drop(): Promise<void>;
+    /** Of the tables. */
+    readonly names: { readonly shards: string; readonly links: string };
   }> {
     const n = ++this.#tables;
     const shards = await this.table(`shards${n}`, shardsTable);
@@ -82,7 +84,7 @@ export class LocalDynamo {
       links: await this.all(links.name),
       spilled: objects.spilled(),
     });
-    return { store, reopen, objects, dump, drop };
+    return { store, reopen, objects, dump, drop, names: { shards: shards.name, links: links.name } };
   }
 
   /** Everything in a table, by key. */
