@@ -34,6 +34,7 @@
  *   ~instances#<fn>                <log stream>#<extension>    what became of an extension of it
  *   ~unread                        2026-03-01#<source>         how much of what witnesses said nobody could read
  *   ~inventory                     <function>                  how it is configured, as last seen
+ *   ~findings                      <function>#<instance>#<kind>#…   what the verification of segments found
  *   ~changes                       <time>#<event id>           somebody changed a function
  *   ~changes#<fn>                  <time>#<event id>           the same, by function
  */
