@@ -20,7 +20,7 @@ interface Snippet {
 function snippets(language: string): readonly Snippet[] {
   return pages.flatMap((page) => {
     const text = readFileSync(join(root, page), 'utf8');
-    return [...text.matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`$`, 'gm'))].map(({ 1: body = '', index }) => ({
+    return [...text.matchAll(new RegExp(`^\`\`\`${language}\n([\\s\\S]*?)^\`\`\`$`, 'gm'))].map(({ 1: body = '', index }) => ({
       ...{ page, line: text.slice(0, index).split('\n').length + 1, text: body },
     }));
   });
