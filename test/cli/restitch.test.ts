@@ -62,7 +62,8 @@ describe.skipIf(!hasJava)('alastor restitch', () => {
     const all = [...a.segments(), ...b.segments()];
     segments = all.length;
     key = all[0]?.key ?? '';
-    for (const { key: Key, bytes: Body } of all) await s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body }));
+    for (const { key: Key, bytes: Body } of all)
+      await s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body, IfNoneMatch: '*' }));
     await engine.idle();
   }, 120_000);
   afterAll(async () => {
