@@ -34,6 +34,10 @@ export const commands: Readonly<Record<string, Entry>> = {
     load: () => import('./evidence.ts'),
   },
   gaps: { summary: 'what is missing from the record, and who is not audited', load: () => import('./gaps.ts') },
+  verify: {
+    summary: 'find segments that were deleted, swapped, altered, forged or cut off',
+    load: () => import('./verify.ts'),
+  },
   export: {
     summary: 'write a graph or a story as DOT, GraphML, PROV, OCSF, STIX, OTLP or HTML',
     load: () => import('./export.ts'),
@@ -47,6 +51,9 @@ export const commands: Readonly<Record<string, Entry>> = {
     load: () => import('./doctor.ts'),
   },
   redrive: { summary: 'give the stitcher another try at what it gave up on', load: () => import('./redrive.ts') },
+  instrument: { summary: 'audit functions that are deployed already, without CDK', load: () => import('./instrument.ts') },
+  uninstrument: { summary: 'take back what `alastor instrument` did', load: () => import('./uninstrument.ts') },
+  status: { summary: 'tell which deployed functions are audited', load: () => import('./status.ts') },
   local: {
     summary: 'run a CDK app on this machine: Lambda, S3, SQS, DynamoDB, EventBridge, API Gateway',
     load: () => import('./local.ts'),

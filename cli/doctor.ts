@@ -62,10 +62,10 @@ const INDENT = ' '.repeat(9);
 function* lines(screen: Screen, findings: readonly Finding[], counts: Readonly<Record<string, number>>): Iterable<string> {
   for (const { state, what, says, mend } of findings) {
     const [mark, style] = MARKS[state];
-    const [first = '', ...rest] = wrap(screen, `${INDENT}${safe(what)}: ${safe(says)}`, INDENT);
+    const [first = '', ...rest] = wrap(screen, `${safe(what)}: ${safe(says)}`, INDENT);
     yield `${screen.paint(style, mark)}  ${first.slice(INDENT.length)}`;
     yield* rest;
-    if (mend !== undefined) yield* wrap(screen, `${INDENT}→ ${safe(mend)}`, `${INDENT}  `);
+    if (mend !== undefined) yield* wrap(screen, `→ ${safe(mend)}`, `${INDENT}  `, INDENT);
   }
   yield '';
   yield `${counts.wrong} wrong, ${counts.warnings} warnings, ${counts.unknown} not checked, ${counts.ok} ok`;

@@ -35,8 +35,11 @@ export async function look(
     const { name, message } = error instanceof Error ? error : { name: '', message: String(error) };
     const says = `not checked: ${name}${message === '' || message === name ? '' : `: ${message}`}`;
     if (DENIED.test(name)) return [unknown(what, says, `the credentials need ${needs}`)];
-    if (NOT_OFFERED.test(`${name} ${message}`))
-      return [unknown(what, says, 'look on AWS: the engine on this machine does not offer it')];
+    if (NOT_OFFERED.test(name))
+      return [unknown(what, 'not checked: the engine on this machine does not have it', 'look on AWS')];
     return [unknown(what, says, `needs ${needs}, and that the service can be reached`)];
   }
 }
+
+/** `1 function`, `2 functions`. */
+export const many = (count: number, one: string): string => `${count} ${one}${count === 1 ? '' : 's'}`;

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { functionsAnswer, inventoryAnswer, poisonAnswer, statsAnswer } from '../../functions/query/answers.ts';
 import type { Api } from '../api.ts';
-import { type Finding, ok, unknown, warning, wrong } from './finding.ts';
+import { type Finding, many, ok, unknown, warning, wrong } from './finding.ts';
 
 type Stats = z.infer<typeof statsAnswer>;
 type Functions = z.infer<typeof functionsAnswer>;
@@ -31,7 +31,7 @@ export async function recordChecks(open: () => Promise<Api>, audited: readonly s
     ];
   }
   const { segments, requests, poison, gaps, silenced } = stats;
-  const says = `${api.endpoint} answers: ${requests} requests in ${segments} segments`;
+  const says = `${api.endpoint} answers: ${many(requests, 'request')} in ${many(segments, 'segment')}`;
   return [
     segments === 0
       ? warning('query API', `${says}: nothing is recorded yet`, 'invoke an audited function once')
@@ -39,10 +39,14 @@ export async function recordChecks(open: () => Promise<Api>, audited: readonly s
     ...(await setAside(api, poison)),
     gaps === 0
       ? ok('gaps', 'none')
-      : warning('gaps', `${gaps} places where something is missing`, 'alastor gaps; docs/operations.md#gaps'),
+      : warning('gaps', `${many(gaps, 'place')} where something is missing`, 'alastor gaps; docs/operations.md#gaps'),
     silenced === 0
       ? ok('silenced', 'no invocation of the last day without a record')
-      : wrong('silenced', `${silenced} invocations of the last day without a record`, 'docs/operations.md#silencedinvocations'),
+      : wrong(
+          'silenced',
+          `${many(silenced, 'invocation')} of the last day without a record`,
+          'docs/operations.md#silencedinvocations',
+        ),
     ...(await seen(api, audited)),
   ];
 }
@@ -54,7 +58,7 @@ async function setAside(api: Api, count: number): Promise<readonly Finding[]> {
   const codes = Map.groupBy(segments, ({ code }) => code);
   const told = [...codes].map(([code, some]) => `${some.length} ${code}`).join(', ');
   const onlyNew = [...codes.keys()].every((code) => code === 'version' || code === 'unknown-kind');
-  const says = `${count} segments cannot be read: ${told}`;
+  const says = `${many(count, 'segment')} that cannot be read: ${told}`;
   if (onlyNew) return [warning(what, says, 'newer than the stitcher: upgrade it, then `alastor restitch`')];
   return [wrong(what, says, 'the recorder writes no such segments: docs/operations.md#setaside')];
 }
@@ -80,7 +84,7 @@ async function seen(api: Api, audited: readonly string[]): Promise<readonly Find
             `looked last ${Math.round(age / 3_600_000)} hours ago`,
             'is its schedule enabled? its log says why it fails',
           )
-        : ok('inventory', `looked ${Math.round(age / 60_000)} minutes ago: ${inventory.functions.length} functions`),
+        : ok('inventory', `looked ${Math.round(age / 60_000)} minutes ago: ${many(inventory.functions.length, 'function')}`),
     ...lost.map(({ name }) =>
       wrong(
         `function ${name}`,
@@ -93,7 +97,7 @@ async function seen(api: Api, audited: readonly string[]): Promise<readonly Find
       : [
           warning(
             'silent functions',
-            `${silent.length} audited functions never left a record: ${names(silent)}`,
+            `${many(silent.length, 'audited function')} never left a record: ${names(silent)}`,
             'never invoked? else its role, or S3 in its VPC, refuses: its log says `alastor`',
           ),
         ]),

@@ -56,6 +56,9 @@ export const environment = {
   retentionDays: 'ALASTOR_RETENTION_DAYS',
 } as const;
 
+/** How often the stitcher is given a message before it goes to the dead-letter queue. */
+export const mostReceives = 5;
+
 /** Notifications must be limited to this prefix, or a spilled shard would be stitched again. Read by the query function as evidence. */
 export const segmentPrefix = 'segments/';
 /** Shards too large for a table item: `spill/<instanceId>/<part>`. Read and written by the stitcher, read by the query function. */

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { get } from 'node:http';
 
 /** Keys of the function's role. */
@@ -7,23 +8,47 @@ export interface Credentials {
   readonly sessionToken?: string;
 }
 
+/** Keys that are good for a while. */
+export interface PassingCredentials {
+  readonly credentials: Credentials;
+  /** ms since 1970. */
+  readonly until: number;
+}
+
 /** Renewed so long before they expire, ms. */
 const EARLY_MS = 60_000;
 const ANSWER_MS = 1000;
 const ANSWER_BYTES = 64 * 1024;
+/** Where ECS and Fargate answer ("Task IAM role", Amazon ECS developer guide). */
+const ECS = 'http://169.254.170.2';
 
-let fetched: { readonly credentials: Credentials; readonly until: number } | undefined;
+let fetched: PassingCredentials | undefined;
 
 /**
- * Inside a function there are two sources of keys: the environment and, for functions with SnapStart, the endpoint that the
- * environment names (Lambda documentation, "Handling credentials with SnapStart").
+ * Keys stand in the environment of a Lambda function. Elsewhere it names where they can be had: an endpoint (Lambda with SnapStart,
+ * ECS and Fargate, EKS Pod Identity), or a token that STS takes for them (EKS, other clusters with OIDC).
  * @throws Error when there are none
  */
 export async function credentials(): Promise<Credentials> {
   const own = fromEnvironment();
   if (own !== undefined) return own;
-  if (fetched === undefined || Date.now() > fetched.until - EARLY_MS) fetched = await fromContainer();
+  if (fetched === undefined || Date.now() > fetched.until - EARLY_MS) fetched = await fetchKeys(process.env);
   return fetched.credentials;
+}
+
+async function fetchKeys(env: NodeJS.ProcessEnv): Promise<PassingCredentials> {
+  const uri = containerEndpoint(env);
+  if (uri !== undefined) return fromContainer(uri, env);
+  // Loaded where it is needed: not on Lambda.
+  if (env.AWS_WEB_IDENTITY_TOKEN_FILE && env.AWS_ROLE_ARN) return (await import('./web-identity.ts')).assumeRole(env);
+  throw new Error(
+    'no credentials: neither AWS_ACCESS_KEY_ID nor AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI nor AWS_WEB_IDENTITY_TOKEN_FILE is set',
+  );
+}
+
+export function containerEndpoint(env: NodeJS.ProcessEnv): string | undefined {
+  const { AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: relative, AWS_CONTAINER_CREDENTIALS_FULL_URI: full } = env;
+  return relative ? `${ECS}${relative}` : full || undefined;
 }
 
 function fromEnvironment(): Credentials | undefined {
@@ -43,9 +68,10 @@ interface ContainerCredentials {
   readonly Expiration: string;
 }
 
-async function fromContainer(): Promise<NonNullable<typeof fetched>> {
-  const { AWS_CONTAINER_CREDENTIALS_FULL_URI: uri, AWS_CONTAINER_AUTHORIZATION_TOKEN: token } = process.env;
-  if (!uri) throw new Error('no credentials: neither AWS_ACCESS_KEY_ID nor AWS_CONTAINER_CREDENTIALS_FULL_URI is set');
+async function fromContainer(uri: string, env: NodeJS.ProcessEnv): Promise<PassingCredentials> {
+  const { AWS_CONTAINER_AUTHORIZATION_TOKEN: given, AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: file } = env;
+  // Read every time: the cluster puts a new one there before the old one expires.
+  const token = file ? (await readFile(file, 'utf8')).trim() : given;
   const found = JSON.parse(await answerOf(uri, token)) as ContainerCredentials;
   const until = Date.parse(found.Expiration);
   return {

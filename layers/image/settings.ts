@@ -42,7 +42,8 @@ export function readHttpSettings(env: NodeJS.ProcessEnv): HttpSettings {
     problems.push(`${name} must be a port number; it is ${JSON.stringify(text)}, ${fallback} is used`);
     return fallback;
   };
-  const fn = texts.ALASTOR_FUNCTION || env.OPENFAAS_NAME || env.K_SERVICE || env.HOSTNAME || 'unknown';
+  const name = texts.ALASTOR_FUNCTION || env.OPENFAAS_NAME || env.K_SERVICE || env.HOSTNAME || 'unknown';
+  const fn = `${texts.ALASTOR_QUALIFIER}${name}`;
   return {
     dir: env.ALASTOR_DIR ? texts.ALASTOR_DIR : join(tmpdir(), '.alastor'),
     port: port('PORT', port('port', 8080)),

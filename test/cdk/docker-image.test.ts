@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type App, Stack } from 'aws-cdk-lib';
 import { Annotations, Match } from 'aws-cdk-lib/assertions';
@@ -183,6 +183,30 @@ describe('an image with the audit in it', () => {
       builder.remove();
     }
   });
+});
+
+it.skipIf(!real)('the two lines of docs/images.md make the same of an image that is built elsewhere', () => {
+  const builder = new Builder();
+  try {
+    const recipes = join(import.meta.dirname, '../../layers/image');
+    const files = join(bench.layerDirectory, 'image');
+    copyFileSync(join(recipes, 'Dockerfile'), join(files, 'Dockerfile'));
+    builder.build(files, 'Dockerfile', '-t', 'alastor-image');
+    for (const [recipe, base, name] of [
+      ['Dockerfile.lambda', 'public.ecr.aws/lambda/python:3.13', 'app.py'],
+      ['Dockerfile.http', 'docker.io/library/node:24-slim', 'server.js'],
+    ] as const) {
+      builder.base(base, 'ENV LAMBDA_TASK_ROOT=/var/task', 'ENTRYPOINT ["/of-the-base"]');
+      const context = source(readFileSync(join(recipes, recipe), 'utf8'), { [name]: 'the app' });
+      const image = builder.build(context);
+      expect(image.entrypoint[0]).toBe('/opt/alastor/entrypoint');
+      for (const path of ['opt/alastor/entrypoint', 'opt/extensions/alastor'])
+        expect(existsSync(join(image.root, path))).toBe(true);
+      expect(existsSync(join(image.root, 'opt/Dockerfile'))).toBe(false);
+    }
+  } finally {
+    builder.remove();
+  }
 });
 
 describe('auditing a function from an image', () => {

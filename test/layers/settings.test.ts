@@ -79,6 +79,7 @@ describe('in a container that serves plain HTTP', () => {
       { bucket: undefined, problems: ['ALASTOR_BUCKET must be the name of an S3 bucket or file:///directory; it is ignored'] },
     ],
     [{ ALASTOR_BUCKET: 'Evidence!' }, { bucket: undefined, problems: [expect.stringContaining('ALASTOR_BUCKET ')] }],
+    [{ ALASTOR_FUNCTION: 'checkout', ALASTOR_QUALIFIER: '123456789012.eu-west-1.' }, { fn: '123456789012.eu-west-1.checkout' }],
     [{ ALASTOR_DIR: '/srv/audit' }, { dir: '/srv/audit', problems: [] }],
     [{ ALASTOR_DIR: 'audit' }, { dir: '/tmp/.alastor', problems: [expect.stringContaining('ALASTOR_DIR ')] }],
   ])('%j', (env, read) => expect(readHttpSettings(env)).toMatchObject(read));

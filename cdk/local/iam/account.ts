@@ -8,6 +8,8 @@ import { PolicyError } from './policy-error.ts';
 export interface Caller {
   readonly principal: Principal;
   readonly policies: readonly Policy[];
+  /** False: whoever runs the engine. Keys stop only functions, for nothing is really encrypted. */
+  readonly isRole: boolean;
   /** As errors name them, e.g. `arn:aws:sts::123456789012:assumed-role/role/function`. */
   readonly name: string;
 }
@@ -22,9 +24,19 @@ export interface Wanted {
   readonly open: boolean;
 }
 
+/** What PutRolePolicy, GetRolePolicy and DeleteRolePolicy do. Documents are JSON. */
+export interface OwnPolicies {
+  /** @throws PolicyError for a policy that is not understood */
+  put(name: string, document: string): void;
+  get(name: string): string | undefined;
+  remove(name: string): void;
+}
+
 interface Role {
   readonly arn: string;
   readonly policies: Policy[];
+  /** Given to it by PutRolePolicy, by name. */
+  readonly own: Map<string, { readonly document: string; readonly policy: Policy }>;
   /** Has a policy whose content is not known here: nothing is refused. */
   unlimited: boolean;
 }
@@ -55,7 +67,7 @@ export class Iam {
   }
 
   addRole(name: string): void {
-    this.#roles.set(this.roleArn(name), { arn: this.roleArn(name), policies: [], unlimited: false });
+    this.#roles.set(this.roleArn(name), { arn: this.roleArn(name), policies: [], own: new Map(), unlimited: false });
   }
 
   /** A policy written into, or attached to, a role of the template; a role that is not is none of ours to limit. */
@@ -68,6 +80,19 @@ export class Iam {
       if (!(cause instanceof PolicyError)) throw cause;
       this.#unlimited(role, cause.message);
     }
+  }
+
+  /** The role's policies of its own, as PutRolePolicy and its like have them; undefined when there is no such role. */
+  ownPolicies(roleName: string): OwnPolicies | undefined {
+    const role = this.#roles.get(this.roleArn(roleName));
+    if (role === undefined) return undefined;
+    return {
+      put: (name, document) => {
+        role.own.set(name, { document, policy: readPolicy(JSON.parse(document), `${roleName}, ${name}`) });
+      },
+      get: (name) => role.own.get(name)?.document,
+      remove: (name) => role.own.delete(name),
+    };
   }
 
   addManaged(arn: string, document: unknown, of: string): void {
@@ -95,17 +120,19 @@ export class Iam {
 
   /** @param accessKey null: the request is not signed */
   caller(accessKey: string | null): Caller {
-    if (accessKey === null) return { principal: { arn: 'anonymous', accountId: '' }, policies: [], name: 'anonymous' };
+    if (accessKey === null)
+      return { principal: { arn: 'anonymous', accountId: '' }, policies: [], isRole: false, name: 'anonymous' };
     const found = this.#sessions.get(accessKey);
     if (found === undefined) {
       const arn = `arn:aws:iam::${this.#accountId}:root`;
-      return { principal: { arn, accountId: this.#accountId }, policies: [EVERYTHING], name: arn };
+      return { principal: { arn, accountId: this.#accountId }, policies: [EVERYTHING], isRole: false, name: arn };
     }
     const { role, session } = found;
     const roleName = role.arn.slice(role.arn.lastIndexOf('/') + 1);
     return {
       principal: { arn: role.arn, accountId: this.#accountId },
-      policies: role.unlimited ? [EVERYTHING] : role.policies,
+      policies: role.unlimited ? [EVERYTHING] : [...role.policies, ...[...role.own.values()].map(({ policy }) => policy)],
+      isRole: true,
       name: `arn:aws:sts::${this.#accountId}:assumed-role/${roleName}/${session}`,
     };
   }

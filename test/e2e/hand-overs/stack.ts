@@ -72,7 +72,7 @@ export function handOverStack(stack: Stack): void {
   const restApi = new LambdaRestApi(stack, 'RestApi', { handler: receiver, cloudWatchRole: false });
   const url = receiver.addFunctionUrl({ authType: FunctionUrlAuthType.NONE });
 
-  new LambdaFn(stack, 'Driver', {
+  const driver = new LambdaFn(stack, 'Driver', {
     functionName: 'driver',
     runtime: Runtime.NODEJS_24_X,
     code: bundledCode(join(import.meta.dirname, 'driver.ts')),
@@ -92,6 +92,8 @@ export function handOverStack(stack: Stack): void {
       TABLE: table.tableName,
     },
   });
+  bucket.grantReadWrite(driver);
+  table.grantReadWriteData(driver as never);
   new Alastor(stack, 'Alastor').auditAll(stack);
 }
 

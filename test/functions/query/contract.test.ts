@@ -83,7 +83,7 @@ describe.skipIf(!hasJava)('the query API over HTTP', () => {
         .sort(),
     );
     const names = served.paths['/v1/requests/{reqId}/graph']!.get.parameters.map((one) => `${one.in} ${one.name}`);
-    expect(names).toEqual(['path reqId', 'query instance', 'query limit', 'query baseline']);
+    expect(names).toEqual(['path reqId', ...['instance', 'limit', 'cursor', 'baseline'].map((name) => `query ${name}`)]);
   });
 
   describe('lists', () => {
@@ -175,6 +175,40 @@ describe.skipIf(!hasJava)('the query API over HTTP', () => {
       const { results, cut } = await api.get('/v1/search', { q: 'secret-word' });
       expect(results).toEqual([]);
       expect(cut.join()).toContain('scan=always');
+    });
+  });
+
+  describe('graphs', () => {
+    const edgeOf = ({ from, to, op, partition }: Body) => `${from} ${op} ${to} ${partition}`;
+
+    it.each([
+      ['of a request', '/v1/requests/req-plant/graph', {}],
+      ['of an instance', `/v1/instances/${attack.cards.id}/graph`, {}],
+      ['of an instance, in parts', `/v1/instances/${attack.cards.id}/graph`, { requests: 2 }],
+      ['of a workflow', '/v1/requests/req-use/workflow', {}],
+      ['of a workflow, in parts', '/v1/requests/req-use/workflow', { requests: 1 }],
+    ])('%s in pages hold what a whole one holds, each edge once', async (_, path, parts) => {
+      const whole = await api.get(path);
+      expect({ cut: whole.cut, cursor: whole.cursor }).toEqual({ cut: [], cursor: undefined });
+      const pages = await api.pages(path, { ...parts, limit: 4 });
+      expect(pages.length).toBeGreaterThan(2);
+      for (const page of pages) expect(page.nodes.length).toBeLessThanOrEqual(4);
+      expect([...new Set(pages.flatMap((page) => ids(page.nodes)))].sort()).toEqual(ids(whole.nodes).sort());
+      const edges = pages.flatMap((page) => page.edges.map(edgeOf));
+      expect([...new Set(edges)].sort()).toEqual(whole.edges.map(edgeOf).sort());
+      if (Object.keys(parts).length === 0) expect(edges).toHaveLength(whole.edges.length);
+      if (path.endsWith('workflow')) {
+        const served = pages.flatMap((page) => page.requests.map((one: Body) => one.node));
+        expect([...new Set(served)].sort()).toEqual(whole.requests.map((one: Body) => one.node).sort());
+      }
+    });
+
+    it('refuse a cursor that was given for another question', async () => {
+      const path = '/v1/requests/req-use/workflow';
+      const { cursor } = await api.get(path, { limit: 2 });
+      const { status, body } = await api.ask(path, { limit: 2, cursor, joins: 'all' });
+      expect({ status, parameter: body.parameter }).toEqual({ status: 400, parameter: 'joins' });
+      expect(await api.ask(path, { cursor: 'AAAA' })).toMatchObject({ status: 400, body: { parameter: 'cursor' } });
     });
   });
 

@@ -1,8 +1,13 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { authorization } from '../../../layers/capture/aws-signature.ts';
+import { containerEndpoint } from '../../../layers/capture/environment-credentials.ts';
 import { BucketPlace, s3Store } from '../../../layers/capture/s3-store.ts';
 
 const KEY = 'segments/purchase/01990000-0000-7000-8000-000000000000/000000000000-000000000009.ndjson.zst';
@@ -169,37 +174,96 @@ describe('an endpoint of its own', () => {
   });
 });
 
-it('takes the keys of a function with SnapStart from where the environment says', async () => {
-  const asked: (string | undefined)[] = [];
-  const server = createServer((request, response) => {
-    asked.push(request.headers.authorization);
-    const keys = { AccessKeyId: 'ASIACONTAINER', SecretAccessKey: 's', Token: 't' };
-    response.end(JSON.stringify({ ...keys, Expiration: new Date(Date.now() + 3_600_000).toISOString() }));
-  });
-  const seen: IncomingMessage['headers'][] = [];
-  const s3 = createServer((request, response) => {
-    seen.push(request.headers);
-    request.resume().on('end', () => response.end());
-  });
-  const port = async (one: Server): Promise<number> => {
-    await new Promise<void>((resolve) => one.listen(0, '127.0.0.1', resolve));
-    return (one.address() as AddressInfo).port;
+describe('where the environment has no keys', () => {
+  const servers: Server[] = [];
+  const sent: IncomingMessage['headers'][] = [];
+  let folder: string;
+  const serve = async (listener: RequestListener): Promise<string> => {
+    const server = createServer(listener);
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   };
-  vi.stubEnv('AWS_ACCESS_KEY_ID', undefined);
-  vi.stubEnv('AWS_CONTAINER_CREDENTIALS_FULL_URI', `http://127.0.0.1:${await port(server)}/keys`);
-  vi.stubEnv('AWS_CONTAINER_AUTHORIZATION_TOKEN', 'open');
-  vi.stubEnv('AWS_ENDPOINT_URL', `http://127.0.0.1:${await port(s3)}`);
-  try {
-    const store = s3Store('evidence');
-    for (let i = 0; i < 2; i++) expect(await store.putNew(KEY, body, never)).toBe('stored');
-    expect(asked).toEqual(['open']);
-    expect(seen[0]).toMatchObject({ 'x-amz-security-token': 't', authorization: expect.stringContaining('ASIACONTAINER') });
-  } finally {
-    for (const one of [server, s3]) {
+  const later = () => new Date(Date.now() + 3_600_000).toISOString();
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'alastor-keys-'));
+    sent.length = 0;
+    vi.stubEnv('AWS_ACCESS_KEY_ID', undefined);
+    const s3 = await serve((request, response) => {
+      sent.push(request.headers);
+      request.resume().on('end', () => response.end());
+    });
+    vi.stubEnv('AWS_ENDPOINT_URL_S3', s3);
+    // Of an earlier test; they are kept until they expire.
+    vi.resetModules();
+  });
+  afterEach(() => {
+    for (const one of servers.splice(0)) {
       one.closeAllConnections();
       one.close();
     }
-  }
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const storeTwice = async (): Promise<void> => {
+    const { s3Store: fresh } = await import('../../../layers/capture/s3-store.ts');
+    const store = fresh('evidence');
+    for (let i = 0; i < 2; i++) expect(await store.putNew(KEY, body, never)).toBe('stored');
+  };
+
+  it.each(['text', 'file'])('takes them from where it says (SnapStart, Pod Identity), with a token as a %s', async (form) => {
+    const asked: (string | undefined)[] = [];
+    const keys = await serve((request, response) => {
+      asked.push(request.headers.authorization);
+      response.end(JSON.stringify({ AccessKeyId: 'ASIACONTAINER', SecretAccessKey: 's', Token: 't', Expiration: later() }));
+    });
+    vi.stubEnv('AWS_CONTAINER_CREDENTIALS_FULL_URI', `${keys}/keys`);
+    writeFileSync(join(folder, 'token'), 'open\n');
+    if (form === 'text') vi.stubEnv('AWS_CONTAINER_AUTHORIZATION_TOKEN', 'open');
+    else vi.stubEnv('AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE', join(folder, 'token'));
+    await storeTwice();
+    expect(asked).toEqual(['open']);
+    expect(sent[0]).toMatchObject({ 'x-amz-security-token': 't', authorization: expect.stringContaining('ASIACONTAINER') });
+  });
+
+  it('asks the agent of ECS and Fargate where those name only a path', () => {
+    expect(containerEndpoint({ AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: '/v2/credentials/x' })).toBe(
+      'http://169.254.170.2/v2/credentials/x',
+    );
+  });
+
+  it('gets them from STS for the token of a cluster', async () => {
+    const asked: string[] = [];
+    const sts = await serve(async (request, response) => {
+      asked.push(await text(request));
+      response.end(`<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>
+        <AccessKeyId>ASIAWEB</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>
+        <Expiration>${later()}</Expiration></Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>`);
+    });
+    writeFileSync(join(folder, 'token'), 'a.b.c\n');
+    vi.stubEnv('AWS_WEB_IDENTITY_TOKEN_FILE', join(folder, 'token'));
+    vi.stubEnv('AWS_ROLE_ARN', 'arn:aws:iam::123456789012:role/checkout');
+    vi.stubEnv('AWS_ENDPOINT_URL_STS', sts);
+    await storeTwice();
+    expect(asked).toHaveLength(1);
+    expect(Object.fromEntries(new URLSearchParams(asked[0]))).toEqual({
+      ...{ Action: 'AssumeRoleWithWebIdentity', Version: '2011-06-15', RoleSessionName: 'alastor' },
+      ...{ RoleArn: 'arn:aws:iam::123456789012:role/checkout', WebIdentityToken: 'a.b.c' },
+    });
+    expect(sent[0]).toMatchObject({ 'x-amz-security-token': 't', authorization: expect.stringContaining('ASIAWEB') });
+  });
+
+  it('says what STS says', async () => {
+    const sts = await serve((_request, response) => {
+      response
+        .writeHead(403)
+        .end('<ErrorResponse><Error><Code>AccessDenied</Code><Message>Not yours</Message></Error></ErrorResponse>');
+    });
+    writeFileSync(join(folder, 'token'), 'a.b.c');
+    vi.stubEnv('AWS_WEB_IDENTITY_TOKEN_FILE', join(folder, 'token'));
+    vi.stubEnv('AWS_ROLE_ARN', 'arn:aws:iam::123456789012:role/other');
+    vi.stubEnv('AWS_ENDPOINT_URL_STS', sts);
+    await expect(storeTwice()).rejects.toThrow(/role\/other: 403 AccessDenied Not yours/);
+  });
 });
 
 it('refuses at once when there is no bucket', async () => {

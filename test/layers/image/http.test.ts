@@ -182,6 +182,13 @@ describe('a function that serves HTTP', () => {
     ]);
   });
 
+  it('that is a Lambda image which somebody tries out gets out of the way of AWS\u2019s emulator', () => {
+    const program = at('lambda-entrypoint.sh');
+    writeFileSync(program, '#!/bin/sh\necho "$LD_PRELOAD|$*"\n', { mode: 0o755 });
+    const said = execFileSync(join(image, 'alastor/entrypoint'), [program, 'app.handler'], { encoding: 'utf8', env: {} });
+    expect(said).toBe('|app.handler\n');
+  });
+
   it('starts as it is where there is nothing to record with', async () => {
     const bare = mkdtempSync('/tmp/alastor-image-');
     cpSync(join(image, 'alastor/entrypoint'), join(bare, 'entrypoint'));

@@ -129,7 +129,7 @@ export class S3Authority {
     const policy = bucket?.policy ?? null;
     const refusal =
       this.#iam.refusal(caller, { action, resource, context: { 's3:tlsversion': '1.3', ...context }, policy, open: true }) ??
-      this.#keyRefusal(caller, bucket, action);
+      (caller.isRole ? this.#keyRefusal(caller, bucket, action) : null);
     if (refusal !== null) throw new ServiceError('AccessDenied', refusal, 403);
   }
 

@@ -1,0 +1,137 @@
+import { parseSegmentKey, segmentDigest } from '../../layers/record/key.ts';
+import type { InstanceId } from '../../layers/record/types.ts';
+import type { EvidenceSource, InstanceObjects, Noted, Part, StoredObject } from './evidence.ts';
+import type { Finding } from './finding.ts';
+import { inspect } from './inspect.ts';
+import { judge, type Seen } from './judge.ts';
+
+export interface VerifyOptions {
+  readonly source: EvidenceSource;
+  readonly part: Part;
+  /** Instances with a segment that was stored in this range, ms since 1970; of a directory, that claims to be of it. */
+  readonly from?: number;
+  readonly to?: number;
+  /** What was noted of an instance; undefined: nothing. */
+  readonly noted?: (instanceId: InstanceId) => Promise<Noted | undefined>;
+  readonly now?: number;
+  /** How long segments are kept, in ms. */
+  readonly kept?: number;
+  readonly signal?: AbortSignal;
+  /** Called after each instance. */
+  readonly onProgress?: (instanceId: InstanceId, totals: Totals) => void;
+}
+
+export interface Totals {
+  readonly instances: number;
+  readonly segments: number;
+  readonly bytes: number;
+}
+
+/** Segments of one instance that are read at once. */
+const PARALLEL = 8;
+
+/**
+ * Goes through the record of every instance in a part of the evidence, one instance after the other, and gives what is wrong with it.
+ * What is kept in memory is what is known of the segments of one instance.
+ */
+export async function* verify(options: VerifyOptions): AsyncGenerator<Finding, Totals> {
+  const { source, part, signal } = options;
+  const totals = { instances: 0, segments: 0, bytes: 0 };
+  for await (const one of source.instances(part)) {
+    signal?.throwIfAborted();
+    if ('strange' in one) {
+      yield strange(one.strange);
+      continue;
+    }
+    if (!inRange(one, options)) continue;
+    yield* await judged(one, options, totals);
+    totals.instances++;
+    options.onProgress?.(one.instanceId, totals);
+  }
+  return totals;
+}
+
+/** The record of one instance, of which perhaps nothing is left. */
+export async function verifyInstance(
+  place: { readonly fn: string; readonly instanceId: InstanceId },
+  options: Pick<VerifyOptions, 'source' | 'noted' | 'now' | 'kept'>,
+): Promise<{ readonly findings: readonly Finding[]; readonly totals: Totals }> {
+  const totals = { instances: 1, segments: 0, bytes: 0 };
+  const findings: Finding[] = [];
+  let seen = false;
+  for await (const one of options.source.instances(place)) {
+    seen ||= !('strange' in one);
+    findings.push(...('strange' in one ? [strange(one.strange)] : await judged(one, options, totals)));
+  }
+  if (!seen) findings.push(...(await judged({ ...place, objects: [] }, options, totals)));
+  return { findings, totals };
+}
+
+async function judged(
+  objects: InstanceObjects,
+  { source, noted, now = Date.now(), kept }: Pick<VerifyOptions, 'source' | 'noted' | 'now' | 'kept'>,
+  totals: { segments: number; bytes: number },
+): Promise<readonly Finding[]> {
+  const { fn, instanceId } = objects;
+  const segments = await inspectAll(objects, source, totals);
+  return judge({
+    ...{ fn, instanceId, segments, now, noted: await noted?.(instanceId) },
+    ...(kept === undefined ? {} : { kept }),
+  });
+}
+
+function strange(key: string): Finding {
+  const [, fn = ''] = key.split('/');
+  const why = 'an object whose key is none that a recorder writes; nothing reads it';
+  return { kind: 'foreign', sure: 'certain', function: fn, segment: key, requests: [], why };
+}
+
+function inRange(
+  { instanceId, objects }: InstanceObjects,
+  { from = 0, to = Number.POSITIVE_INFINITY }: VerifyOptions,
+): boolean {
+  const times = objects.flatMap(({ versions }) => versions.flatMap(({ stored }) => stored ?? []));
+  // A directory keeps no times that can be trusted: an instance's id says when it began.
+  if (times.length === 0) times.push(Number.parseInt(instanceId.replace('-', '').slice(0, 12), 16));
+  return times.some((time) => time >= from && time < to);
+}
+
+async function inspectAll(
+  { objects }: InstanceObjects,
+  source: EvidenceSource,
+  totals: { segments: number; bytes: number },
+): Promise<readonly Seen[]> {
+  const found: Seen[] = [];
+  const waiting = objects.filter(({ key }) => parseSegmentKey(key) !== undefined);
+  for (let at = 0; at < waiting.length; at += PARALLEL) {
+    const some = await Promise.all(waiting.slice(at, at + PARALLEL).map((object) => inspectOne(object, source, totals)));
+    found.push(...some.flat());
+  }
+  return found;
+}
+
+async function inspectOne(
+  { key, versions, hidden }: StoredObject,
+  source: EvidenceSource,
+  totals: { segments: number; bytes: number },
+): Promise<readonly Seen[]> {
+  const [oldest, ...later] = versions;
+  const bytes = oldest === undefined ? undefined : await source.read(oldest);
+  if (oldest === undefined || bytes === undefined) return [];
+  totals.segments++;
+  totals.bytes += bytes.length;
+  const seen = inspect(key, bytes);
+  const rewritten: string[] = [];
+  for (const version of later) {
+    const other = await source.read(version);
+    const digest = other === undefined ? undefined : segmentDigest(other);
+    if (digest !== undefined && digest !== seen.digest) rewritten.push(digest);
+  }
+  return [
+    {
+      ...{ ...seen, key, rewritten },
+      ...(oldest.stored === undefined ? {} : { stored: oldest.stored }),
+      ...(hidden === undefined ? {} : { hidden }),
+    },
+  ];
+}
