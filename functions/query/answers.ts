@@ -154,11 +154,12 @@ export const causesAnswer = z.object({
   cut,
 });
 const told = { steps: z.array(step), requests: z.array(involved), instances: z.array(text), reused: z.array(reused) };
+const acts = z
+  .array(z.object({ head: count, steps: z.array(count), at: micros, text }))
+  .describe('The same story as one would tell it: steps, by index, that belong to one act of one process');
 export const pathAnswer = z.object({
   ...{ node: text, label: text, ...told, frontier, boundaries: z.array(boundary), unexplained, compared, agents, cut },
-  acts: z
-    .array(z.object({ head: count, steps: z.array(count), at: micros, text }))
-    .describe('The same story as one would tell it: steps, by index, that belong to one act of one process'),
+  acts,
 });
 const item = { what: text, name: text };
 export const baselineAnswer = z.object({
@@ -186,6 +187,7 @@ export const explanationAnswer = z.object({
     entries: z.array(involved),
     ...told,
     boundaries: z.array(boundary),
+    acts,
   },
   ...{ unexplained, compared, agents },
   left: z.array(z.object({ to: text, by: text, label: text, bytes: count, requestId: text.optional() })),

@@ -129,7 +129,7 @@ export const explanation: Route = async ({ query, store }) => {
       return `${i + 1}. ${step.label}${where}: ${step.reason}${how}${from}`;
     }),
     ...{ entries: told.requests.filter(({ entry }) => entry), requests: told.requests, instances: told.instances },
-    ...{ boundaries: shown.boundaries, reused: told.reused, left, steps: shown.steps },
+    ...{ boundaries: shown.boundaries, reused: told.reused, left, steps: shown.steps, acts: acts(told.steps) },
     ...{ unexplained: shown.unexplained, compared: shown.compared, agents: shown.agents },
     cut: [...about.cut, ...shown.cut],
   };
