@@ -62,7 +62,8 @@ describe.skipIf(!hasJava)('asking the engine on this machine', () => {
     const s3 = new S3Client({ endpoint: engine.endpoint, region: engine.region, credentials, forcePathStyle: true });
     const Bucket = engine.outputs.AlastorEvidenceBucket;
     const segments = recorded.flatMap((one) => one.segments());
-    for (const { key: Key, bytes: Body } of segments) await s3.send(new PutObjectCommand({ Bucket, Key, Body }));
+    for (const { key: Key, bytes: Body } of segments)
+      await s3.send(new PutObjectCommand({ Bucket, Key, Body, IfNoneMatch: '*' }));
     const stitched = async () => expect((await api('stats')).segments).toBe(segments.length);
     await vi.waitFor(stitched, { timeout: 60_000, interval: 100 });
   }, 120_000);
