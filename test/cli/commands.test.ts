@@ -54,7 +54,7 @@ describe('docs/investigate.md', () => {
     const text = lines.join('\n');
     expect(text).toMatch(/^request \S+: deviates in \d+ ways$/m);
     expect(text).toMatch(/^endpoint:\S+: yes\nfile \/tmp\/card-rules\/\S+, exact$/m);
-    expect(text).toMatch(/^ +\d+ {2}[\d:.]{12} {2}endpoint \S+\n +the node asked about$/m);
+    expect(text).toMatch(/^ +\d+ [ !][\d:.]{12} {2}endpoint \S+\n +the node asked about$/m);
     expect(text.match(/, by which it came in$/gm)).toHaveLength(2);
     expect(text).toContain('verified: the segment is as it was stitched');
   });
