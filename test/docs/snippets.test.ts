@@ -7,7 +7,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { find } from '../../cli/commands.ts';
 
 const root = resolve(import.meta.dirname, '../..');
-const pages = ['README.md', 'docs/operations.md'];
+const pages = ['README.md', ...['operations', 'install', 'reference', 'images'].map((name) => `docs/${name}.md`)];
 
 interface Snippet {
   readonly page: string;
@@ -36,7 +36,7 @@ const READERS = {
   otherFn: "declare const otherFn: import('aws-cdk-lib/aws-lambda').Function;",
 };
 
-describe('TypeScript in README and docs/operations.md', () => {
+describe('TypeScript in the documentation', () => {
   const folder = mkdtempSync(join(tmpdir(), 'alastor-snippets-'));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -65,7 +65,7 @@ describe('TypeScript in README and docs/operations.md', () => {
   });
 });
 
-describe('command lines in README and docs/operations.md', () => {
+describe('command lines in the documentation', () => {
   const scripts = (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> }).scripts;
   const lines = snippets('sh').flatMap((one) =>
     one.text.split('\n').flatMap((text, i) => {
@@ -101,7 +101,7 @@ describe('command lines in README and docs/operations.md', () => {
   });
 });
 
-it('links in README and docs/operations.md lead to pages and headings that are there', () => {
+it('links in the documentation lead to pages and headings that are there', () => {
   const slug = (heading: string) =>
     heading
       .toLowerCase()
