@@ -61,14 +61,9 @@ async function run(): Promise<void> {
     interrupted.signal.throwIfAborted();
     if (requests <= mostLocal && hasJava) measured.push(await inDynamo(requests, recording, replay));
     measured.push(await inMemory(requests, recording, replay, say));
-    // A large size takes long: who stops it has what was measured before.
-    if (sizes.length > 1) say(`${requests} requests: ${JSON.stringify(measured.at(-1))}`);
   }
   const lag = { median: quantile(recording.lag, 0.5), p95: quantile(recording.lag, 0.95), segments: recording.lag.length };
-  const bytes = recording.benign.reduce((sum, one) => sum + one.bytes.length, 0);
-  const recorded = {
-    ...{ requests: replay.requestsPerCopy, records: replay.recordsPerCopy, segments: recording.benign.length, bytes },
-  };
+  const recorded = { requests: replay.requestsPerCopy, records: replay.recordsPerCopy, segments: recording.benign.length };
   process.stdout.write(
     values.json ? `${JSON.stringify({ recorded, lag, rates, sizes: measured })}\n` : report(measured, lag, recorded, rates),
   );
@@ -95,10 +90,10 @@ async function inDynamo(requests: number, recording: Recorded, replay: Replay): 
   const dynamo = await LocalDynamo.start();
   try {
     const counted = countUnits(dynamo.client);
-    const { store, names } = await dynamo.store();
+    const { store, tables } = await dynamo.store();
     const written = async (): Promise<Written> => {
       let [items, bytes] = [0, 0];
-      for (const name of Object.values(names)) {
+      for (const name of tables) {
         for await (const page of dynamo.pages(name)) {
           items += page.length;
           for (const item of page) bytes += sizeOf(item);
