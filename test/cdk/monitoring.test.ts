@@ -72,7 +72,7 @@ describe('alarms', () => {
       const { Variables = {} } = (Properties.Environment ?? {}) as { readonly Variables?: Readonly<Record<string, unknown>> };
       return Variables[serviceVariable] ?? [];
     });
-    expect(services.length).toBe(4);
+    expect(services.length).toBe(5);
     const [installation] = services;
     expect(new Set(services)).toEqual(new Set(['Audit-Alastor']));
     for (const alarm of alarms) {
