@@ -101,6 +101,12 @@ export interface AlastorProps extends AuditProps, SharingProps {
   readonly inventory?: boolean;
 
   /**
+   * Verifies once a day that no segment of the last day was deleted, altered or forged (docs/security.md).
+   * @default true
+   */
+  readonly verification?: boolean;
+
+  /**
    * Alarms and a dashboard (docs/operations.md); false for none.
    * @default true
    */

@@ -1,5 +1,6 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { Baselines } from './baselines.ts';
+import { Findings } from './findings.ts';
 import { Gaps } from './gaps.ts';
 import { Inventory } from './inventory.ts';
 import { Lists } from './lists.ts';
@@ -22,6 +23,7 @@ export interface Store {
   readonly baselines: Baselines;
   /** What the witness function gave up on. */
   readonly deadLetters: DeadLetters;
+  readonly findings: Findings;
 }
 
 /** The store that the environment names, with the usual AWS configuration (region, credentials, AWS_ENDPOINT_URL). */
@@ -55,13 +57,14 @@ export function openStore(
   benignRetentionDays = retentionDays,
 ): Store {
   const source = new DynamoSource(shards, links, objects);
+  const findings = new Findings(links, retentionDays);
   const lists = new Lists(shards, links);
   const inventory = new Inventory(links, retentionDays);
   const witnesses = new Witnesses(links, retentionDays);
   return {
     writer: new DynamoWriter({ shards, links, objects, retentionDays, benignRetentionDays }),
-    ...{ source, lists, objects, witnesses, inventory, deadLetters },
+    ...{ source, lists, objects, witnesses, inventory, deadLetters, findings },
     baselines: new Baselines(links),
-    gaps: new Gaps(source, { lists, witnesses, inventory, deadLetters }),
+    gaps: new Gaps(source, { lists, witnesses, inventory, deadLetters, findings }),
   };
 }

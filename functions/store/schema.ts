@@ -34,6 +34,7 @@
  *   ~instances#<fn>                <log stream>#<extension>    what became of an extension of it
  *   ~unread                        2026-03-01#<source>         how much of what witnesses said nobody could read
  *   ~inventory                     <function>                  how it is configured, as last seen
+ *   ~findings                      <function>#<instance>#<kind>#…   what the verification of segments found
  *   ~changes                       <time>#<event id>           somebody changed a function
  *   ~changes#<fn>                  <time>#<event id>           the same, by function
  */
@@ -60,6 +61,9 @@ export const environment = {
   /** Days that the index has entries of requests that did nothing but call services of AWS; default the same. Stitcher only. */
   benignRetentionDays: 'ALASTOR_BENIGN_RETENTION_DAYS',
 } as const;
+
+/** How often the stitcher is given a message before it goes to the dead-letter queue. */
+export const mostReceives = 5;
 
 /** Notifications must be limited to this prefix, or a spilled shard would be stitched again. Read by the query function as evidence. */
 export const segmentPrefix = 'segments/';
