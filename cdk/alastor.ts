@@ -12,6 +12,7 @@ import { QueryApi, QueryFunction } from './query.ts';
 import { AlastorReference, type AlastorReferenceProps } from './reference.ts';
 import { shareBucket } from './sharing.ts';
 import { Stitcher, stitcherTimeout } from './stitcher.ts';
+import { Verification } from './verification.ts';
 import { PlatformWitness, WitnessFunction } from './witness.ts';
 
 /**
@@ -45,17 +46,18 @@ export class Alastor extends Auditor {
     this.evidenceKeyArn = store.key?.keyArn;
     this.stitcher = new Stitcher(this, 'Stitcher', store, settings);
     this.query = new QueryFunction(this, 'Query', store);
-    this.api = new QueryApi(this, 'Api', this.query, props.queryAuthorizer);
+    this.api = new QueryApi(this, 'Api', this.query, settings, props.queryAuthorizer);
     const witness = props.witness === false ? undefined : new WitnessFunction(this, 'Witness', store, settings);
     if (witness !== undefined) {
       witness.tellLossesTo(this.query);
       this.witness = new PlatformWitness(this, 'Witnesses', witness, { demanded: props.witness === true });
     }
     const inventory = props.inventory === false ? undefined : new Inventory(this, 'Inventory', store, settings);
+    const verify = props.verification === false ? undefined : new Verification(this, 'Verification', store, settings);
     const { monitoring = true } = props;
     if (monitoring !== false) {
       const { stitcher, query } = this;
-      const own = { stitcher, query, others: { inventory, witness }, witnessDeadLetters: witness?.deadLetters };
+      const own = { stitcher, query, others: { inventory, witness, verify }, witnessDeadLetters: witness?.deadLetters };
       const watched = { installation: installationName(this), store, ...own };
       new Monitoring(this, 'Monitoring', watched, monitoring === true ? {} : monitoring, props.alarmTopic);
     }

@@ -1,5 +1,5 @@
+import type { Finding } from '../functions/store/finding.ts';
 import type { Noted } from '../functions/verify/evidence.ts';
-import type { Finding } from '../functions/verify/finding.ts';
 import type { InstanceId } from '../layers/record/types.ts';
 import { type Api, ApiError } from './api.ts';
 

@@ -1,7 +1,7 @@
 import { S3Client } from '@aws-sdk/client-s3';
+import type { Finding, Sureness } from '../functions/store/finding.ts';
 import { DirectoryEvidence } from '../functions/verify/directory-source.ts';
 import type { EvidenceSource } from '../functions/verify/evidence.ts';
-import type { Finding, Sureness } from '../functions/verify/finding.ts';
 import { S3Evidence } from '../functions/verify/s3-source.ts';
 import { type Totals, verify, verifyInstance } from '../functions/verify/verify.ts';
 import { FUNCTION_NAME, INSTANCE_ID } from '../layers/record/key.ts';

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { acts } from '../graph/acts.ts';
 import { type ExportAgent, type ExportStory, evidenceOf, iso } from './graph.ts';
 import { pathPicture } from './picture.ts';
 import { markup } from './text.ts';
@@ -39,6 +40,9 @@ ${told.requests.length} requests in ${told.instances.length} instances${first &&
 Asked about: <code>${markup(told.node)}</code>.</p>
 `;
   yield* missing(told);
+  yield '<h2>In short</h2>\n<ol>\n';
+  for (const { at, text } of acts(told.steps)) yield `<li>${iso(at)} ${markup(text, 400)}</li>\n`;
+  yield '</ol>\n';
   yield `<h2>The path</h2>\n${pathPicture(told)}\n<h2>Steps</h2>\n<ol class="steps">\n`;
   for (const [i, step] of told.steps.entries()) yield* line(step, i, told);
   yield '</ol>\n';

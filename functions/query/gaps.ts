@@ -22,6 +22,7 @@ export const GAP_KINDS = [
   'records',
   'chain',
   'gap',
+  'tampered',
 ] as const satisfies readonly GapKind[];
 
 const now = () => Date.now() * 1000;
@@ -87,6 +88,6 @@ const writeCursor = ({ list, place }: GapPlace) => Buffer.from(`${list}|${place}
 
 function readCursor(cursor: string): GapPlace {
   const [list, place] = Buffer.from(cursor, 'base64url').toString().split('|', 2);
-  if (list && place !== undefined && /^\d{4}-\d\d-\d\dT\d\d#[aifwl]#/.test(list)) return { list, place };
+  if (list && place !== undefined && /^\d{4}-\d\d-\d\dT\d\d#[aifwlv]#/.test(list)) return { list, place };
   throw new Problem(400, 'Invalid parameter', 'cursor: is not one that an answer gave', 'cursor');
 }

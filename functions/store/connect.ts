@@ -1,5 +1,6 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { Baselines } from './baselines.ts';
+import { Findings } from './findings.ts';
 import { Gaps } from './gaps.ts';
 import { Inventory } from './inventory.ts';
 import { Lists } from './lists.ts';
@@ -22,6 +23,7 @@ export interface Store {
   readonly baselines: Baselines;
   /** What the witness function gave up on. */
   readonly deadLetters: DeadLetters;
+  readonly findings: Findings;
 }
 
 /** The store that the environment names, with the usual AWS configuration (region, credentials, AWS_ENDPOINT_URL). */
@@ -31,14 +33,19 @@ export function storeFromEnvironment(env: NodeJS.ProcessEnv = process.env): Stor
     if (value === undefined || value === '') throw new Error(`environment variable ${name} is not set`);
     return value;
   };
-  const days = Number(env[environment.retentionDays] ?? '90');
-  if (!Number.isInteger(days) || days < 1)
-    throw new Error(`${environment.retentionDays} must be a whole number of days above 0`);
+  const days = wholeDays(env, environment.retentionDays, 90);
+  const benignDays = wholeDays(env, environment.benignRetentionDays, days);
   const dynamo = new DynamoDBClient({});
   const shards = new Table(dynamo, wanted(environment.shards));
   const links = new Table(dynamo, wanted(environment.links));
   const deadLetters = deadLettersOf(env[environment.witnessDeadLetters]);
-  return openStore(shards, links, new S3Objects(s3Client(env), wanted(environment.bucket)), days, deadLetters);
+  return openStore(shards, links, new S3Objects(s3Client(env), wanted(environment.bucket)), days, deadLetters, benignDays);
+}
+
+function wholeDays(env: NodeJS.ProcessEnv, name: string, otherwise: number): number {
+  const days = Number(env[name] ?? otherwise);
+  if (!Number.isInteger(days) || days < 1) throw new Error(`${name} must be a whole number of days above 0`);
+  return days;
 }
 
 export function openStore(
@@ -47,15 +54,17 @@ export function openStore(
   objects: Objects,
   retentionDays = 90,
   deadLetters: DeadLetters = deadLettersOf(undefined),
+  benignRetentionDays = retentionDays,
 ): Store {
   const source = new DynamoSource(shards, links, objects);
+  const findings = new Findings(links, retentionDays);
   const lists = new Lists(shards, links);
   const inventory = new Inventory(links, retentionDays);
   const witnesses = new Witnesses(links, retentionDays);
   return {
-    writer: new DynamoWriter({ shards, links, objects, retentionDays }),
-    ...{ source, lists, objects, witnesses, inventory, deadLetters },
+    writer: new DynamoWriter({ shards, links, objects, retentionDays, benignRetentionDays }),
+    ...{ source, lists, objects, witnesses, inventory, deadLetters, findings },
     baselines: new Baselines(links),
-    gaps: new Gaps(source, { lists, witnesses, inventory, deadLetters }),
+    gaps: new Gaps(source, { lists, witnesses, inventory, deadLetters, findings }),
   };
 }

@@ -7,9 +7,18 @@ import type { Witness } from './testimony.ts';
  * `silenced`: a witness reports an invocation that no instance recorded. `records`: numbers missing between two segments.
  * `unrecorded`: the platform started an instance in which the recorder did not come up. `witness`: what a witness said was lost.
  * `unexplained`: nothing that is configured explains what invoked the function. `unaudited`: a function without the layer.
- * `chain`: a segment does not follow on the one before. `gap`: the instance itself says that something is lost.
+ * `tampered`: the verification of the record found it altered, forged or taken away. `chain`: a segment does not follow on the one before. `gap`: the instance itself says that something is lost.
  */
-export type GapKind = 'silenced' | 'unrecorded' | 'unexplained' | 'unaudited' | 'witness' | 'records' | 'chain' | 'gap';
+export type GapKind =
+  | 'silenced'
+  | 'unrecorded'
+  | 'unexplained'
+  | 'unaudited'
+  | 'witness'
+  | 'records'
+  | 'chain'
+  | 'gap'
+  | 'tampered';
 
 export interface Gap {
   readonly kind: GapKind;
@@ -26,7 +35,10 @@ export interface Gap {
   readonly node?: NodeId;
   readonly why?: string;
   readonly lost?: number;
+  /** Of kind `tampered`: the segment. */
   readonly detail?: string;
+  /** Of kind `tampered`: requests whose record is not whole, or cannot be trusted. */
+  readonly requests?: readonly string[];
   /** Of kind `silenced`: whether other invocations in the same log stream, thus the same instance, were recorded. */
   readonly instance?: 'recorded' | 'not recorded' | 'unknown';
   readonly witnesses?: readonly { readonly witness: Witness; readonly [fact: string]: string | number }[];

@@ -1,6 +1,7 @@
 /** All gaps, whoever noticed them, hour by hour and page by page. */
 import type { GraphSource } from '../graph/source.ts';
 import type { Store } from './connect.ts';
+import type { Findings } from './findings.ts';
 import type { Gap, GapKind } from './gap.ts';
 import { holesIn } from './holes.ts';
 import type { Inventory, SeenFunction } from './inventory.ts';
@@ -54,13 +55,21 @@ export class Gaps {
   readonly #witnesses: Witnesses;
   readonly #inventory: Inventory;
   readonly #deadLetters: DeadLetters;
+  readonly #findings: Findings;
 
   constructor(
     source: GraphSource,
-    { lists, witnesses, inventory, deadLetters }: Pick<Store, 'lists' | 'witnesses' | 'inventory' | 'deadLetters'>,
+    {
+      lists,
+      witnesses,
+      inventory,
+      deadLetters,
+      findings,
+    }: Pick<Store, 'lists' | 'witnesses' | 'inventory' | 'deadLetters' | 'findings'>,
   ) {
     this.#inventory = inventory;
     this.#deadLetters = deadLetters;
+    this.#findings = findings;
     this.#source = source;
     this.#lists = lists;
     this.#witnesses = witnesses;
@@ -96,6 +105,13 @@ export class Gaps {
       const gaps = bare.map(({ name, seen }): Gap => ({ kind: 'unaudited', at: seen, function: name }));
       // First of all, whatever the hour.
       units.push({ name: '9999-12-31T23#f#', read: async () => ({ gaps, looked: gaps.length }) });
+    }
+    if (kinds.has('tampered')) {
+      const read = async () => {
+        const { gaps } = await this.#findings.gaps(since, fn);
+        return { gaps, looked: gaps.length };
+      };
+      units.push({ name: '9999-12-31T23#v#', read });
     }
     if (kinds.has('witness') && fn === undefined) {
       const read = async () => {

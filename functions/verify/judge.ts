@@ -1,7 +1,7 @@
 import { parseSegmentKey } from '../../layers/record/key.ts';
 import type { InstanceId } from '../../layers/record/types.ts';
+import type { Finding, FindingKind, Sureness } from '../store/finding.ts';
 import type { Noted } from './evidence.ts';
-import type { Finding, FindingKind, Sureness } from './finding.ts';
 import type { Inspected } from './inspect.ts';
 import { aroundEach } from './open-requests.ts';
 

@@ -1,7 +1,7 @@
 import { parseSegmentKey, segmentDigest } from '../../layers/record/key.ts';
 import type { InstanceId } from '../../layers/record/types.ts';
+import type { Finding } from '../store/finding.ts';
 import type { EvidenceSource, InstanceObjects, Noted, Part, StoredObject } from './evidence.ts';
-import type { Finding } from './finding.ts';
 import { inspect } from './inspect.ts';
 import { judge, type Seen } from './judge.ts';
 

@@ -1,9 +1,9 @@
 /** `alastor verify` on real segments: what somebody with power over the bucket, or over the function, can do to them. */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
+import { InvokeCommand, LambdaClient, ListFunctionsCommand } from '@aws-sdk/client-lambda';
 import {
   DeleteObjectCommand,
   GetObjectCommand,
@@ -18,7 +18,8 @@ import { Alastor } from '../../cdk/index.ts';
 import { type Engine, startEngine } from '../../cdk/local/engine.ts';
 import { UsageError } from '../../cli/usage.ts';
 import command from '../../cli/verify.ts';
-import type { Finding, FindingKind, Sureness } from '../../functions/verify/finding.ts';
+import type { Finding, FindingKind, Sureness } from '../../functions/store/finding.ts';
+import type { Gap } from '../../functions/store/gap.ts';
 import { buildLayer } from '../../layers/build.ts';
 import { decodeSegment, encodeSegment } from '../../layers/record/codec.ts';
 import { segmentDigest, segmentKey } from '../../layers/record/key.ts';
@@ -260,11 +261,41 @@ it('shows in the bucket itself what was hidden and written anew behind that, and
   const replaced = await verify(...args, ...alone);
   expect([replaced.code, brief(replaced.findings)]).toEqual([4, [['overwritten', 'certain', 2]]]);
   const env = { ...process.env, AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local', AWS_REGION: 'us-east-1' };
-  const { status, stdout } = spawnSync(process.execPath, ['cli/alastor.ts', 'verify', ...args, ...alone], {
-    env,
-    encoding: 'utf8',
-  });
+  // Not synchronously: the engine runs in this process.
+  const child = spawn(process.execPath, ['cli/alastor.ts', 'verify', ...args, ...alone], { env });
+  const out: Buffer[] = [];
+  child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
+  const status = await new Promise((resolve) => child.once('close', resolve));
+  const stdout = Buffer.concat(out).toString();
   expect(status).toBe(4);
   expect(stdout).toMatch(/^certain overwritten\n {2}fn {2}[0-9a-f-]{36} {2}records \d+-\d+\n/);
   expect(stdout).toMatch(/1 certain \(\d requests? concerned\) in \d+ segments of 1 instance/);
+});
+
+it('is found by the daily verification, too, which lists it among the gaps', async () => {
+  const found = async () => {
+    const answer = await fetch(`${engine.apiUrl('AlastorQueryUrl')}v1/gaps?kind=tampered`);
+    return ((await answer.json()) as { readonly gaps: readonly Gap[] }).gaps;
+  };
+  expect(await found()).toEqual([]);
+  const { endpoint, region } = engine;
+  const lambda = new LambdaClient({ endpoint, region, credentials: { accessKeyId: 'local', secretAccessKey: 'local' } });
+  const { Functions = [] } = await lambda.send(new ListFunctionsCommand({}));
+  const FunctionName = Functions.find((one) => one.FunctionName?.includes('Verification'))?.FunctionName;
+  const { Payload, LogResult } = await lambda.send(new InvokeCommand({ FunctionName, LogType: 'Tail' }));
+  lambda.destroy();
+  expect(Buffer.from(Payload ?? []).toString()).toBe('null');
+  expect(await found()).toEqual([
+    expect.objectContaining({
+      ...{
+        function: 'fn',
+        detail: keys[2],
+        why: expect.stringContaining('certain overwritten'),
+        requests: [expect.any(String)],
+      },
+    }),
+  ]);
+  const metrics = Buffer.from(LogResult ?? '', 'base64').toString();
+  expect(metrics).toMatch(/"VerifiedSegments":\d+/);
+  expect(metrics).toMatch(/"VerificationFailures":1\b/);
 });

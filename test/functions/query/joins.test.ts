@@ -4,6 +4,7 @@ import { buildShards } from '../../../functions/graph/build.ts';
 import { respond } from '../../../functions/query/handler.ts';
 import { Baseline, type Baselines } from '../../../functions/store/baselines.ts';
 import type { Store } from '../../../functions/store/connect.ts';
+import type { Findings } from '../../../functions/store/findings.ts';
 import { Gaps } from '../../../functions/store/gaps.ts';
 import type { Inventory } from '../../../functions/store/inventory.ts';
 import type { Lists } from '../../../functions/store/lists.ts';
@@ -38,6 +39,7 @@ function store(): Store {
     witnesses: {} as Witnesses,
     inventory,
     deadLetters: async () => undefined,
+    findings: {} as Findings,
   });
   const witnesses = { changes: async () => ({ changes: [], cut: false }) } as Pick<Witnesses, 'changes'> as Witnesses;
   const baselines = { of: async () => new Baseline(new Map(), false) } as Pick<Baselines, 'of'> as Baselines;

@@ -1,0 +1,59 @@
+import type { Finding } from './finding.ts';
+import type { Gap } from './gap.ts';
+import { expiresAfter, N, number, S, text } from './rows.ts';
+import type { Item, Table } from './table.ts';
+
+const KEY = '~findings';
+/** Findings that are listed; with more, something is wrong everywhere. */
+const MOST = 1000;
+/** Requests that a row names. */
+const MOST_REQUESTS = 50;
+
+/** What the periodic verification found: a row for each thing, however often it is found. */
+export class Findings {
+  readonly #links: Table;
+  readonly #retentionDays: number;
+
+  constructor(links: Table, retentionDays: number) {
+    this.#links = links;
+    this.#retentionDays = retentionDays;
+  }
+
+  /** @param at µs since 1970: when it was found, or found again */
+  async put(findings: readonly Finding[], at: number): Promise<void> {
+    const expires = N(expiresAfter(at, this.#retentionDays));
+    const rows = new Map<string, Item>();
+    for (const one of findings) {
+      const place = [one.function, one.instanceId ?? '', one.kind, one.segment ?? one.from ?? ''].join('#').slice(0, 900);
+      const told = { ...one, requests: one.requests.slice(0, MOST_REQUESTS), why: one.why.slice(0, 2000) };
+      rows.set(place, { key: S(KEY), place: S(place), of: S(JSON.stringify(told)), seen: N(at), expires });
+    }
+    await this.#links.putAll([...rows.values()]);
+  }
+
+  /** As gaps of kind `tampered`. */
+  async gaps(since: number, fn: string | undefined): Promise<{ readonly gaps: readonly Gap[]; readonly cut: boolean }> {
+    const { items, cut } = await this.#links.query(
+      {
+        KeyConditionExpression: fn === undefined ? '#k = :k' : '#k = :k AND begins_with(place, :f)',
+        ExpressionAttributeNames: { '#k': 'key' },
+        ExpressionAttributeValues: { ':k': S(KEY), ...(fn === undefined ? {} : { ':f': S(`${fn}#`) }) },
+      },
+      MOST,
+    );
+    const gaps = items
+      .map((item): Gap => gapOf(JSON.parse(text(item, 'of')) as Finding, number(item, 'seen')))
+      .filter(({ at }) => at >= since);
+    return { gaps, cut };
+  }
+}
+
+function gapOf({ kind, sure, function: fn, segment, why, instanceId, from, to, requests }: Finding, at: number): Gap {
+  return {
+    ...{ kind: 'tampered', at, function: fn, why: `${sure} ${kind}: ${why}` },
+    ...(instanceId === undefined ? {} : { instanceId }),
+    ...(from === undefined || to === undefined ? {} : { from, to }),
+    ...(segment === undefined ? {} : { detail: segment }),
+    ...(requests.length === 0 ? {} : { requests }),
+  };
+}

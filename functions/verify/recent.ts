@@ -1,0 +1,98 @@
+import type { InstanceId } from '../../layers/record/types.ts';
+import type { Store } from '../store/connect.ts';
+import type { Finding } from '../store/finding.ts';
+import { hourOf } from '../store/rows.ts';
+import type { EvidenceSource, Noted } from './evidence.ts';
+import { verifyInstance } from './verify.ts';
+
+const HOUR = 3_600_000_000;
+/** Instances of one run, and rows of lists that are read to find them. */
+const MOST_INSTANCES = 20_000;
+const MOST_ROWS = 500_000;
+const ROWS = 1000;
+/** Instances that are verified at once: most of the time S3 is waited for. */
+const PARALLEL = 4;
+/** Findings of one run that are kept; the rest is counted. */
+const MOST_FINDINGS = 1000;
+
+export interface RecentOptions {
+  /** µs since 1970. */
+  readonly now: number;
+  readonly hours: number;
+  readonly retentionDays: number;
+  /** ms since 1970: what has not been begun by then is left out, and counted. */
+  readonly deadline: number;
+}
+
+export interface Verified {
+  readonly findings: readonly Finding[];
+  /** Findings that are certain or likely. */
+  readonly failures: number;
+  readonly segments: number;
+  readonly instances: number;
+  /** Instances that there was no time for. */
+  readonly left: number;
+  /** There are instances that were not even counted. */
+  readonly cut: boolean;
+}
+
+/** Verifies every instance of which a segment was listed in the last hours, newest first. */
+export async function verifyRecent(store: Store, source: EvidenceSource, options: RecentOptions): Promise<Verified> {
+  const { places, cut } = await instancesOf(store, options);
+  const findings: Finding[] = [];
+  const told = { failures: 0, segments: 0, instances: 0 };
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    while (next < places.length && Date.now() < options.deadline) {
+      const place = places[next++];
+      if (place === undefined) return;
+      const found = await verifyInstance(place, {
+        source,
+        noted: (instanceId) => notedOf(store, instanceId),
+        now: options.now / 1000,
+        kept: options.retentionDays * 86_400_000,
+      });
+      told.instances++;
+      told.segments += found.totals.segments;
+      for (const one of found.findings) {
+        // What a crash looks like, too, would drown what it does not.
+        if (one.sure === 'possible') continue;
+        told.failures++;
+        if (findings.length < MOST_FINDINGS) findings.push(one);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: PARALLEL }, worker));
+  return { ...told, findings, left: places.length - told.instances, cut };
+}
+
+interface Place {
+  readonly fn: string;
+  readonly instanceId: InstanceId;
+}
+
+async function instancesOf({ lists }: Store, { now, hours }: RecentOptions) {
+  const found = new Map<string, Place>();
+  let rows = 0;
+  for (const name of await lists.names(hourOf(now - hours * HOUR), '9')) {
+    for (let before: string | undefined = ''; before !== undefined; ) {
+      if (found.size >= MOST_INSTANCES || rows >= MOST_ROWS) return { places: [...found.values()], cut: true };
+      const page: Awaited<ReturnType<typeof lists.rowsOf>> = await lists.rowsOf(name, before, ROWS);
+      for (const { fn, instance } of page.rows) found.set(`${fn}/${instance}`, { fn, instanceId: instance });
+      rows += page.rows.length;
+      before = page.next;
+    }
+  }
+  return { places: [...found.values()], cut: false };
+}
+
+/** What the tables have of an instance. */
+async function notedOf({ lists }: Store, instanceId: InstanceId): Promise<Noted | undefined> {
+  const { segments, items } = await lists.instance(instanceId);
+  if (segments.length === 0) return undefined;
+  const partitions = new Set(items.map((item) => (item.part?.S ?? '').split('#')[0] ?? ''));
+  return {
+    digests: new Map(segments.map(({ segment, digest }) => [segment, digest])),
+    requests: [...partitions].filter((partition) => partition !== '' && !partition.startsWith('~')),
+  };
+}
