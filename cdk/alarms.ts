@@ -32,9 +32,9 @@ export function alarms(watched: Watched, limits: AlarmLimits): readonly AlarmSpe
   const own = (id: MetricName, says: string, more: Partial<AlarmSpec> = {}): AlarmSpec => {
     return { id, says, metric: ownMetric(watched, id, 'Sum', FIVE_MINUTES), from: 1, ...more };
   };
-  // Said once an hour or a day: it holds until the next look, also where that is late.
+  // Looked for once an hour, and sent when there is something; two periods, for a look may fall just behind the end of one.
   const looked = (id: MetricName, says: string, more: Partial<AlarmSpec> = {}): AlarmSpec => {
-    return own(id, says, { metric: ownMetric(watched, id, 'Maximum', HOUR), missing: TreatMissingData.IGNORE, ...more });
+    return own(id, says, { metric: ownMetric(watched, id, 'Maximum', HOUR), periods: [1, 2], ...more });
   };
   const waiting = (id: string, says: string, queue: IQueue): AlarmSpec => {
     const metric = queue.metricApproximateNumberOfMessagesVisible({ period: FIVE_MINUTES, statistic: 'Maximum' });
@@ -83,12 +83,20 @@ export function alarms(watched: Watched, limits: AlarmLimits): readonly AlarmSpe
       : [
           looked('FunctionsDrifted', 'functions that were audited are so no more'),
           looked('FunctionsNew', 'functions appeared that are not audited'),
-          looked('MissingSegments', 'segments are missing between others', { periods: [2, 2] }),
+          looked('MissingSegments', 'segments are missing between others', { periods: [2, 3] }),
           looked('SilencedInvocations', 'functions ran of which there is no record'),
         ]),
     ...(others.verify === undefined
       ? []
-      : [looked('VerificationFailures', 'stored evidence was deleted, altered, forged or cut off')]),
+      : [
+          // Said once a day, also when there is nothing: it holds until the next time.
+          looked('VerificationFailures', 'stored evidence was deleted, altered, forged or cut off', {
+            ...{ periods: [1, 1], missing: TreatMissingData.IGNORE },
+          }),
+          looked('UnverifiedInstances', 'the daily verification did not get to the end', {
+            ...{ periods: [1, 1], missing: TreatMissingData.IGNORE },
+          }),
+        ]),
     {
       id: 'DailyCost',
       says: `a day costs more than about ${limits.dailyCost} USD`,

@@ -3,7 +3,7 @@ import { Architecture, type IFunction, type LayerVersion } from 'aws-cdk-lib/aws
 import { Construct, type IConstruct } from 'constructs';
 import type { AuditTarget } from './attach.ts';
 import { type AuditAllOptions, type AuditOptions, attachAtSynth, selector } from './audit.ts';
-import { auditLayer, builtLayers, type LayerVariant, layerArchitecture, layerFolder } from './layer.ts';
+import { auditLayer, builtLayers, type LayerVariant, layerArchitecture, layerFolder, nameOf } from './layer.ts';
 import { functionBehind, markOwn, obstacle } from './obstacle.ts';
 import { type AuditProps, readAuditProps, readSettings } from './props.ts';
 import { AuditReport } from './report.ts';
@@ -62,8 +62,8 @@ export abstract class Auditor extends Construct implements AuditTarget {
   }
 
   /**
-   * Makes all layers that are built, for functions that attach them by their ARN, and names the ARNs in outputs: `<id>Layer`,
-   * `<id>LayerWithNode`, those for the other processor with its name at the end.
+   * Makes all layers that are built, for functions that attach them by their ARN, and names the ARNs in outputs: `<id>LayerX64Arn`,
+   * `<id>LayerWithNodeX64Arn`, `<id>LayerArm64Arn`, `<id>LayerWithNodeArm64Arn`.
    */
   private publishLayers(publish: boolean | { readonly organizationId: string }): void {
     if (publish === false) return;
@@ -73,7 +73,9 @@ export abstract class Auditor extends Construct implements AuditTarget {
         if (!own && layerFolder(this.layerDirectory, variant, architecture) === null) continue;
         const layer = this.layer(variant, architecture);
         if (publish !== true) layer.addPermission('Organization', { accountId: '*', ...publish });
-        this.output(`${layer.node.id}Arn`, layer.layerVersionArn, `Layer for ${architecture.name}: ${variant}`);
+        const processor = nameOf(architecture) === 'arm64' ? 'Arm64' : 'X64';
+        const name = `${variant === 'layer' ? 'Layer' : 'LayerWithNode'}${processor}Arn`;
+        this.output(name, layer.layerVersionArn, `Layer for ${architecture.name}: ${variant}`);
       }
     }
   }

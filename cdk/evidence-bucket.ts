@@ -41,14 +41,7 @@ export function evidenceBucket(scope: Construct, settings: AlastorSettings, key:
     ],
   });
   logAccess(scope, bucket, settings);
-  for (const [sid, conditions] of refusals(key)) {
-    bucket.addToResourcePolicy(
-      new PolicyStatement({
-        ...{ sid, effect: Effect.DENY, principals: [new AnyPrincipal()], actions: ['s3:PutObject'], conditions },
-        resources: [bucket.arnForObjects(`${segmentPrefix}*`)],
-      }),
-    );
-  }
+  refuseRewriting(bucket, key);
   if (auditors.length > 0) {
     const principals = [...auditors];
     const objects = ['s3:GetObject', 's3:GetObjectVersion'];
@@ -59,6 +52,18 @@ export function evidenceBucket(scope: Construct, settings: AlastorSettings, key:
     bucket.addToResourcePolicy(new PolicyStatement({ principals, actions: lists, resources: [bucket.bucketArn] }));
   }
   return bucket;
+}
+
+/** Lets nobody put a segment in the place of another, or in a way that keeps it from being read. */
+export function refuseRewriting(bucket: Bucket, key: IKey | undefined): void {
+  for (const [sid, conditions] of refusals(key)) {
+    bucket.addToResourcePolicy(
+      new PolicyStatement({
+        ...{ sid, effect: Effect.DENY, principals: [new AnyPrincipal()], actions: ['s3:PutObject'], conditions },
+        resources: [bucket.arnForObjects(`${segmentPrefix}*`)],
+      }),
+    );
+  }
 }
 
 /** Of segments, what is refused to everybody, the administrator included: sid and condition. */

@@ -28,7 +28,7 @@ export function evidenceKey(scope: Construct, settings: AlastorSettings): IKey |
 
 function statements(scope: Construct): PolicyStatement[] {
   const everywhere = { principals: [new AccountRootPrincipal()], resources: ['*'] };
-  const encrypting = { sid: 'EncryptThroughS3', actions: ['kms:GenerateDataKey'], conditions: viaS3(scope) };
+  const encrypting = { sid: 'EncryptThroughS3', actions: ['kms:GenerateDataKey', 'kms:Encrypt'], conditions: viaS3(scope) };
   return [
     new PolicyStatement({ ...everywhere, sid: 'LookAfter', actions: ADMINISTRATION }),
     new PolicyStatement({ ...everywhere, ...encrypting }),

@@ -5,7 +5,7 @@ import { type Bucket, EventType } from 'aws-cdk-lib/aws-s3';
 import { SqsDestination } from 'aws-cdk-lib/aws-s3-notifications';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import { linksTable, segmentPrefix, shardsTable } from '../functions/store/schema.ts';
+import { linksTable, mostReceives, segmentPrefix, shardsTable } from '../functions/store/schema.ts';
 import { evidenceBucket } from './evidence-bucket.ts';
 import { evidenceKey } from './evidence-key.ts';
 import type { AlastorSettings } from './props.ts';
@@ -38,7 +38,7 @@ export class EvidenceStore extends Construct {
       // Lambda's own advice: six times the function's timeout, so that no message is handed out while it is being worked on.
       visibilityTimeout: Duration.seconds(stitcherTimeout.toSeconds() * 6),
       retentionPeriod: Duration.days(14),
-      deadLetterQueue: { queue: this.deadLetters, maxReceiveCount: 5 },
+      deadLetterQueue: { queue: this.deadLetters, maxReceiveCount: mostReceives },
     });
     // Only segments: spilled shards lie in the same bucket and must not come back as work.
     this.bucket.addEventNotification(EventType.OBJECT_CREATED, new SqsDestination(this.queue), { prefix: segmentPrefix });

@@ -13,7 +13,8 @@ export const builtLayers = resolve(import.meta.dirname, '../build');
 export const layerArchitecture = process.arch === 'arm64' ? Architecture.ARM_64 : Architecture.X86_64;
 
 /** As the build names processors. */
-const nameOf = (architecture: Architecture): string => (architecture.name === Architecture.ARM_64.name ? 'arm64' : 'x64');
+export const nameOf = (architecture: Architecture): string =>
+  architecture.name === Architecture.ARM_64.name ? 'arm64' : 'x64';
 
 /** Folder of a built layer below `directory`; null when there is none for this processor. The shim is machine code. */
 export function layerFolder(directory: string, variant: LayerVariant, architecture: Architecture): string | null {
@@ -38,8 +39,7 @@ export function auditLayer(
   variant: LayerVariant,
   architecture: Architecture,
 ): LayerVersion {
-  const own = architecture.name === layerArchitecture.name ? '' : nameOf(architecture);
-  const id = `${variant === 'layer' ? 'Layer' : 'LayerWithNode'}${own}`;
+  const id = `${variant === 'layer' ? 'Layer' : 'LayerWithNode'}${nameOf(architecture) === 'arm64' ? 'Arm64' : ''}`;
   const made = scope.node.tryFindChild(id);
   if (made !== undefined) return made as LayerVersion;
   const folder = layerFolder(directory, variant, architecture);

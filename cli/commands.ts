@@ -51,6 +51,9 @@ export const commands: Readonly<Record<string, Entry>> = {
     load: () => import('./doctor.ts'),
   },
   redrive: { summary: 'give the stitcher another try at what it gave up on', load: () => import('./redrive.ts') },
+  instrument: { summary: 'audit functions that are deployed already, without CDK', load: () => import('./instrument.ts') },
+  uninstrument: { summary: 'take back what `alastor instrument` did', load: () => import('./uninstrument.ts') },
+  status: { summary: 'tell which deployed functions are audited', load: () => import('./status.ts') },
   local: {
     summary: 'run a CDK app on this machine: Lambda, S3, SQS, DynamoDB, EventBridge, API Gateway',
     load: () => import('./local.ts'),

@@ -79,8 +79,25 @@ What is not in the export is said in it, and on standard error.`,
 const GRAPH = ['nodes', 'edges', 'cut'] as const;
 const STORY = ['steps', 'requests', 'instances', 'reused', 'cut'] as const;
 
+/** Pages of a workflow that are read; what lies beyond is said in the export. */
+const MOST_PAGES = 50;
+
+/** All pages of it. A node that several pages name is as the last one has it. */
 async function workflow(api: Api, request: string, options: Query): Promise<ExportGraph> {
-  return await api.get(`requests/${encodeURIComponent(request)}/workflow`, { ...options, limit: MOST.workflow }, GRAPH);
+  const path = `requests/${encodeURIComponent(request)}/workflow`;
+  const nodes = new Map<string, ExportGraph['nodes'][number]>();
+  const edges = new Map<string, ExportGraph['edges'][number]>();
+  let cursor: string | undefined;
+  for (let page = 1; ; page++) {
+    const asked = { ...options, limit: MOST.workflow, ...(cursor === undefined ? {} : { cursor }) };
+    const part = await api.get<ExportGraph & { readonly cursor?: string }>(path, asked, GRAPH);
+    for (const node of part.nodes) nodes.set(node.id, node);
+    for (const edge of part.edges)
+      edges.set(`${edge.op}\n${edge.from}\n${edge.to}\n${edge.partition ?? ''}\n${edge.sure}`, edge);
+    cursor = part.cursor;
+    if (cursor === undefined || page === MOST_PAGES)
+      return { nodes: [...nodes.values()], edges: [...edges.values()], cut: part.cut };
+  }
 }
 
 /** A file is complete or not there. */

@@ -70,8 +70,11 @@ async function found(api: Api, text: string, query: Query, wanted: number, curso
   return { ...page, results: results.slice(0, wanted), cut: [...page.cut.map(ours), ...moreOf(results.length - wanted)] };
 }
 
-/** The API's advice, as this command takes it. */
-const ours = (line: string): string => line.replace('scan=always', '--scan always');
+/** The API's advice, in the words of this command. */
+const ours = (line: string): string =>
+  line.startsWith('scan: only the index')
+    ? 'only the index was asked; --scan always finds programs, arguments, subdomains, parts of URLs and small bodies too'
+    : line;
 
 const PAGE = 500;
 const moreOf = (left: number): readonly string[] => (left > 0 ? [`${left} more were found: --limit <n>, or --all`] : []);

@@ -8,7 +8,8 @@ type Step = Explanation['steps'][number];
 const NUMBER = 3;
 const CLOCK = 12;
 
-export function* tell(screen: Screen, story: Explanation, evidence: boolean): Iterable<string> {
+/** @param detail `short`: only the acts, not the steps; `evidence`: with the records behind each step in full */
+export function* tell(screen: Screen, story: Explanation, detail: { short: boolean; evidence: boolean }): Iterable<string> {
   const { steps, requests, instances } = story;
   const days = [...new Set(steps.map(({ at }) => day(at)))].sort();
   const start = steps.find(({ role }) => role === 'start');
@@ -17,14 +18,47 @@ export function* tell(screen: Screen, story: Explanation, evidence: boolean): It
     text: `${[days[0], ...days.slice(1).slice(-1)].join(' to ')} (UTC): ${plural(steps.length, 'step')}, ${plural(requests.length, 'request')}, ${plural(instances.length, 'instance')}`,
     style: 'dim',
   });
+  yield* inShort(screen, story);
+  if (!detail.short) yield* allSteps(screen, story, detail.evidence);
+  yield* summary(screen, story);
+}
+
+/** Who did what, in order of time: what belongs to one act of one process is told at once. */
+function* inShort(screen: Screen, { acts, steps }: Explanation): Iterable<string> {
+  yield '';
+  yield screen.paint('bold', 'In short');
+  for (const { at, text, steps: members } of acts) {
+    const time = screen.terminal ? clock(at) : iso(at);
+    const margin = ' '.repeat(time.length + 4);
+    const [first = '', ...rest] = wrap(screen, safe(text), margin, margin);
+    yield screen.paint('dim', `  ${time}  `) + first.slice(margin.length);
+    yield* rest;
+    const sure = members.every((i) => steps[i]?.sure === 'exact') ? '' : ', partly inferred';
+    yield screen.paint('dim', `${margin}${numbers(members)}${sure}`);
+  }
+}
+
+/** `steps 1–4, 9`. */
+function numbers(indexes: readonly number[]): string {
+  const runs: [number, number][] = [];
+  for (const i of [...indexes].sort((a, b) => a - b)) {
+    const last = runs.at(-1);
+    if (last !== undefined && last[1] === i - 1) last[1] = i;
+    else runs.push([i, i]);
+  }
+  const said = runs.map(([from, to]) => (from === to ? `${from + 1}` : `${from + 1}–${to + 1}`));
+  return `${indexes.length === 1 ? 'step' : 'steps'} ${said.join(', ')}`;
+}
+
+function* allSteps(screen: Screen, story: Explanation, evidence: boolean): Iterable<string> {
+  const { steps } = story;
   let before: Step | undefined;
   for (const [i, step] of steps.entries()) {
     if (before === undefined || placeOf(before) !== placeOf(step)) yield* heading(screen, story, step, i);
     if (before !== undefined && day(before.at) !== day(step.at)) yield line(screen, { text: day(step.at), style: 'dim' });
-    yield* stepLines(screen, step, i, evidence);
+    yield* stepLines(screen, story, i, evidence);
     before = step;
   }
-  yield* summary(screen, story);
 }
 
 const placeOf = ({ instanceId, requestId }: Step): string => `${instanceId} ${requestId}`;
@@ -46,21 +80,25 @@ function* heading(screen: Screen, { boundaries, entries }: Explanation, step: St
   for (const one of wrap(screen, how, '  ')) yield screen.paint('dim', one);
 }
 
-function* stepLines(screen: Screen, step: Step, at: number, evidence: boolean): Iterable<string> {
+function* stepLines(screen: Screen, { steps, boundaries }: Explanation, at: number, evidence: boolean): Iterable<string> {
+  const step = steps[at];
+  if (step === undefined) return;
   const time = screen.terminal ? clock(step.at) : iso(step.at);
   const margin = ' '.repeat(NUMBER + 2 + (screen.terminal ? CLOCK : time.length) + 2);
   const [first = '', ...rest] = wrap(screen, `${step.kind} ${labelOf(step)}`, `${margin}  `, margin);
-  const number = pad(String(at + 1).padStart(NUMBER), NUMBER + 2);
+  const odd = step.deviates || step.unexplained ? screen.paint('red', '!') : ' ';
+  const number = String(at + 1).padStart(NUMBER);
   const text = first.slice(margin.length);
   const style = step.role === 'touched' ? undefined : 'bold';
   const paint = (one: string): string => (style === undefined ? one : screen.paint(style, one));
-  yield screen.paint('dim', `${number}${time}  `) + paint(text);
+  yield `${screen.paint('dim', number)} ${odd}${screen.paint('dim', `${time}  `)}${paint(text)}`;
   yield* rest.map(paint);
   const bytes = step.bytes === undefined ? '' : `, ${size(step.bytes)}`;
   const sure = step.sure === 'exact' ? '' : ', inferred';
   const to = step.parent === undefined ? '' : ` → ${step.explains.map((one) => one + 1).join(', ')}`;
+  const crossed = boundaries.filter(({ from }) => from === at).map(({ kind }) => `, into another ${kind}`);
   const proof = evidence ? [] : step.evidence.slice(0, 1).map(({ segment, seq }) => ` [${shortened(segment)}#${seq}]`);
-  const reason = `${safe(step.reason)}${bytes}${sure}${to}${proof.join('')}`;
+  const reason = `${safe(step.reason)}${bytes}${sure}${to}${crossed.join('')}${proof.join('')}`;
   for (const one of wrap(screen, reason, margin)) yield screen.paint('dim', one);
   if (evidence) {
     // Whole, however long: `alastor evidence` takes them.
@@ -77,7 +115,7 @@ function labelOf({ kind, label, function: fn }: Step): string {
   return safe(kind === 'request' && fn !== undefined && label.startsWith(`${fn} `) ? label.slice(fn.length + 1) : label);
 }
 
-function* summary(screen: Screen, { requests, reused, left }: Explanation): Iterable<string> {
+function* summary(screen: Screen, { requests, reused, left, agents }: Explanation): Iterable<string> {
   const title = (text: string): string => screen.paint('bold', text);
   if (reused.length > 0) {
     yield '';
@@ -100,11 +138,21 @@ function* summary(screen: Screen, { requests, reused, left }: Explanation): Iter
       });
     }
   }
+  if (agents.length > 0) {
+    yield '';
+    yield title('Who put the code there, and whose rights were used');
+    for (const { as, agent, function: fn, action, at } of agents) {
+      const did = [fn, action, at === undefined ? undefined : iso(at)].flatMap((text) =>
+        text === undefined ? [] : [safe(text)],
+      );
+      yield* wrap(screen, `${as} ${safe(agent)}${did.length === 0 ? '' : `: ${did.join(', ')}`}`, '    ', '  ');
+    }
+  }
   yield '';
   yield title('Requests');
   yield* table(screen, requests, [
     { title: '  REQUEST', of: ({ requestId }) => `  ${safe(requestId)}` },
-    { title: 'FUNCTION', of: (one) => safe(one.function), least: 12, style: () => 'cyan' },
+    { title: 'FUNCTION', of: (one) => safe(one.function), least: 24, style: () => 'cyan' },
     { title: 'ENTRY', of: ({ entry }) => (entry ? 'entry' : '') },
     { title: 'INSTANCE', of: ({ instanceId }) => safe(instanceId), drop: 1 },
   ]);

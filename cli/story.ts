@@ -43,14 +43,21 @@ export default command({
   positionals: [1, 1],
   options: {
     ...storyOptions,
+    short: { type: 'boolean', says: 'only what happened in short, not step by step' },
     evidence: { type: 'boolean', says: 'name the records behind each step in full, as `alastor evidence` takes them' },
     ...formOptions,
     ...apiOptions,
   },
   text: `<what> is a node as alastor search names it, or anything that leads to one: a host or an address that data went to, a file,
-a resource, the id of a request. The steps are in order of causes, grouped by request; each says why it is there and which step
-it led to (→). A line ═ marks where the story passes into another request, instance or function.`,
-  examples: ['evil.example', '203.0.113.7 --joins exact', 'resource:s3://reports/q3.csv --json | jq .steps'],
+a resource, the id of a request. First in short, who did what in order of time; then step by step, in order of causes, grouped by request; each says why it is there and which step
+it led to (→). A line ═ marks where the story passes into another request, instance or function; a mark ! what no
+other instance of the function version is known to have done, and requests that nothing configured explains.`,
+  examples: [
+    'evil.example',
+    'evil.example --short',
+    '203.0.113.7 --joins exact',
+    'resource:s3://reports/q3.csv --json | jq .steps',
+  ],
   async run(values, [what = '']) {
     const query = storyQuery(values);
     const api = await connect(values);
@@ -59,7 +66,18 @@ it led to (→). A line ═ marks where the story passes into another request, i
       warn('story', [`nothing is known of ${what}`]);
       return NOTHING_FOUND;
     }
-    const lists = ['steps', 'requests', 'instances', 'reused', 'boundaries', 'left', 'entries', 'cut'] as const;
+    const lists = [
+      'steps',
+      'requests',
+      'instances',
+      'reused',
+      'boundaries',
+      'left',
+      'entries',
+      'acts',
+      'agents',
+      'cut',
+    ] as const;
     const asked = { node: about.node, ...query };
     const answer = await api.get<Explanation>(
       'questions/explanation',
@@ -68,6 +86,6 @@ it led to (→). A line ═ marks where the story passes into another request, i
       `tracing back from ${safe(about.node, 60)}`,
     );
     const screen = screenOf(process.stdout);
-    return await show('story', values, { answer, items: answer.steps, lines: () => tell(screen, answer, values.evidence) });
+    return await show('story', values, { answer, items: answer.steps, lines: () => tell(screen, answer, values) });
   },
 });

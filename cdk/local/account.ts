@@ -8,6 +8,7 @@ import { LambdaService } from './lambda/index.ts';
 import { ApiGatewayService } from './services/apigateway/service.ts';
 import { DynamoDbService } from './services/dynamodb/service.ts';
 import { EventBridgeService } from './services/events/service.ts';
+import { LambdaConfiguration } from './services/lambda-configuration.ts';
 import { LogsService } from './services/logs/service.ts';
 import type { NotificationOptions } from './services/s3/notifications.ts';
 import { S3Service } from './services/s3/service.ts';
@@ -63,6 +64,8 @@ export function createAccount(env: Environment, options: AccountOptions): Accoun
   const s3 = new S3Service(env, deliver, iam, options.notifications);
   const sns = new SnsService(env, deliver);
   const sources = new EventSources({ env, functions }, sqs, dynamodb, deliver);
+  const topology = new Topology(env);
+  const layers = new Map<string, string>();
   const services: Services = {
     env,
     iam,
@@ -76,8 +79,9 @@ export function createAccount(env: Environment, options: AccountOptions): Accoun
     logs,
     apis: new ApiGatewayService(env, functions),
     sources,
-    topology: new Topology(env),
-    layers: new Map(),
+    topology,
+    configuration: new LambdaConfiguration(env, functions, topology, layers),
+    layers,
     parameters: new Map(),
     drafts: new Map(),
   };

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ServiceError, sendJsonError } from './http/error.ts';
 import { credentialScope, type Exchange, readBody } from './http/exchange.ts';
+import { handleIam } from './services/iam.ts';
 import { handleSts } from './services/sts.ts';
 import type { Services } from './services.ts';
 
@@ -117,8 +118,13 @@ export class Endpoint {
     const service = exchange.scope?.service ?? null;
     const isForm = (exchange.req.headers['content-type'] ?? '').startsWith('application/x-www-form-urlencoded');
     if (service === 's3') return services.s3.handle(exchange);
-    if (service === 'lambda' || /^\/20\d\d-\d\d-\d\d\/functions\//.test(exchange.path)) {
-      if (services.topology.handle(exchange) || services.functions.handle(exchange.req, exchange.res)) return;
+    if (service === 'lambda' || /^\/20\d\d-\d\d-\d\d\/(functions|tags)\//.test(exchange.path)) {
+      if (
+        services.configuration.handle(exchange) ||
+        services.topology.handle(exchange) ||
+        services.functions.handle(exchange.req, exchange.res)
+      )
+        return;
       exchange.req.resume();
       throw unknown(`${exchange.req.method} ${exchange.path} of Lambda`);
     }
@@ -128,6 +134,7 @@ export class Endpoint {
       const version = form.get('Version');
       if (service === 'sqs' || version === '2012-11-05') return services.sqs.handle(exchange, form);
       if (service === 'sns' || version === '2010-03-31') return services.sns.handle(exchange, form);
+      if (service === 'iam' || version === '2010-05-08') return handleIam(services.iam, exchange, form);
       if (service === 'sts' || version === '2011-06-15') return handleSts(services.env, exchange, form);
       throw unknown(`${service ?? 'unsigned'} ${form.get('Action') ?? 'form'} (version ${version})`);
     }
@@ -141,7 +148,7 @@ export class Endpoint {
 function unknown(what: string): ServiceError {
   return new ServiceError(
     'UnknownOperationException',
-    `The local engine does not offer ${what}. It offers Lambda, S3, SQS, SNS, DynamoDB, EventBridge, API Gateway and STS GetCallerIdentity.`,
+    `The local engine does not offer ${what}. It offers Lambda, S3, SQS, SNS, DynamoDB, EventBridge, API Gateway, policies of IAM roles and STS GetCallerIdentity.`,
     501,
   );
 }

@@ -18,6 +18,10 @@ export interface Functions {
   invoke(name: string, payload: Buffer, options: InvokeOptions): Promise<InvokeResult>;
   /** Lambda's REST API; false when the path is none of Lambda's. */
   handle(req: IncomingMessage, res: ServerResponse): boolean;
+  /** As added or changed last. */
+  spec(name: string): FunctionSpec | undefined;
+  /** New instances for what comes from now on; those that are there finish what they do. */
+  change(name: string, change: Pick<FunctionSpec, 'environment' | 'layerDirs'>): Promise<void>;
   idle(): boolean;
   stop(): Promise<void>;
 }
@@ -36,6 +40,8 @@ export function functionsOf(lambda: LambdaService): Functions {
         return { requestId: options.requestId ?? randomUUID(), statusCode: THROTTLED, payload: Buffer.from(cause.message) };
       }
     },
+    spec: (name) => lambda.spec(name),
+    change: (name, change) => lambda.change(name, change),
     handle: (req, res) => lambda.handle(req, res),
     idle: () => lambda.idle(),
     stop: () => lambda.stop(),

@@ -5,6 +5,7 @@ import type { Iam } from './iam/account.ts';
 import type { ApiGatewayService } from './services/apigateway/service.ts';
 import type { DynamoDbService } from './services/dynamodb/service.ts';
 import type { EventBridgeService } from './services/events/service.ts';
+import type { LambdaConfiguration } from './services/lambda-configuration.ts';
 import type { LogsService } from './services/logs/service.ts';
 import type { S3Service } from './services/s3/service.ts';
 import type { SnsService } from './services/sns/service.ts';
@@ -27,6 +28,7 @@ export interface Services {
   readonly apis: ApiGatewayService;
   readonly sources: EventSources;
   readonly topology: Topology;
+  readonly configuration: LambdaConfiguration;
   /** Directories of layer versions by their ARN. */
   readonly layers: Map<string, string>;
   /** Values in Parameter Store by name. */

@@ -11,8 +11,25 @@ export interface ExportGraph {
 }
 export type ExportNode = Node & { readonly label?: string };
 
+/** Marks of what stands out: no other instance did so; nothing configured explains it. */
+export interface Marks {
+  readonly deviates?: true;
+  readonly unexplained?: true;
+}
+
+/** Somebody in whose name a step of a story was possible. */
+export interface ExportAgent {
+  readonly agent: string;
+  readonly as: 'role' | 'deployer';
+  readonly function: string;
+  readonly action?: string;
+  readonly at?: number;
+}
+
 /** A story as `/v1/path` answers it. */
-export type ExportStory = Omit<Story, 'frontier'> & {
+export type ExportStory = Omit<Story, 'frontier' | 'steps'> & {
+  readonly steps: readonly (Story['steps'][number] & Marks)[];
+  readonly agents?: readonly ExportAgent[];
   readonly node: string;
   readonly label: string;
   readonly cut: readonly string[];
@@ -74,6 +91,7 @@ export function edgeAttributes(edge: Edge): readonly Attribute[] {
     ['count', edge.count],
     ...(edge.by === undefined ? [] : [['by', plain(edge.by, 600)] as const]),
     ...(edge.after === true ? [['after', true] as const] : []),
+    ...(edge.unexplained === true ? [['unexplained', true] as const] : []),
     ['evidence', evidenceOf(edge).join(' ')],
   ];
 }

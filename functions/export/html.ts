@@ -1,22 +1,25 @@
 import { createHash } from 'node:crypto';
-import { type ExportStory, evidenceOf, iso } from './graph.ts';
+import { acts } from '../graph/acts.ts';
+import { type ExportAgent, type ExportStory, evidenceOf, iso } from './graph.ts';
 import { pathPicture } from './picture.ts';
 import { markup } from './text.ts';
 
 type Step = ExportStory['steps'][number];
 
 const STYLE = `
-:root { color-scheme: light; }
-body { font: 15px/1.45 system-ui, sans-serif; color: #111; background: #fff; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin-top: 2rem; border-bottom: 1px solid #999; }
-code { font: 13px/1.4 ui-monospace, monospace; overflow-wrap: anywhere; }
-ol.steps { padding-left: 2.2rem; } ol.steps > li { margin: 0 0 .8rem; padding-left: .4rem; break-inside: avoid; }
-li.start { border-left: 4px solid #b00; } li.carried { border-left: 4px solid #333; } li.touched { border-left: 4px solid #bbb; color: #444; }
-.kind, .meta { color: #555; font-size: 13px; } .label { font-weight: 600; overflow-wrap: anywhere; }
-table { border-collapse: collapse; width: 100%; } th, td { text-align: left; vertical-align: top; border-bottom: 1px solid #ccc; padding: .25rem .6rem .25rem 0; overflow-wrap: anywhere; }
-svg { width: 100%; height: auto; } svg text { font: 11px system-ui, sans-serif; }
+:root { color-scheme: light dark; --ink: #111; --faint: #555; --rule: #999; --touched: #bbb; --paper: #fff; --odd: #b00; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e8e8e8; --faint: #aaa; --rule: #666; --touched: #555; --paper: #161616; --odd: #ff7b72; } }
+body { font: 15px/1.45 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
+a { color: inherit; } h1 { font-size: 1.6rem; overflow-wrap: anywhere; } h2 { font-size: 1.15rem; margin-top: 2rem; border-bottom: 1px solid var(--rule); break-after: avoid; }
+code { font: .87em/1.4 ui-monospace, monospace; overflow-wrap: anywhere; }
+ol.steps { padding-left: 2.2rem; } ol.steps > li { margin: 0 0 .8rem; padding-left: .4rem; break-inside: avoid; overflow-wrap: anywhere; }
+li.start { border-left: 4px solid var(--odd); } li.carried { border-left: 4px solid var(--ink); } li.touched { border-left: 4px solid var(--touched); color: var(--faint); }
+.kind, .meta { color: var(--faint); font-size: .87em; } .label { font-weight: 600; }
+table { border-collapse: collapse; width: 100%; } th, td { text-align: left; vertical-align: top; border-bottom: 1px solid var(--rule); padding: .25rem .6rem .25rem 0; } th { white-space: nowrap; } td { overflow-wrap: anywhere; }
+svg { width: 100%; height: auto; } svg svg { overflow: hidden; } svg text { font: 10px system-ui, sans-serif; }
+.odd { border: 1px solid var(--odd); color: var(--odd); border-radius: 3px; padding: 0 .35rem; white-space: nowrap; }
 .cut { border: 2px solid #b60; padding: .3rem 1rem; }
-@media print { body { max-width: none; margin: 0; font-size: 11px; } a { color: inherit; } svg, tr { break-inside: avoid; } }
+@media print { body { max-width: none; margin: 0; font-size: 11px; } svg, tr { break-inside: avoid; } }
 `;
 /** Nothing is loaded or run, whatever a text in the report holds: the one style is named by its digest. */
 const POLICY = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; base-uri 'none'; form-action 'none'`;
@@ -37,6 +40,9 @@ ${told.requests.length} requests in ${told.instances.length} instances${first &&
 Asked about: <code>${markup(told.node)}</code>.</p>
 `;
   yield* missing(told);
+  yield '<h2>In short</h2>\n<ol>\n';
+  for (const { at, text } of acts(told.steps)) yield `<li>${iso(at)} ${markup(text, 400)}</li>\n`;
+  yield '</ol>\n';
   yield `<h2>The path</h2>\n${pathPicture(told)}\n<h2>Steps</h2>\n<ol class="steps">\n`;
   for (const [i, step] of told.steps.entries()) yield* line(step, i, told);
   yield '</ol>\n';
@@ -46,6 +52,7 @@ Asked about: <code>${markup(told.node)}</code>.</p>
     one.instanceId,
     one.entry ? 'yes' : 'no',
   ]);
+  if (told.agents !== undefined) yield* behind(told.agents);
   yield* table('Reused', ['What', 'Name', 'Instance', 'Left by request', 'Used by request'], told.reused, (one) => [
     one.what,
     one.label,
@@ -55,6 +62,15 @@ Asked about: <code>${markup(told.node)}</code>.</p>
   ]);
   yield '<p class="meta">Times are UTC, by the clock of the instance that recorded them. Evidence is named as segment#record.</p>\n';
   yield '</body></html>\n';
+}
+
+/** Who put the code there that ran, and whose rights it used. */
+function behind(agents: readonly ExportAgent[]): Generator<string> {
+  const did = ({ as, action, at }: ExportAgent) =>
+    as === 'role'
+      ? 'called services with the rights of this role'
+      : `${action ?? 'deployed'}${at === undefined ? '' : `, ${iso(at)}`}`;
+  return table('Who was behind it', ['Agent', 'Function', 'What'], agents, (one) => [one.agent, one.function, did(one)]);
 }
 
 function* missing({ cut }: ExportStory): Generator<string> {
@@ -84,7 +100,7 @@ function* line(step: Step, index: number, { steps }: ExportStory): Generator<str
     ...(step.bytes === undefined ? [] : [`${step.bytes} bytes`]),
     step.sure === 'exact' ? 'observed or joined by an issued identifier' : 'inferred',
   ];
-  yield `<li class="${roleOf(step)}" id="step-${index + 1}"><span class="kind">${markup(step.kind)} · ${roleOf(step)}</span>
+  yield `<li class="${roleOf(step)}" id="step-${index + 1}"><span class="kind">${markup(step.kind)} · ${roleOf(step)}</span>${badges(step)}
 <div class="label">${markup(step.label, 300)}</div>
 <div>${markup(step.reason)}${leads}</div><div class="meta">${markup(place.join(' · '))}</div><div class="meta">${markup(flow.join(' · '))}</div>
 `;
@@ -93,6 +109,13 @@ function* line(step: Step, index: number, { steps }: ExportStory): Generator<str
     yield `<div class="meta">evidence ${evidence.map((one) => `<code>${markup(one)}</code>`).join(' ')}</div>\n`;
   yield '</li>\n';
 }
+
+/** What stands out. */
+const badges = ({ deviates, unexplained }: Step): string =>
+  [
+    ...(deviates === true ? [' <span class="odd">no other instance did this</span>'] : []),
+    ...(unexplained === true ? [' <span class="odd">nothing configured explains this request</span>'] : []),
+  ].join('');
 
 /** One of three words, whatever the answer said: it becomes a class. */
 const roleOf = ({ role }: Step): string => (role === 'start' || role === 'carried' ? role : 'touched');

@@ -133,9 +133,12 @@ class Observables {
     return this.#add('file', { name: plain(name), ...parent });
   }
 
-  /** A process has no properties that identify it everywhere: the id is made of the node's. */
+  /**
+   * A process has no properties that identify it everywhere, so that the standard wants a UUID of version 4, which says nothing of how it was
+   * made. It is made of the node's id all the same: the same process has the same id in every export.
+   */
   #process(node: ProcessNode): string {
-    const id = made('process', node.id);
+    const id = made('process', node.id).replace(/-5(?=[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$)/, '-4');
     const pid = Number(node.proc.split('@')[0]);
     const image = node.exe === undefined ? undefined : this.#file(node.exe);
     this.objects.set(id, {

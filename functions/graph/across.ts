@@ -5,7 +5,9 @@ import { type Edge, LASTING, type Node } from './model.ts';
 import { addressKey, hostKey } from './observe-network.ts';
 
 export function sharedKeys(id: NodeId) {
-  if (!id.startsWith('endpoint:')) return [linkKey(id)];
+  // Trees, instances, functions and clients have no entries: what is the same for everybody is looked for by nobody.
+  if (id.startsWith('file:') || id.startsWith('resource:')) return [linkKey(id)];
+  if (!id.startsWith('endpoint:')) return [];
   const name = id.slice('endpoint:'.length);
   const address = /^(.*):\d+$/.exec(name)?.[1];
   return [hostKey(name), ...(address === undefined ? [addressKey(name)] : [addressKey(address), linkKey(id)])];

@@ -14,6 +14,8 @@ export interface Act {
   readonly text: string;
 }
 
+/** Generations of children that are told with their ancestor. */
+const DEPTH = 8;
 /** Longest text of an act. */
 const LONGEST = 400;
 
@@ -78,11 +80,12 @@ function toldWith(steps: readonly Step[], children: Children, i: number): number
   }
 }
 
-/** A child that took nothing in from anywhere, and whose own children did not either. */
-function isMinor(steps: readonly Step[], children: Children, i: number): boolean {
+/** A child that made no call and was given no file by others, and whose own children neither. */
+function isMinor(steps: readonly Step[], children: Children, i: number, depth = DEPTH): boolean {
   return (children.get(i) ?? []).every((child) => {
     const { kind, via, role } = steps[child] ?? {};
-    return role === 'touched' || (kind === 'process' && via === 'exit' && isMinor(steps, children, child));
+    if (kind === 'process') return via === 'exit' && depth > 0 && isMinor(steps, children, child, depth - 1);
+    return kind === 'file' && role === 'touched';
   });
 }
 
@@ -93,14 +96,18 @@ function textOf(steps: readonly Step[], head: number, members: readonly number[]
   const own = members.flatMap((i) => steps[i] ?? []);
   const of = (kind: Step['kind']) => own.filter((step) => step.kind === kind);
   const requests = of('request');
+  // One client may stand for several requests.
+  const clients = steps.filter(({ kind, explains }) => {
+    return kind === 'client' && explains.some((i) => members.includes(i) && steps[i]?.kind === 'request');
+  });
   const cause = of('exchange').find(({ via }) => via === 'invoke');
   const before = [
-    ...of('client').map(({ label }) => label),
+    ...clients.map(({ label }) => label),
     ...(cause === undefined ? [] : [`${cause.function ?? 'unknown function'} by ${cause.label}`]),
   ];
   const serving = requests.length > 0 ? of('process').find(({ via }) => via !== 'exit') : undefined;
   const main = requests.length > 0 ? requests.map(({ label }) => label).join(', ') : `${placeOf(actor)}${actor.label}`;
-  const rest = own.filter((step) => step !== actor && step !== cause && step !== serving);
+  const rest = own.filter((step) => step !== actor && step !== cause && step !== serving && step.kind !== 'client');
   const words = (kind: Step['kind'], word: string) => {
     const labels = rest.filter((step) => step.kind === kind).map(({ label }) => label);
     return labels.length === 0 ? [] : [`${word} ${labels.join(', ')}`];

@@ -24,27 +24,35 @@ const GUESSES = 16;
 export async function invokers(graph: Provenance, request: RequestNode): Promise<readonly Edge[]> {
   const { id, keys = [] } = request;
   const begin = request.begin ?? request.first;
-  const exact: Edge[] = [];
-  const inferred: Edge[] = [];
-  for (const key of mostTelling(keys)) {
-    const window = { before: begin, after: Math.max(0, begin - INFERRED_WINDOW), limit: GUESSES };
-    const found =
-      key.sure === 'exact'
-        ? await graph.links(joinLink(key.key), { limit: graph.linksPerKey }, id)
-        : await graph.someLinks(joinLink(key.key), window, 'out', id);
-    for (const link of found) {
-      if (link.direction !== 'out' || link.node === id) continue;
-      const sure = surest(key, link);
-      const edge = joinEdge(link.node, id, 'invoke', sure, link.t, begin, link);
-      if (sure === 'exact') exact.push(edge);
-      else if (link.t <= begin) inferred.push(edge);
-    }
-    exact.push(...(await outcomes(graph, id, key, begin)));
-  }
+  const telling = mostTelling(keys);
+  const [certain, told] = await Promise.all([
+    Promise.all(
+      telling.map(async (key) => {
+        if (key.sure !== 'exact') return [];
+        const links = await graph.links(joinLink(key.key), { limit: graph.linksPerKey }, id);
+        return causes(links, request, key, begin);
+      }),
+    ),
+    Promise.all(telling.map((key) => outcomes(graph, id, key, begin))),
+  ]);
+  const exact = [...certain.flat().filter(({ sure }) => sure === 'exact'), ...told.flat()];
   if (exact.length > 0) return unique(exact);
+  // Most requests have an exact cause, so these are looked for only without one.
+  const window = { before: begin, after: Math.max(0, begin - INFERRED_WINDOW), limit: GUESSES };
+  const guessed = await Promise.all(
+    telling.map(async (key) =>
+      key.sure === 'exact' ? [] : causes(await graph.someLinks(joinLink(key.key), window, 'out', id), request, key, begin),
+    ),
+  );
+  const inferred = [...certain.flat(), ...guessed.flat()].filter(({ end }) => end <= begin);
   const balanced = request.trigger?.type === 'alb' ? await balancedCalls(graph, request, begin) : [];
   return likeliest(graph, [...inferred, ...balanced], traceOf(keys));
 }
+
+const causes = (links: readonly Link[], { id }: RequestNode, key: JoinKey, begin: number): readonly Edge[] =>
+  links
+    .filter(({ direction, node }) => direction === 'out' && node !== id)
+    .map((link) => joinEdge(link.node, id, 'invoke', surest(key, link), link.t, begin, link));
 
 /** A destination or dead-letter queue was told about the outcome of a request. */
 async function outcomes(graph: Provenance, id: NodeId, { key, sure }: JoinKey, begin: number): Promise<readonly Edge[]> {
@@ -118,12 +126,14 @@ export async function handedOn(graph: Provenance, request: RequestNode): Promise
 
 async function reached(graph: Provenance, id: NodeId, keys: readonly JoinKey[], sent: number): Promise<readonly Edge[]> {
   const edges: Edge[] = [];
-  for (const key of mostTelling(keys)) {
-    const window = { after: sent, before: sent + INFERRED_WINDOW, order: 'oldest', limit: GUESSES } as const;
-    const found =
-      key.sure === 'exact'
-        ? await graph.links(joinLink(key.key), { limit: graph.linksPerKey }, id)
-        : await graph.someLinks(joinLink(key.key), window, 'in', id);
+  const window = { after: sent, before: sent + INFERRED_WINDOW, order: 'oldest', limit: GUESSES } as const;
+  const pages = mostTelling(keys).map(async (key) => ({
+    key,
+    found: await (key.sure === 'exact'
+      ? graph.links(joinLink(key.key), { limit: graph.linksPerKey }, id)
+      : graph.someLinks(joinLink(key.key), window, 'in', id)),
+  }));
+  for (const { key, found } of await Promise.all(pages)) {
     const effects = found.filter(({ direction, node }) => direction === 'in' && node !== id);
     for (const link of key.sure === 'exact' ? effects : effects.slice(0, 1)) {
       const sure = surest(key, link);
@@ -144,8 +154,9 @@ async function isLikeliest(graph: Provenance, cause: NodeId, effect: NodeId): Pr
 /** What the request that a synchronous call caused answered it. */
 export async function answers(graph: Provenance, exchange: ExchangeNode): Promise<readonly Edge[]> {
   const edges: Edge[] = [];
-  for (const key of isSynchronous(exchange) ? exchange.keys.filter(calls) : []) {
-    for (const link of await graph.links(joinLink(key.key), { limit: graph.linksPerKey }, exchange.id)) {
+  const keys = isSynchronous(exchange) ? exchange.keys.filter(calls) : [];
+  for (const { key, links } of await claims(graph, keys, exchange.id)) {
+    for (const link of links) {
       const request = link.direction === 'in' ? await graph.nodeAt(link.node, exchange.id) : undefined;
       if (request?.kind !== 'request' || request.end === undefined) continue;
       const sure = surest(key, link);
@@ -159,8 +170,8 @@ export async function answers(graph: Provenance, exchange: ExchangeNode): Promis
 export async function answered(graph: Provenance, request: RequestNode): Promise<readonly Edge[]> {
   const edges: Edge[] = [];
   const end = request.end ?? request.last;
-  for (const key of (request.keys ?? []).filter(calls)) {
-    for (const link of await graph.links(joinLink(key.key), { limit: graph.linksPerKey }, request.id)) {
+  for (const { key, links } of await claims(graph, (request.keys ?? []).filter(calls), request.id)) {
+    for (const link of links) {
       const exchange = link.direction === 'out' ? await graph.nodeAt(link.node, request.id) : undefined;
       if (exchange?.kind !== 'exchange' || !isSynchronous(exchange)) continue;
       const sure = surest(key, link);
@@ -171,14 +182,20 @@ export async function answered(graph: Provenance, request: RequestNode): Promise
   return unique(edges);
 }
 
+/** Who claims these keys, all asked for at once. */
+const claims = (graph: Provenance, keys: readonly JoinKey[], asker: NodeId) =>
+  Promise.all(
+    keys.map(async (key) => ({ key, links: await graph.links(joinLink(key.key), { limit: graph.linksPerKey }, asker) })),
+  );
+
 /** A join is as sure as its less sure end. */
 const surest = (key: JoinKey, link: Link) => (key.sure === 'exact' && link.sure === 'exact' ? 'exact' : 'inferred');
 
 /** Whose message a poll received. (Objects and items are found through their resource nodes.) */
 export async function senders(graph: Provenance, { id, keys, last }: ExchangeNode): Promise<readonly Edge[]> {
   const edges: Edge[] = [];
-  for (const key of keys.filter((one) => one.sure === 'exact' && /^(?:sqs|kinesis):/.test(one.key))) {
-    const links = await graph.links(joinLink(key.key), { limit: graph.linksPerKey }, id);
+  const received = keys.filter((one) => one.sure === 'exact' && /^(?:sqs|kinesis):/.test(one.key));
+  for (const { key, links } of await claims(graph, received, id)) {
     if (!links.some(({ node, direction }) => node === id && direction === 'in')) continue;
     for (const link of links) {
       if (link.direction === 'out' && link.node !== id)

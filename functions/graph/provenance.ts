@@ -45,6 +45,7 @@ export class Provenance {
   readonly #locals = new Map<string, Promise<Graph>>();
   readonly #runtimes = new Map<InstanceId, Promise<RuntimeProcesses>>();
   readonly #links = new Map<string, Promise<LinkPage>>();
+  readonly #begun = new Map<string, Promise<readonly Edge[]>>();
   /** Units whose program was looked for: what lies between requests is before and after them, so a search can come back. */
   readonly #inheriting = new Set<NodeId>();
 
@@ -97,8 +98,30 @@ export class Provenance {
     return this.nodes.get(id);
   }
 
+  /**
+   * Begins to load what asking for a node's causes (effects) will need, while something else is waited for. Not near the end
+   * of the budget: what is left of it goes to whoever comes first.
+   */
+  ahead(id: NodeId, at: number, direction: 'backward' | 'forward' = 'backward'): void {
+    const key = `${direction} ${at} ${id}`;
+    if (this.#locals.size * 2 > this.#budget.partitions || this.#begun.has(key)) return;
+    const edges = direction === 'backward' ? this.#causesOf(id, at) : this.#effectsOf(id, at);
+    this.#begun.set(key, edges);
+    // Whoever asks for it is told of a failure.
+    edges.catch(() => undefined);
+  }
+
   /** Edges into the node that may have carried something by `at`, over all partitions. Of joins, exact ones where there are any. */
   async causesOf(id: NodeId, at: number): Promise<readonly Edge[]> {
+    return await (this.#begun.get(`backward ${at} ${id}`) ?? this.#causesOf(id, at));
+  }
+
+  /** Edges out of the node that may carry something from `at` on. */
+  async effectsOf(id: NodeId, at: number): Promise<readonly Edge[]> {
+    return await (this.#begun.get(`forward ${at} ${id}`) ?? this.#effectsOf(id, at));
+  }
+
+  async #causesOf(id: NodeId, at: number): Promise<readonly Edge[]> {
     const place = shardOf(id);
     if (place === undefined) {
       const graphs = await this.#shared(id, 'out', { before: at, limit: this.#budget.linksPerKey });
@@ -113,15 +136,14 @@ export class Provenance {
     const node = graph.nodes.get(id);
     if (node?.kind === 'request') return [...edges, ...(await invokers(this, node))];
     if (node?.kind === 'exchange') {
-      const joined = [await answers(this, node), await senders(this, node), await contentBefore(this, graph, node)];
-      return [...edges, ...joined.flat()];
+      const joined = [answers(this, node), senders(this, node), contentBefore(this, graph, node)];
+      return [...edges, ...(await Promise.all(joined)).flat()];
     }
     if (node?.kind === 'process') return this.#lineage(node, edges, at);
     return edges;
   }
 
-  /** Edges out of the node that may carry something from `at` on. */
-  async effectsOf(id: NodeId, at: number): Promise<readonly Edge[]> {
+  async #effectsOf(id: NodeId, at: number): Promise<readonly Edge[]> {
     const place = shardOf(id);
     if (place === undefined) {
       const range = { after: Math.max(0, at - LONGEST_REQUEST), order: 'oldest', limit: this.#budget.linksPerKey } as const;
@@ -135,8 +157,9 @@ export class Provenance {
     const edges = graph.outOf(id);
     const node = graph.nodes.get(id);
     if (node?.kind === 'exchange')
-      return [...edges, ...(await invoked(this, node)), ...(await contentAfter(this, graph, node))];
-    if (node?.kind === 'request') return [...edges, ...(await answered(this, node)), ...(await handedOn(this, node))];
+      return [...edges, ...(await Promise.all([invoked(this, node), contentAfter(this, graph, node)])).flat()];
+    if (node?.kind === 'request')
+      return [...edges, ...(await Promise.all([answered(this, node), handedOn(this, node)])).flat()];
     if (node?.kind === 'process') return [...edges, ...(await this.#successors(node))];
     return edges;
   }
@@ -183,8 +206,8 @@ export class Provenance {
   async #shared(id: NodeId, direction: 'in' | 'out' | undefined, range: LinkRange): Promise<readonly Graph[]> {
     const own = instanceOf(id);
     const places = new Map<string, Link>();
-    for (const key of sharedKeys(id)) {
-      for (const link of await this.links(key, range, id)) {
+    for (const links of await Promise.all(sharedKeys(id).map((key) => this.links(key, range, id)))) {
+      for (const link of links) {
         const wanted = direction === undefined || link.direction === 'at' || link.direction === direction;
         // Keys of what lives in an instance are only believed from that instance.
         if (wanted && (own === undefined || own === link.instance)) places.set(`${link.instance}/${link.partition}`, link);

@@ -42,7 +42,7 @@ export async function leadsOf(
       return because === 'answered' ? await answers(graph, causes, scope) : senders(causes, inputs);
     case 'process':
       return (
-        await Promise.all((await onceEach(graph, causes)).map((cause) => unitInput(graph, cause, because, inputs)))
+        await Promise.all((await onceEach(graph, causes)).map((cause) => unitInput(graph, cause, because, at, inputs)))
       ).flat();
     case 'file':
       return causes.flatMap((cause) => fileCause(cause));

@@ -113,7 +113,9 @@ export async function story(
       // First reached as something merely touched, it may turn out to have carried the attack. It keeps its place in the tree.
       else if (known.touched && !step.touched) found.set(lead.to, { ...known, touched: false });
       edges.push(lead.edge);
-      if (lead.follow) queue.push(step);
+      if (!lead.follow) continue;
+      queue.push(step);
+      graph.ahead(step.id, step.at);
     }
   }
   return {

@@ -2,18 +2,24 @@
 import { isKept } from './habit.ts';
 import { INIT, type NodeId, shardOf } from './ids.ts';
 import { type Because, type Cause, type Inputs, kindOf, type Lead, lead } from './lead.ts';
-import type { ExchangeNode } from './model.ts';
+import type { Edge, ExchangeNode } from './model.ts';
 import type { Provenance } from './provenance.ts';
 import { follow } from './walk.ts';
 
-/** A unit's own start, and what reached it before it acted. */
-export async function unitInput(graph: Provenance, cause: Cause, because: Because, inputs: Inputs): Promise<readonly Lead[]> {
+/** A unit's own start, and what reached it before it acted, at the latest `at`. */
+export async function unitInput(
+  graph: Provenance,
+  cause: Cause,
+  because: Because,
+  at: number,
+  inputs: Inputs,
+): Promise<readonly Lead[]> {
   const { edge } = cause;
   const planted = because === 'planted';
   switch (edge.op) {
     case 'start':
     case 'image':
-      return lead(cause, 'started the process', 'acted');
+      return [...lead(cause, 'started the process', 'acted'), ...(await besides(graph, edge, at))];
     case 'survive':
       return await older(graph, cause, inputs);
     case 'event':
@@ -35,6 +41,20 @@ export async function unitInput(graph: Provenance, cause: Cause, because: Becaus
 }
 
 /**
+ * Children of the same parent that ended while a process ran and before it acted: in a pipeline they gave it what it acted with.
+ * Pipes are not recorded, so this is inferred; those that had ended before it started are told with the parent.
+ */
+async function besides(graph: Provenance, start: Edge, at: number): Promise<readonly Lead[]> {
+  const parent = await graph.find(start.from);
+  // Of the children of a runtime, none is connected with another by a pipe unless the runtime is: then it is told there.
+  if (parent?.kind !== 'process' || (await graph.runtime(parent.instance))?.has(parent.proc) !== false) return [];
+  return (await graph.causesOf(parent.id, at)).flatMap((edge) => {
+    if (edge.op !== 'exit' || edge.from === start.to || edge.end <= start.end || edge.end > at) return [];
+    return lead({ edge: { ...edge, sure: 'inferred' }, until: edge.end }, 'ran beside it and ended before it acted', 'ran');
+  });
+}
+
+/**
  * Where a process that was left running got its influence from. Units in which it only went on living are passed over: it
  * may have been through a hundred requests that have nothing to do with it.
  */
@@ -53,7 +73,7 @@ async function older(graph: Provenance, first: Cause, inputs: Inputs): Promise<r
       const until = follow(edge, cause.until, 'backward');
       if (until === undefined) continue;
       if (edge.op === 'survive') chain.push({ edge: { ...edge, to: first.edge.to }, until });
-      else if ((await unitInput(graph, { edge, until }, 'planted', inputs)).length > 0) told = true;
+      else if ((await unitInput(graph, { edge, until }, 'planted', cause.until, inputs)).length > 0) told = true;
     }
     if (told || chain.length === 0) kept.set(from, cause);
     // Kept or not, its own past counts; a unit that is kept leads there itself.

@@ -88,6 +88,7 @@ export async function walk(graph: Provenance, start: NodeId, options: WalkOption
     queue.push({ node, at, depth });
   }
   const most = limit + (options.from === undefined ? 0 : begun.size);
+  const begunAhead = new Map<NodeId, number>();
   let baselines = 0;
   const leave = (why: 'limit' | 'time', { node, at, depth }: Visit, skip: number) => {
     if (!rest.has(node)) frontier.push({ node, why });
@@ -102,6 +103,11 @@ export async function walk(graph: Provenance, start: NodeId, options: WalkOption
     if (Date.now() > (options.deadline ?? Number.POSITIVE_INFINITY)) {
       leave('time', visit, skip);
       continue;
+    }
+    for (const near of queue.next(AHEAD)) {
+      if (begunAhead.get(near.node) === near.at || stop?.has(kindOf(near.node))) continue;
+      begunAhead.set(near.node, near.at);
+      graph.ahead(near.node, near.at, direction);
     }
     const all = backward ? await graph.causesOf(visit.node, visit.at) : await graph.effectsOf(visit.node, visit.at);
     const next = (edge: Edge) => (backward ? edge.from : edge.to);
@@ -143,6 +149,9 @@ export async function walk(graph: Provenance, start: NodeId, options: WalkOption
   return { ...all, rest: [...rest.values()] };
 }
 
+/** Nodes of the queue whose surroundings are loaded while the first is waited for. */
+const AHEAD = 24;
+
 const order = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 
 /** Binary heap of visits, best time on top. */
@@ -152,6 +161,11 @@ class Queue {
 
   constructor(better: (a: number, b: number) => boolean) {
     this.#better = better;
+  }
+
+  /** Some of those that come soon; the first of a heap are among the best. */
+  next(count: number): readonly Visit[] {
+    return this.#heap.slice(0, count);
   }
 
   push(visit: Visit): void {

@@ -9,24 +9,34 @@ export interface Workflow {
   readonly requests: readonly NodeId[];
   /** Requests that belong to it and were not loaded. */
   readonly left: readonly NodeId[];
+  /** Loaded requests that those are connected to: with these known, going on from `left` loads nothing twice. */
+  readonly border: readonly NodeId[];
 }
+
+/** Whether a request was loaded before. Edges to such are kept, though it is not in this graph. */
+export type Before = (request: NodeId) => boolean;
 
 /**
  * The global graph of a workflow: the local graphs of all requests that joins connect to one, in both directions.
  * @param limit most requests to load
  * @param joins `exact`: by service-issued identifiers only
+ * @param before loaded by the page before, if this goes on where one ended
  */
 export async function workflow(
   provenance: Provenance,
   start: readonly NodeId[],
   limit: number,
   joins: 'exact' | 'all' = 'exact',
+  before: Before = () => false,
 ): Promise<Workflow> {
   const graph = new Graph();
   const seen = new Set<NodeId>(start);
   const queue = [...start];
   const done: NodeId[] = [];
-  const reach = (id: NodeId) => {
+  const neighbours = new Map<NodeId, Set<NodeId>>();
+  const reach = (id: NodeId, from: NodeId) => {
+    if (before(id)) return;
+    neighbours.set(id, (neighbours.get(id) ?? new Set()).add(from));
     if (seen.has(id)) return;
     seen.add(id);
     queue.push(id);
@@ -50,13 +60,14 @@ export async function workflow(
     for (const edge of [...invoked, ...caused.flat()]) {
       if (edge.arrive === undefined || edge.op !== 'invoke' || (joins === 'exact' && isGuess(edge))) continue;
       const caller = requestAt(edge.from);
-      if (caller !== undefined) reach(caller);
-      reach(edge.to);
+      if (caller !== undefined) reach(caller, request);
+      reach(edge.to, request);
       graph.addEdge(edge);
     }
-    for (const other of await throughStates(provenance, request, local)) reach(other);
+    for (const other of await throughStates(provenance, request, local)) reach(other, request);
   }
-  return { graph: connected(graph), requests: done, left: queue };
+  const border = new Set(queue.flatMap((id) => [...(neighbours.get(id) ?? [])]));
+  return { graph: connected(graph, before), requests: done, left: queue, border: [...border] };
 }
 
 /** Requests that a table item's new state was given to as their event, from its writer's side and from theirs. */
@@ -75,10 +86,14 @@ async function throughStates(provenance: Provenance, request: NodeId, local: Gra
 }
 
 /** Edges to what was not loaded are left out; `left` names it. */
-function connected(graph: Graph): Graph {
+function connected(graph: Graph, before: Before): Graph {
   const result = new Graph();
   for (const node of graph.nodes.values()) result.addNode(node);
-  for (const edge of graph.edges()) if (graph.nodes.has(edge.from) && graph.nodes.has(edge.to)) result.addEdge(edge);
+  const known = (id: NodeId) => {
+    const request = graph.nodes.has(id) ? undefined : requestAt(id);
+    return graph.nodes.has(id) || (request !== undefined && before(request));
+  };
+  for (const edge of graph.edges()) if (known(edge.from) && known(edge.to)) result.addEdge(edge);
   return result;
 }
 
@@ -98,9 +113,10 @@ export function presentable(graph: Graph): Graph {
   for (const node of graph.nodes.values()) {
     if (!(node.kind === 'endpoint' && node.local !== undefined && oneSided(node.id))) result.addNode(node);
   }
+  // What was not in it to begin with is on another page.
+  const kept = (id: NodeId) => result.nodes.has(id) || !graph.nodes.has(id);
   for (const edge of graph.edges()) {
-    if (result.nodes.has(edge.from) && result.nodes.has(edge.to))
-      result.addEdge(isAfter(edge) ? { ...edge, after: true } : edge);
+    if (kept(edge.from) && kept(edge.to)) result.addEdge(isAfter(edge) ? { ...edge, after: true } : edge);
   }
   return result;
 }

@@ -5,7 +5,7 @@ import { LambdaClient } from '@aws-sdk/client-lambda';
 import { SNSClient } from '@aws-sdk/client-sns';
 import { type Store, storeFromEnvironment } from '../store/connect.ts';
 import { s3Client } from '../store/objects.ts';
-import { emit, logger } from '../telemetry/emit.ts';
+import { emit, logger, nonZero } from '../telemetry/emit.ts';
 import { type Clients, readAccount } from './account.ts';
 import { compare } from './drift.ts';
 import { lookForMissing } from './watch.ts';
@@ -41,12 +41,13 @@ async function lookAround(from: Clients, { inventory }: Pick<Store, 'inventory'>
   });
   emit({
     ...{ FunctionsAudited: audited, FunctionsNotAudited: notAudited },
-    ...{ FunctionsDrifted: drifted.length, FunctionsNew: fresh.length },
+    ...nonZero({ FunctionsDrifted: drifted.length, FunctionsNew: fresh.length }),
   });
 }
 
-async function lookBack(store: Store): Promise<void> {
+/** Publishes what is missing from the record. */
+export async function lookBack(store: Store): Promise<void> {
   const { silenced, segments, cut } = await lookForMissing(store, Date.now() * 1000);
   if (silenced + segments > 0 || cut) logger.warn('records are missing', { silenced, segments, cut });
-  emit({ MissingSegments: segments, SilencedInvocations: silenced });
+  emit(nonZero({ MissingSegments: segments, SilencedInvocations: silenced }));
 }

@@ -27,7 +27,11 @@ const node = z.looseObject({
 });
 const shortNode = z.object({ node: text, kind, label: text });
 const counts = z.object({ nodes: count, edges: count });
-const graph = { counts, nodes: z.array(node), edges: z.array(edge), cut };
+const graph = { counts, nodes: z.array(node), edges: z.array(edge), cursor, cut };
+const unexplained = z.array(text).describe('Requests, by node, that nothing configured explains');
+const compared = z
+  .array(z.object({ instanceId: text, instances: count }))
+  .describe('Instances in which deviating nodes are marked, with how many others of the version they were compared with');
 const frontier = z.array(
   z.object({ node: text, why: z.enum(['partitions', 'links', 'index', 'limit', 'time']), at: micros.optional() }),
 );
@@ -57,7 +61,16 @@ const step = z.object({
     by: text.optional(),
   },
   ...{ sure, bytes: count.optional(), evidence: z.array(evidence), parent: count.optional(), explains: z.array(count) },
+  ...{ deviates: z.literal(true).optional(), unexplained: z.literal(true).optional() },
 });
+const agents = z
+  .array(
+    z.object({
+      ...{ agent: text, as: z.enum(['role', 'deployer']), function: text, nodes: z.array(text).optional() },
+      ...{ action: text.optional(), at: micros.optional(), event: text.optional() },
+    }),
+  )
+  .describe('Who put the code there that ran, and roles whose rights were used');
 const reused = z.object({ what: z.enum(['file', 'process']), node: text, label: text, instanceId: text, from: text, to: text });
 const involved = z.object({ requestId: text, instanceId: text, function: text, entry: z.boolean() });
 const boundary = z.object({
@@ -94,16 +107,15 @@ export const instanceAnswer = z.object({
   ...{ instanceId: text, function: text, version: text.optional(), runtime: text.optional(), initType: text.optional() },
   ...{ requests: z.array(served), segments: z.array(segment), missing: z.array(missing), cut },
 });
-const unexplained = z.array(text).describe('Requests, by node, that nothing configured explains');
 export const graphAnswer = z.object({
   ...graph,
   witnesses: z.array(z.looseObject({ node: text, witness: text })).describe('What others than the instance say of the request'),
-  unexplained,
+  ...{ unexplained, compared },
 });
-export const instanceGraphAnswer = z.object({ requests: count, ...graph });
+export const instanceGraphAnswer = z.object({ requests: count, ...graph, unexplained, compared });
 export const workflowAnswer = z.object({
   requests: z.array(z.object({ node: text, requestId: text, instanceId: text, function: text, at: micros })),
-  ...graph,
+  ...{ ...graph, unexplained, compared },
 });
 export const poisonAnswer = z.object({
   segments: z.array(z.object({ segment: text, code: text, reason: text, line: count.optional() })),
@@ -142,11 +154,12 @@ export const causesAnswer = z.object({
   cut,
 });
 const told = { steps: z.array(step), requests: z.array(involved), instances: z.array(text), reused: z.array(reused) };
+const acts = z
+  .array(z.object({ head: count, steps: z.array(count), at: micros, text }))
+  .describe('The same story as one would tell it: steps, by index, that belong to one act of one process');
 export const pathAnswer = z.object({
-  ...{ node: text, label: text, ...told, frontier, boundaries: z.array(boundary), unexplained, cut },
-  acts: z
-    .array(z.object({ head: count, steps: z.array(count), at: micros, text }))
-    .describe('The same story as one would tell it: steps, by index, that belong to one act of one process'),
+  ...{ node: text, label: text, ...told, frontier, boundaries: z.array(boundary), unexplained, compared, agents, cut },
+  acts,
 });
 const item = { what: text, name: text };
 export const baselineAnswer = z.object({
@@ -174,7 +187,9 @@ export const explanationAnswer = z.object({
     entries: z.array(involved),
     ...told,
     boundaries: z.array(boundary),
+    acts,
   },
+  ...{ unexplained, compared, agents },
   left: z.array(z.object({ to: text, by: text, label: text, bytes: count, requestId: text.optional() })),
   cut,
 });

@@ -74,13 +74,13 @@ interface Seen {
 }
 
 /** What the graphs of an instance name, with where. */
-async function seenIn(instance: InstanceId, store: Store) {
+export async function seenIn(instance: InstanceId, store: Store, most: number = PARTITIONS) {
   const { items: rows, segments, cut } = await store.lists.instance(instance);
   const [segment] = segments;
   if (segment === undefined) return undefined;
   const partitions = [...new Set(rows.map((row) => (row.part?.S ?? '').split('#')[0] as Partition))];
   const items = new Map<BaselineItem, Seen[]>();
-  await inParallel(partitions.slice(0, PARTITIONS), 4, async (partition) => {
+  await inParallel(partitions.slice(0, most), 4, async (partition) => {
     for (const { nodes } of await store.source.shardsOf(instance, partition)) {
       for (const node of nodes) {
         const item = itemOfNode(node);
@@ -91,7 +91,7 @@ async function seenIn(instance: InstanceId, store: Store) {
       }
     }
   });
-  return { fn: segment.fn, version: segment.version, items, cut: cut || partitions.length > PARTITIONS };
+  return { fn: segment.fn, version: segment.version, items, cut: cut || partitions.length > most };
 }
 
 function named(item: BaselineItem) {
@@ -99,11 +99,11 @@ function named(item: BaselineItem) {
   return { what: item.slice(0, space), name: item.slice(space + 1) };
 }
 
-/** The graph with the read-only trees that the version's baseline covers as one node. */
+/** The graph with the read-only trees that the version's baseline covers as one node. What deviates stands out. */
 export async function collapsed(graph: Graph, store: Store): Promise<Graph> {
   const into = new Map<NodeId, BaselineNode>();
   const trees = Map.groupBy(
-    [...graph.nodes.values()].filter((node) => node.kind === 'image-tree'),
+    [...graph.nodes.values()].filter((node) => node.kind === 'image-tree').filter(({ deviates }) => deviates !== true),
     ({ instance }) => instance,
   );
   for (const [instance, own] of trees) {
@@ -131,7 +131,7 @@ export async function collapsed(graph: Graph, store: Store): Promise<Graph> {
   return result;
 }
 
-async function versionOf(instance: InstanceId, store: Store) {
+export async function versionOf(instance: InstanceId, store: Store) {
   const init = await store.source.shardsOf(instance, INIT);
   const node = init.flatMap(({ nodes }) => nodes).find((one) => one.id === instanceId(instance));
   return node?.kind === 'instance' && node.version !== undefined ? { fn: node.fn, version: node.version } : undefined;

@@ -25,18 +25,23 @@ export interface GraphAnswer {
   readonly cut: readonly string[];
 }
 
-/** A graph as an answer: `counts` are of the whole, of which at most `limit` nodes are listed, earliest first. */
-export function presentGraph(whole: Graph, limit: number, cut: readonly string[] = []): GraphAnswer {
+/**
+ * A graph as an answer: `counts` are of the whole, of which nodes are listed earliest first, `limit` of them after the first `skip`.
+ * An edge is listed with the later of its ends, so that pages together have each edge once. `more`: nodes that follow.
+ */
+export function presentGraph(whole: Graph, limit: number, skip = 0): Omit<GraphAnswer, 'cut'> & { readonly more: number } {
   const graph = presentable(whole);
   const ordered = [...graph.nodes.values()].sort((a, b) => a.first - b.first || (a.id < b.id ? -1 : 1));
-  const kept = new Set(ordered.slice(0, limit).map(({ id }) => id));
+  const place = new Map(ordered.map(({ id }, i) => [id, i]));
   const edges = graph.edges();
-  const listed = edges.filter(({ from, to }) => kept.has(from) && kept.has(to)).sort((a, b) => a.start - b.start);
-  const more = ordered.length - kept.size;
+  const listed = edges.filter(({ from, to }) => {
+    const at = Math.max(place.get(from) ?? -1, place.get(to) ?? -1);
+    return at >= skip && at < skip + limit;
+  });
   return {
     counts: { nodes: ordered.length, edges: edges.length },
-    nodes: ordered.slice(0, limit).map(presentNode),
-    edges: listed,
-    cut: more > 0 ? [...cut, `nodes: ${more} later ones and ${edges.length - listed.length} edges; raise limit`] : cut,
+    nodes: ordered.slice(skip, skip + limit).map(presentNode),
+    edges: listed.sort((a, b) => a.start - b.start),
+    more: Math.max(0, ordered.length - skip - limit),
   };
 }

@@ -12,10 +12,12 @@ import type { Store } from '../store/connect.ts';
 import { inParallel } from '../store/table.ts';
 import { requestsOf, unexplainedIn } from './graphs.ts';
 import { known } from './known.ts';
+import { deviating } from './marks.ts';
 import { limit, node, read, time } from './parameters.ts';
 import { cutLines } from './present.ts';
 import { Problem } from './problem.ts';
 import type { Route } from './routes.ts';
+import { agentsOf } from './topology.ts';
 
 const telling = {
   at: time.optional(),
@@ -42,15 +44,37 @@ export const path: Route = async ({ query, store }) => {
   const asked = read(pathQuery, query);
   const provenance = await known(asked.node, store);
   const told = await tell(provenance, asked.node, asked);
-  const requests = told.requests.flatMap(({ instanceId, requestId: id }) => {
-    return provenance.nodes.get(requestId(instanceId, id as Partition)) ?? [];
-  });
-  return {
-    ...present(provenance, asked.node, told),
-    acts: acts(told.steps),
-    unexplained: await unexplainedIn(requests, store),
-  };
+  const answer = present(provenance, asked.node, told);
+  return { ...answer, acts: acts(told.steps), ...(await beside(provenance, told, store)) };
 };
+
+/** What stands out in a story and who was behind it: its steps with marks, and agents. */
+async function beside(provenance: Provenance, { steps, requests: served }: Story, store: Store) {
+  const requests = served.flatMap(({ instanceId, requestId: id }) => {
+    const one = provenance.nodes.get(requestId(instanceId, id as Partition));
+    return one?.kind === 'request' ? [one] : [];
+  });
+  const nodes = steps.flatMap((step) => provenance.nodes.get(step.node) ?? []);
+  const calls = new Map<string, NodeId[]>();
+  for (const node of nodes) {
+    const fn = node.kind === 'exchange' && node.aws ? steps.find((step) => step.node === node.id)?.function : undefined;
+    if (fn !== undefined) calls.set(fn, [...(calls.get(fn) ?? []), node.id]);
+  }
+  const [unexplained, deviates, agents] = await Promise.all([
+    unexplainedIn(requests, store),
+    deviating(nodes, store),
+    agentsOf(requests, calls, store),
+  ]);
+  const odd = new Set(unexplained);
+  return {
+    steps: steps.map((step) => ({
+      ...step,
+      ...(deviates.nodes.has(step.node) ? { deviates: true as const } : {}),
+      ...(odd.has(step.node) ? { unexplained: true as const } : {}),
+    })),
+    ...{ unexplained, compared: deviates.compared, agents },
+  };
+}
 
 const subject = {
   node: node.optional(),
@@ -83,7 +107,7 @@ export const explanation: Route = async ({ query, store }) => {
   const about = await subjectOf(asked, store);
   const provenance = await known(about.node, store, asked.request === undefined ? 'node' : 'request');
   const told = await tell(provenance, about.node, asked);
-  const shown = present(provenance, about.node, told);
+  const shown = { ...present(provenance, about.node, told), ...(await beside(provenance, told, store)) };
   const left = told.steps.flatMap(({ kind, node: id, label: named, parent, bytes, requestId }) => {
     if (kind !== 'exchange' || parent === undefined || told.steps[parent]?.kind !== 'endpoint') return [];
     return [
@@ -105,7 +129,8 @@ export const explanation: Route = async ({ query, store }) => {
       return `${i + 1}. ${step.label}${where}: ${step.reason}${how}${from}`;
     }),
     ...{ entries: told.requests.filter(({ entry }) => entry), requests: told.requests, instances: told.instances },
-    ...{ boundaries: shown.boundaries, reused: told.reused, left, steps: told.steps },
+    ...{ boundaries: shown.boundaries, reused: told.reused, left, steps: shown.steps, acts: acts(told.steps) },
+    ...{ unexplained: shown.unexplained, compared: shown.compared, agents: shown.agents },
     cut: [...about.cut, ...shown.cut],
   };
 };

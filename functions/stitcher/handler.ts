@@ -1,5 +1,6 @@
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { type Store, storeFromEnvironment } from '../store/connect.ts';
+import { mostReceives } from '../store/schema.ts';
 import { inParallel } from '../store/table.ts';
 import { logger } from '../telemetry/emit.ts';
 import { keysOf, restitchEvent } from './notification.ts';
@@ -39,16 +40,21 @@ async function stitchMessages(event: SQSEvent, store: Store, tally: Tally): Prom
   const failed: string[] = [];
   await inParallel(event.Records, WIDTH, async ({ messageId, body, attributes }) => {
     // Delivered before and not acknowledged: that attempt may have written all and died before it was counted.
-    const again = Number(attributes?.ApproximateReceiveCount ?? 1) > 1;
+    const attempt = Number(attributes?.ApproximateReceiveCount ?? 1);
+    const again = attempt > 1;
     if (again) tally.add({ Redelivered: 1 });
+    const last = attempt >= mostReceives;
     try {
       const restitching = body.includes(restitchEvent);
       if (restitching) store.writer.forget();
       for (const key of readKeys(messageId, body)) {
-        const stitched = await stitchOne(key, store, tally, { again, restitching });
-        if (stitched && restitching) await store.writer.clearPoison(key);
+        // Whoever runs out of time or memory cannot say so afterwards.
+        if (last) await giveUp(key, 'its last attempt did not come to an end: out of time or memory', store);
+        const { done, lag } = await stitchOne(key, store, tally, { again, restitching });
+        if (done && (last || restitching || lag > LATE_MS)) await store.writer.clearPoison(key);
       }
     } catch (error) {
+      if (last) await listDeadLetter(messageId, body, error, store);
       failed.push(messageId);
       logger.error('message given back to the queue', { messageId, error: asError(error) });
     }
@@ -64,18 +70,42 @@ async function stitchMessages(event: SQSEvent, store: Store, tally: Tally): Prom
   return { batchItemFailures: failed.map((itemIdentifier) => ({ itemIdentifier })) };
 }
 
+interface Done {
+  readonly done: boolean;
+  /** ms since the segment was written. */
+  readonly lag: number;
+}
+
 interface Delivery {
   readonly again: boolean;
   readonly restitching: boolean;
 }
 
-async function stitchOne(key: string, store: Store, tally: Tally, { again, restitching }: Delivery): Promise<boolean> {
+/** A segment that comes so long after it was written may have been given up on before, and have come back. */
+const LATE_MS = 300_000;
+
+/** Lists a segment whose message goes to the dead-letter queue, where nobody could look without taking it out. */
+async function giveUp(key: string, reason: string, { writer }: Store): Promise<void> {
+  await writer.putPoison({ segment: key, code: 'gave-up', reason }, Date.now() * 1000);
+}
+
+async function listDeadLetter(messageId: string, body: string, error: unknown, store: Store): Promise<void> {
+  try {
+    for (const key of readKeys(messageId, body))
+      await giveUp(key, `given up after ${mostReceives} attempts: ${String(error)}`, store);
+  } catch (again) {
+    // The message is in the dead-letter queue all the same, and counted there.
+    logger.error('dead letter could not be listed', { messageId, error: asError(again) });
+  }
+}
+
+async function stitchOne(key: string, store: Store, tally: Tally, { again, restitching }: Delivery): Promise<Done> {
   const outcome = await stitch(key, store.objects, store.writer, again);
   tally.segment(key, outcome, again, restitching);
   // A line for each segment would cost as much as storing it; what was done with it stands in the tables.
   if (outcome.done === 'stitched') logger.debug('segment stitched', { segment: key, ...outcome });
   else logger.warn(`segment ${outcome.done}`, { segment: key, ...outcome });
-  return outcome.done === 'stitched';
+  return outcome.done === 'stitched' ? { done: true, lag: outcome.lag } : { done: false, lag: 0 };
 }
 
 const asError = (error: unknown) => (error instanceof Error ? error : new Error(String(error)));

@@ -2,10 +2,11 @@ import type { InstanceId } from '../../layers/record/types.ts';
 import type { LinkKey, Partition } from '../graph/ids.ts';
 import type { Link, Shard } from '../graph/shard.ts';
 import type { GraphSource, LinkPage, LinkRange } from '../graph/source.ts';
+import { DecodedShards } from './decoded.ts';
 import { decodeShard } from './encode.ts';
 import type { Objects } from './objects.ts';
 import { bucketKey, bucketPlace, dayOf, fanKey, isFanned, isSpread, ODD, pad, readLink, readPlace, S, text } from './rows.ts';
-import { listSpread } from './schema.ts';
+import { fanSpread } from './schema.ts';
 import type { Item, Table } from './table.ts';
 import { minutesOf, touchesUnder } from './touches.ts';
 
@@ -22,6 +23,7 @@ export class DynamoSource implements GraphSource {
   readonly #shards: Table;
   readonly #links: Table;
   readonly #objects: Objects;
+  readonly #decoded = new DecodedShards();
 
   constructor(shards: Table, links: Table, objects: Objects) {
     this.#shards = shards;
@@ -42,7 +44,7 @@ export class DynamoSource implements GraphSource {
 
   async linksOf(key: LinkKey, range: LinkRange): Promise<LinkPage> {
     if (isFanned(key)) {
-      const fans = Array.from({ length: listSpread }, (_, fan) => this.#page(fanKey(key, fan), key, range));
+      const fans = Array.from({ length: fanSpread }, (_, fan) => this.#page(fanKey(key, fan), key, range));
       const pages = await Promise.all(fans);
       const links = inTime(
         pages.flatMap((page) => page.links),
@@ -140,7 +142,7 @@ export class DynamoSource implements GraphSource {
     if (spilled !== undefined) return decodeShard((await this.#objects.get(spilled)).bytes, of);
     const data = item.data?.B;
     if (data === undefined) throw new Error(`shard ${of.instance}/${of.partition} of ${of.segment} has no data`);
-    return decodeShard(data, of);
+    return this.#decoded.shard(data, of);
   }
 }
 

@@ -4,15 +4,15 @@ import type { InstanceId } from '../../layers/record/types.ts';
 import type { LinkKey, NodeId, Partition } from '../graph/ids.ts';
 import type { NodeKind } from '../graph/model.ts';
 import type { Link, RequestEntry, SegmentEntry, Shard } from '../graph/shard.ts';
-import { listSpread, segmentPrefix } from './schema.ts';
+import { fanSpread, listSpread, segmentPrefix } from './schema.ts';
 import type { Item } from './table.ts';
 
 const DAY = 86_400_000_000;
 const HOUR = 3_600_000_000;
 const SECONDS_A_DAY = 86_400;
 
-/** One version of an object, one item of a table or one state of it: many there are, and few of them hot. */
-const SINGLE = /^resource:(?:s3:\/\/.*@|ddb:[^/]+[/@])/;
+/** A path, one version of an object, one item of a table or one state of it: many there are, and few of them hot. */
+const SINGLE = /^(?:path:|resource:(?:s3:\/\/.*@|ddb:[^/]+[/@]))/;
 /** Keys under which everybody's rows would meet. */
 const SHARED = /^(?:host|addr|path|resource):/;
 
@@ -46,7 +46,17 @@ export const listHour = (time: number, received: number) => hourOf(isPlausible(t
 /** Seconds since 1970, as the tables' TTL wants them. @param received µs */
 export const expiresAfter = (received: number, days: number) => Math.trunc(received / 1_000_000) + days * SECONDS_A_DAY;
 
-export const spreadOf = (instance: InstanceId) => createHash('sha256').update(instance).digest().readUInt32BE(0) % listSpread;
+let lastHashed = '';
+let lastHash = 0;
+function hashOf(instance: InstanceId): number {
+  if (instance !== lastHashed) {
+    lastHash = createHash('sha256').update(instance).digest().readUInt32BE(0);
+    lastHashed = instance;
+  }
+  return lastHash;
+}
+export const spreadOf = (instance: InstanceId) => hashOf(instance) % listSpread;
+const fanOf = (instance: InstanceId) => hashOf(instance) % fanSpread;
 
 export const S = (value: string) => ({ S: value });
 export const N = (value: number) => ({ N: String(value) });
@@ -60,7 +70,7 @@ function shortHash(text: string): string {
 
 export function linkItem(link: Link, bucket: string | undefined, expires: number): Item {
   const node = shortHash(`${link.direction}\n${link.node}`);
-  const single = isFanned(link.key) ? fanKey(link.key, spreadOf(link.instance)) : link.key;
+  const single = isFanned(link.key) ? fanKey(link.key, fanOf(link.instance)) : link.key;
   return {
     key: S(bucket === undefined ? single : bucketKey(link.key, bucket)),
     place: S(`${pad(link.t)}#${link.instance}#${link.partition}#${node}#${link.evidence.seq}`),

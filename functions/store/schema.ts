@@ -19,7 +19,7 @@
  *   ~hours                         2026-03-01T10#3             which lists exist
  *   ~requests#2026-03-01T10#3      <time>#<instance>#<req>#<first>-<last>   requests that began in this hour, spread over `listSpread`;
  *                                                              one row of each segment has its counts, and is written last
- *   resource:s3://b/k@v%@3         <time>#<instance>#…         one version of an object, one item: by instance
+ *   resource:s3://b/k@v%@1         <time>#<instance>#…         one version of an object, one item: by instance
  *   ~sums                          2026-03-01                  sums of these counts
  *   ~functions                     2026-03-01#<function>       functions seen that day
  *   ~poison                        <segment key>               segments set aside, with the reason
@@ -44,6 +44,9 @@ export const linksTable = { partitionKey: 'key', sortKey: 'place', ttl: 'expires
 /** How many partitions one hour's list is spread over: 4 take about 4,000 new requests a second. */
 export const listSpread = 4;
 
+/** How many partitions the rows of one version of an object or one item are spread over: 2 take 2,000 a second. All are read. */
+export const fanSpread = 2;
+
 /** Environment of Alastor's own functions. */
 export const environment = {
   /** Which of them it is: its folder in `functions/`. */
@@ -55,7 +58,12 @@ export const environment = {
   witnessDeadLetters: 'ALASTOR_WITNESS_DEAD_LETTERS',
   /** Days that rows and spilled shards are kept, default 90. Stitcher only. */
   retentionDays: 'ALASTOR_RETENTION_DAYS',
+  /** Days that the index has entries of requests that did nothing but call services of AWS; default the same. Stitcher only. */
+  benignRetentionDays: 'ALASTOR_BENIGN_RETENTION_DAYS',
 } as const;
+
+/** How often the stitcher is given a message before it goes to the dead-letter queue. */
+export const mostReceives = 5;
 
 /** Notifications must be limited to this prefix, or a spilled shard would be stitched again. Read by the query function as evidence. */
 export const segmentPrefix = 'segments/';

@@ -13,6 +13,8 @@ const MAX_SUMS = 5000;
 const MAX_RECOUNTED = 20_000;
 /** Segments, of the newest instances, that are looked at for holes between them. */
 const MAX_CHECKED = 1000;
+/** Instances looked at together. */
+const TOGETHER = 8;
 
 export interface Stats extends Counts {
   readonly functions: number;
@@ -90,13 +92,13 @@ async function holesOf(newest: readonly InstanceId[], lists: Lists): Promise<{ f
   let segments = 0;
   let found = 0;
   let looked = 0;
-  for (const id of newest) {
-    if (segments >= MAX_CHECKED) break;
-    const seen = await lists.instance(id);
-    segments += seen.segments.length;
-    if (seen.cut) continue;
-    looked++;
-    found += missing(seen.segments).length;
+  for (let i = 0; i < newest.length && segments < MAX_CHECKED; i += TOGETHER) {
+    for (const seen of await Promise.all(newest.slice(i, i + TOGETHER).map((id) => lists.instance(id)))) {
+      segments += seen.segments.length;
+      if (seen.cut) continue;
+      looked++;
+      found += missing(seen.segments).length;
+    }
   }
   return { found, looked };
 }

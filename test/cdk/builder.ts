@@ -43,14 +43,14 @@ export class Builder {
   /** @param options of the build, as `docker build` has them */
   build(context: string, file = 'Dockerfile', ...options: readonly string[]): BuiltImage {
     const name = `image-${this.#images++}`;
-    this.#run('build', '--pull-never', '--format', 'docker', ...options, '-f', join(context, file), '-t', name, context);
+    const root = join(this.folder, name);
+    const how = ['--pull-never', '--format', 'docker', '--output', `type=local,dest=${root}`];
+    this.#run('build', ...how, ...options, '-f', join(context, file), '-t', name, context);
     const { OCIv1 } = JSON.parse(this.#run('inspect', '--type', 'image', name)) as {
       OCIv1: { config: { Entrypoint?: string[]; Cmd?: string[]; Env?: string[]; WorkingDir?: string } };
     };
     const { Entrypoint = [], Cmd = [], Env = [], WorkingDir = '/' } = OCIv1.config;
     const env = Object.fromEntries(Env.map((one) => [one.slice(0, one.indexOf('=')), one.slice(one.indexOf('=') + 1)]));
-    const container = this.#run('from', '--pull-never', name).trim();
-    const root = this.#run('mount', container).trim();
     return { entrypoint: Entrypoint, cmd: Cmd, env, workingDirectory: WorkingDir, root };
   }
 

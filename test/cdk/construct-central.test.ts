@@ -1,10 +1,17 @@
-import { Stack } from 'aws-cdk-lib';
+import { Duration, Stack } from 'aws-cdk-lib';
 import { Annotations, Match } from 'aws-cdk-lib/assertions';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Alastor, type AlastorProps, type AlastorReferenceProps } from '../../cdk/index.ts';
+import {
+  Alastor,
+  AlastorCollector,
+  type AlastorCollectorProps,
+  type AlastorProps,
+  type AlastorReferenceProps,
+} from '../../cdk/index.ts';
 import { inlineFunction, propertiesOf, templateOf, type Workbench, workbench } from './construct-parts.ts';
 
+const processor = process.arch === 'arm64' ? 'Arm64' : 'X64';
 let bench: Workbench;
 beforeAll(() => {
   bench = workbench();
@@ -80,7 +87,7 @@ describe('a central bucket', () => {
   it('comes with layers for functions outside of CDK, and for the organization', () => {
     const template = templateOf(central({ publishLayers: { organizationId: 'o-abcdefghij' } }));
     expect(Object.keys(template.toJSON().Outputs)).toEqual(
-      expect.arrayContaining(['AlastorLayerArn', 'AlastorLayerWithNodeArn']),
+      expect.arrayContaining([`AlastorLayer${processor}Arn`, `AlastorLayerWithNode${processor}Arn`]),
     );
     template.allResourcesProperties('AWS::Lambda::LayerVersionPermission', { Principal: '*', OrganizationId: 'o-abcdefghij' });
     template.resourceCountIs('AWS::Lambda::LayerVersionPermission', 2);
@@ -152,5 +159,89 @@ describe('props of sharing', () => {
     ['evidenceKeyArn', { bucketName: 'central', evidenceKeyArn: 'alias/key' }],
   ])('of a reference, %s: %o', (prop, props) => {
     expect(() => elsewhere(props)).toThrow(new RegExp(`Shop/Alastor.*${prop} must be`));
+  });
+});
+
+describe('a collector in another region', () => {
+  const key = 'arn:aws:kms:eu-west-1:999999999999:key/abc-def';
+
+  function collector(props: Partial<AlastorCollectorProps> = {}): Stack {
+    const stack = new Stack(bench.app(), 'Tokyo', { env: { account: '999999999999', region: 'ap-northeast-1' } });
+    const given = { centralBucketName: 'central-evidence', centralKeyArn: key, layerDirectory: bench.layerDirectory };
+    new AlastorCollector(stack, 'Alastor', { ...given, ...props }).auditAll(stack);
+    return stack;
+  }
+
+  it('copies segments, and deletions never, to the central bucket under its key', () => {
+    const template = templateOf(collector());
+    template.hasResourceProperties('AWS::S3::Bucket', {
+      VersioningConfiguration: { Status: 'Enabled' },
+      ObjectLockEnabled: Match.absent(),
+      ReplicationConfiguration: {
+        Rules: [
+          {
+            Status: 'Enabled',
+            Filter: { Prefix: 'segments/' },
+            DeleteMarkerReplication: { Status: 'Disabled' },
+            Destination: {
+              Bucket: { 'Fn::Join': ['', ['arn:', { Ref: 'AWS::Partition' }, ':s3:::central-evidence']] },
+              EncryptionConfiguration: { ReplicaKmsKeyID: key },
+            },
+          },
+        ],
+      },
+    });
+    template.hasOutput('AlastorEvidenceBucket', {});
+    template.resourceCountIs('AWS::Lambda::Function', 0);
+  });
+
+  it('lets S3 read and copy segments only, and nobody overwrite them', () => {
+    const template = templateOf(collector());
+    const [policy] = Object.values(template.findResources('AWS::IAM::Policy'));
+    const statements = policy!.Properties.PolicyDocument.Statement as readonly {
+      Action: string | string[];
+      Resource: unknown;
+    }[];
+    expect(statements.map(({ Action }) => Action)).toEqual([
+      ['s3:GetReplicationConfiguration', 's3:ListBucket'],
+      ['s3:GetObjectVersionForReplication', 's3:GetObjectVersionAcl', 's3:GetObjectVersionTagging'],
+      ['s3:ReplicateObject', 's3:ReplicateTags'],
+      'kms:Encrypt',
+    ]);
+    expect(statements.slice(1, 3).every(({ Resource }) => JSON.stringify(Resource).includes('/segments/*'))).toBe(true);
+    template.hasResourceProperties('AWS::S3::BucketPolicy', {
+      PolicyDocument: { Statement: Match.arrayWith([Match.objectLike({ Sid: 'NothingOverwritten', Effect: 'Deny' })]) },
+    });
+  });
+
+  it('records functions of its region by account, region and name', () => {
+    const stack = new Stack(bench.app(), 'Tokyo', { env: { account: '999999999999', region: 'ap-northeast-1' } });
+    const fn = inlineFunction(stack, 'Purchase');
+    const props = { centralBucketName: 'central-evidence', layerDirectory: bench.layerDirectory };
+    new AlastorCollector(stack, 'Alastor', props).auditAll(stack);
+    expect(variables(fn)).toMatchObject({ ALASTOR_QUALIFIER: '999999999999.ap-northeast-1.' });
+  });
+
+  it.each<[keyof AlastorCollectorProps, Partial<AlastorCollectorProps>]>([
+    ['centralBucketName', { centralBucketName: 'X' }],
+    ['centralKeyArn', { centralKeyArn: 'alias/x' }],
+    ['retention', { retention: Duration.days(91) }],
+    ['sharedWith', { sharedWith: { accounts: ['1'] } }],
+  ])('names the prop that is out of bounds: %s %o', (prop, props) => {
+    expect(() => collector(props)).toThrow(new RegExp(`Tokyo/Alastor.*${prop} must be`));
+  });
+});
+
+describe('a key of the central bucket', () => {
+  it('encrypts for the organization, through S3 only, and decrypts for nobody else', () => {
+    const template = templateOf(central({ sharedWith: { organizationId: 'o-abcdefghij' } }));
+    const [key] = Object.values(template.findResources('AWS::KMS::Key'));
+    const statements = key!.Properties.KeyPolicy.Statement as readonly { Sid?: string; Action: unknown; Condition: unknown }[];
+    expect(statements.filter(({ Sid }) => Sid === 'EncryptForOtherAccounts')).toMatchObject([
+      {
+        Action: 'kms:GenerateDataKey',
+        Condition: { StringEquals: { 'kms:ViaService': 's3.eu-west-1.amazonaws.com', 'aws:PrincipalOrgID': 'o-abcdefghij' } },
+      },
+    ]);
   });
 });

@@ -5,7 +5,11 @@ import { App, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { Code, type FunctionProps, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
+import { vi } from 'vitest';
 import { layerArchitecture } from '../../cdk/layer.ts';
+
+// Loading the CDK takes many seconds on a busy machine; nothing here is about time.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 /** A temporary directory with what a synth needs, and where it puts its assembly. */
 export interface Workbench {

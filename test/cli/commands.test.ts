@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { helpOf } from '../../cli/command.ts';
 import { commands, find } from '../../cli/commands.ts';
@@ -14,10 +15,10 @@ const named = async (name: string) => {
 };
 
 describe('what commands say of themselves', () => {
-  it.each(all)('%s: help of at most 110 columns, with examples whose options exist', async (name) => {
+  it.each(all)('%s: help of at most 130 columns, with examples whose options exist', async (name) => {
     const one = await named(name);
     const help = helpOf(one);
-    expect(help.split('\n').filter((line) => line.length > 110)).toEqual([]);
+    expect(help.split('\n').filter((line) => line.length > 130)).toEqual([]);
     expect(one.command.examples.length).toBeGreaterThan(0);
     const examples = one.command.examples.join('\n').replace(/\|.*/g, '');
     for (const [, option = ''] of examples.matchAll(/ ?--([a-z-]+)/g))
@@ -30,6 +31,32 @@ describe('what commands say of themselves', () => {
     for (const name of all) expect(overview.out).toMatch(new RegExp(`^  ${name} +\\w`, 'm'));
     expect(await alastor(['requests', '--help'])).toEqual({ code: 0, out: helpOf(await named('requests')), err: '' });
     expect(readFileSync('docs/cli.md', 'utf8')).toBe(await page());
+  });
+});
+
+describe('docs/investigate.md', () => {
+  const lines = readFileSync('docs/investigate.md', 'utf8').split('\n');
+
+  it('asks with commands and options that exist (else: node test/e2e/investigation.ts)', async () => {
+    const calls = lines.flatMap((line) => /^(?:\$| {3}) alastor (.*)$/.exec(line)?.[1] ?? []);
+    expect(calls.length).toBeGreaterThan(8);
+    for (const call of calls) {
+      const [name = '', ...args] = call.split(' ');
+      const { options, positionals = [0, 0] } = (await named(name)).command;
+      const shapes = Object.fromEntries(Object.entries(options).map(([option, { type }]) => [option, { type }]));
+      const read = parseArgs({ args, options: shapes, allowPositionals: true, strict: true });
+      expect(read.positionals.length).toBeGreaterThanOrEqual(positionals[0]);
+      expect(read.positionals.length).toBeLessThanOrEqual(positionals[1]);
+    }
+  });
+
+  it('answers the three questions, and its story goes back to two requests from outside', () => {
+    const text = lines.join('\n');
+    expect(text).toMatch(/^request \S+: deviates in \d+ ways$/m);
+    expect(text).toMatch(/^endpoint:\S+: yes\nfile \/tmp\/card-rules\/\S+, exact$/m);
+    expect(text).toMatch(/^ +\d+ [ !][\d:.]{12} {2}endpoint \S+\n +the node asked about$/m);
+    expect(text.match(/, by which it came in$/gm)).toHaveLength(2);
+    expect(text).toContain('verified: the segment is as it was stitched');
   });
 });
 

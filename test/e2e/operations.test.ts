@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { InvokeCommand, LambdaClient, ListFunctionsCommand } from '@aws-sdk/client-lambda';
 import { PutBucketVersioningCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
@@ -10,6 +11,8 @@ import { Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambd
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Alastor } from '../../cdk/index.ts';
 import { type Engine, startEngine } from '../../cdk/local/engine.ts';
+import { Inventory } from '../../functions/store/inventory.ts';
+import { Table } from '../../functions/store/table.ts';
 import { METRICS, type MetricName, NAMESPACE } from '../../functions/telemetry/catalogue.ts';
 import { buildLayer } from '../../layers/build.ts';
 import { type Datum, embedded, sum } from '../functions/telemetry/embedded-metrics.ts';
@@ -52,7 +55,7 @@ beforeAll(async () => {
   const { endpoint, region } = engine;
   const client = { endpoint, region, credentials: { accessKeyId: 'local', secretAccessKey: 'local' } };
   [lambda, sqs, s3] = [new LambdaClient(client), new SQSClient(client), new S3Client({ ...client, forcePathStyle: true })];
-}, 120_000);
+}, 240_000);
 
 afterAll(async () => {
   for (const one of [lambda, sqs, s3]) one?.destroy();
@@ -65,6 +68,23 @@ async function invoke(name: string): Promise<void> {
   if (FunctionError !== undefined)
     throw new Error(`${name}: ${Buffer.from(Payload ?? []).toString()}\n${log.slice(-20).join('\n')}`);
   await engine.idle();
+}
+
+/** An earlier look of the inventory, at which this function was audited. */
+async function lookedBefore(name: string): Promise<void> {
+  const { Functions = [] } = await lambda.send(new ListFunctionsCommand({}));
+  const table = Functions.map(({ Environment }) => Environment?.Variables?.ALASTOR_LINKS_TABLE).find(
+    (one) => one !== undefined,
+  );
+  const { endpoint, region } = engine;
+  const dynamo = new DynamoDBClient({ endpoint, region, credentials: { accessKeyId: 'local', secretAccessKey: 'local' } });
+  const inventory = new Inventory(new Table(dynamo, table ?? ''), 90);
+  await inventory.put(
+    [{ name, arn: `arn:${name}`, layers: [], audited: true, sources: [] }],
+    (Date.now() - 3_600_000) * 1000,
+    [],
+  );
+  dynamo.destroy();
 }
 
 /** What was published since the last call. */
@@ -102,6 +122,7 @@ async function diagnose(): Promise<Diagnosis & { readonly code: number; state(wh
 describe('deployed functions', () => {
   it('publish metrics of this installation, in the format that CloudWatch reads, from what an audited function did', async () => {
     await invoke('worker');
+    await lookedBefore('bare');
     const { Functions = [] } = await lambda.send(new ListFunctionsCommand({}));
     const inventory = Functions.find(({ Environment }) => Environment?.Variables?.ALASTOR_PART === 'inventory');
     await invoke(inventory?.FunctionName ?? '');
@@ -116,20 +137,19 @@ describe('deployed functions', () => {
     expect(data.find(({ name }) => name === 'IngestLag')?.values).toHaveLength(1);
     expect([sum(data, 'Gaps'), sum(data, 'DegradedInstances')]).toEqual([0, 0]);
     expect([sum(data, 'FunctionsAudited'), sum(data, 'FunctionsNotAudited')]).toEqual([1, 2]);
-    expect(data.map(({ name }) => name)).toEqual(
-      expect.arrayContaining(['QueryLatency', 'MissingSegments', 'SilencedInvocations']),
-    );
-    const ofInventory = Object.entries(METRICS).filter(([, { by }]) => by === 'inventory');
-    expect(data.map(({ name }) => name)).toEqual(expect.arrayContaining(ofInventory.map(([name]) => name)));
+    // The last look saw `bare` audited, and did not see `stripped` at all.
+    expect([sum(data, 'FunctionsDrifted'), sum(data, 'FunctionsNew')]).toEqual([1, 1]);
+    expect(data.map(({ name }) => name)).toContain('QueryLatency');
   });
 });
 
 describe('alastor doctor', () => {
-  it('finds the one fault of a deployment, calls nothing well that it could not look at, and says how to mend', async () => {
+  it('finds the faults of a deployment, calls nothing well that it could not look at, and says how to mend', async () => {
     const found = await diagnose();
     expect(found.installation).toBe('Shop-Alastor');
     const wrong = found.findings.filter(({ state }) => state === 'wrong');
-    expect(wrong.map(({ what }) => what)).toEqual(['function stripped']);
+    expect(wrong.map(({ what }) => what)).toEqual(['function stripped', 'function bare']);
+    expect(wrong[1]?.says).toBe('was audited and is so no more');
     expect(wrong[0]?.says).toMatch(/AWS_LAMBDA_EXEC_WRAPPER is not set.*it has no layer/);
     expect(found.code).toBe(1);
     for (const what of [
@@ -159,7 +179,7 @@ describe('alastor doctor', () => {
     expect(code).toBe(1);
     expect(out).toMatch(/WRONG {4}function stripped: is not audited: .*\n {9}→ deploy its app again/);
     expect(out).toMatch(/\?\s+alarms: not checked: /);
-    expect(out).toMatch(/1 wrong, \d+ warnings, \d+ not checked, \d+ ok\n$/);
+    expect(out).toMatch(/2 wrong, \d+ warnings, \d+ not checked, \d+ ok\n$/);
   });
 
   it('finds dead letters, segments set aside, a bucket that forgets and a queue that nobody reads', async () => {

@@ -67,6 +67,8 @@ export class LocalDynamo {
     objects: MemoryObjects;
     dump(): Promise<object>;
     drop(): Promise<void>;
+    /** Of the tables. */
+    readonly names: { readonly shards: string; readonly links: string };
   }> {
     const n = ++this.#tables;
     const shards = await this.table(`shards${n}`, shardsTable);
@@ -82,18 +84,22 @@ export class LocalDynamo {
       links: await this.all(links.name),
       spilled: objects.spilled(),
     });
-    return { store, reopen, objects, dump, drop };
+    return { store, reopen, objects, dump, drop, names: { shards: shards.name, links: links.name } };
+  }
+
+  async *pages(name: string): AsyncGenerator<readonly Item[]> {
+    let from: Item | undefined;
+    do {
+      const page = await this.client.send(new ScanCommand({ TableName: name, ExclusiveStartKey: from }));
+      yield page.Items ?? [];
+      from = page.LastEvaluatedKey;
+    } while (from !== undefined);
   }
 
   /** Everything in a table, by key. */
   async all(name: string): Promise<object> {
     const items: Item[] = [];
-    let from: Item | undefined;
-    do {
-      const page = await this.client.send(new ScanCommand({ TableName: name, ExclusiveStartKey: from }));
-      items.push(...(page.Items ?? []));
-      from = page.LastEvaluatedKey;
-    } while (from !== undefined);
+    for await (const page of this.pages(name)) items.push(...page);
     const key = (item: Item) => `${(item.key ?? item.instanceId)?.S}\n${(item.place ?? item.part)?.S}`;
     return Object.fromEntries(items.map((item) => [key(item), item] as const).sort(([a], [b]) => (a < b ? -1 : 1)));
   }

@@ -24,9 +24,19 @@ export interface Wanted {
   readonly open: boolean;
 }
 
+/** What PutRolePolicy, GetRolePolicy and DeleteRolePolicy do. Documents are JSON. */
+export interface OwnPolicies {
+  /** @throws PolicyError for a policy that is not understood */
+  put(name: string, document: string): void;
+  get(name: string): string | undefined;
+  remove(name: string): void;
+}
+
 interface Role {
   readonly arn: string;
   readonly policies: Policy[];
+  /** Given to it by PutRolePolicy, by name. */
+  readonly own: Map<string, { readonly document: string; readonly policy: Policy }>;
   /** Has a policy whose content is not known here: nothing is refused. */
   unlimited: boolean;
 }
@@ -57,7 +67,7 @@ export class Iam {
   }
 
   addRole(name: string): void {
-    this.#roles.set(this.roleArn(name), { arn: this.roleArn(name), policies: [], unlimited: false });
+    this.#roles.set(this.roleArn(name), { arn: this.roleArn(name), policies: [], own: new Map(), unlimited: false });
   }
 
   /** A policy written into, or attached to, a role of the template; a role that is not is none of ours to limit. */
@@ -70,6 +80,19 @@ export class Iam {
       if (!(cause instanceof PolicyError)) throw cause;
       this.#unlimited(role, cause.message);
     }
+  }
+
+  /** The role's policies of its own, as PutRolePolicy and its like have them; undefined when there is no such role. */
+  ownPolicies(roleName: string): OwnPolicies | undefined {
+    const role = this.#roles.get(this.roleArn(roleName));
+    if (role === undefined) return undefined;
+    return {
+      put: (name, document) => {
+        role.own.set(name, { document, policy: readPolicy(JSON.parse(document), `${roleName}, ${name}`) });
+      },
+      get: (name) => role.own.get(name)?.document,
+      remove: (name) => role.own.delete(name),
+    };
   }
 
   addManaged(arn: string, document: unknown, of: string): void {
@@ -108,7 +131,7 @@ export class Iam {
     const roleName = role.arn.slice(role.arn.lastIndexOf('/') + 1);
     return {
       principal: { arn: role.arn, accountId: this.#accountId },
-      policies: role.unlimited ? [EVERYTHING] : role.policies,
+      policies: role.unlimited ? [EVERYTHING] : [...role.policies, ...[...role.own.values()].map(({ policy }) => policy)],
       isRole: true,
       name: `arn:aws:sts::${this.#accountId}:assumed-role/${roleName}/${session}`,
     };

@@ -21,6 +21,8 @@ export class LambdaService {
   readonly #pools = new Map<string, FunctionPool>();
   readonly #async: AsyncQueue;
   #instances = 0;
+  /** Functions whose layers were put together so far. */
+  #merged = 0;
   readonly #capacity: Capacity = {
     take: () => this.#takeRoom(),
     give: () => {
@@ -43,8 +45,23 @@ export class LambdaService {
     if (!statSync(spec.codeDir, { throwIfNoEntry: false })?.isDirectory()) {
       throw new UnsupportedFunctionError(spec.name, `code directory ${spec.codeDir} does not exist. Synthesize the app again.`);
     }
+    this.#pools.set(spec.name, this.#prepared(spec));
+  }
+
+  /**
+   * UpdateFunctionConfiguration. Who comes from now on finds new instances; those that are there answer what they have begun.
+   * Throws UnsupportedFunctionError, with everything as it was, for what cannot run here.
+   */
+  async change(name: string, change: Pick<FunctionSpec, 'environment' | 'layerDirs'>): Promise<void> {
+    const old = this.#pools.get(name);
+    if (old === undefined) throw functionNotFound(name);
+    this.#pools.set(name, this.#prepared({ ...old.fn.spec, ...change }));
+    await old.stop();
+  }
+
+  #prepared(spec: FunctionSpec): FunctionPool {
     checkEnvironment(spec);
-    const optDir = mergeLayers(spec.name, spec.layerDirs, join(this.#shared.dir, `opt-${this.#pools.size}`));
+    const optDir = mergeLayers(spec.name, spec.layerDirs, join(this.#shared.dir, `opt-${this.#merged++}`));
     const fn = {
       spec,
       optDir,
@@ -53,7 +70,7 @@ export class LambdaService {
       shared: this.#shared,
       options: this.#options,
     };
-    this.#pools.set(spec.name, new FunctionPool(fn, this.#capacity));
+    return new FunctionPool(fn, this.#capacity);
   }
 
   /** The function as added; `name` may also be an ARN. */

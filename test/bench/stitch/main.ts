@@ -4,8 +4,8 @@ import { openStore } from '../../../functions/store/connect.ts';
 import { linksTable, shardsTable } from '../../../functions/store/schema.ts';
 import { hasJava, LocalDynamo, MemoryObjects } from '../../functions/dynamodb-local.ts';
 import { quantile } from '../statistics.ts';
-import { countUnits, measure, type Size, type Written } from './measure.ts';
-import { MemoryTable, sizeOf } from './memory-table.ts';
+import { type Asked, countUnits, measure, type Size, type Written } from './measure.ts';
+import { MemoryTable, sizeOf, Turns } from './memory-table.ts';
 import { merged, type Rate, rateOf } from './rates.ts';
 import { recordShop } from './record.ts';
 import { Replay } from './replay.ts';
@@ -19,26 +19,32 @@ Usage: npm run bench:stitch -- [options]        (npm run -s bench:stitch -- --js
   --json              print one JSON object instead of the report
   --help              print this
 
-First the sample shop runs, audited, under the local engine; its evidence is then replayed under other identifiers. Up to 2,000
-requests go into DynamoDB Local and into a store in memory, more into the latter alone.
+First the sample shop runs, audited, under the local engine; its evidence is then replayed under other identifiers. All goes
+into a store in memory, and what is not too much into DynamoDB Local as well.
 `;
-/** DynamoDB Local takes some ten thousand requests in 512 MB, and minutes for them. */
-const MOST_LOCAL = 2000;
 const say = (line: string): void => void process.stderr.write(`bench:stitch: ${line}\n`);
 
 const { values } = parseArgs({
   options: {
     requests: { type: 'string', default: '1000,10000,100000' },
     visits: { type: 'string', default: '40' },
+    dynamodb: { type: 'string', default: '2000' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 });
 const sizes = values.requests.split(',').map(Number);
 const visits = Number(values.visits);
+const mostLocal = Number(values.dynamodb);
 if (values.help) process.stdout.write(HELP);
-else if (!sizes.every((n) => Number.isInteger(n) && n > 0 && n <= 10_000_000) || !(visits >= 6 && visits <= 500)) {
-  process.stderr.write(`bench:stitch: --requests are whole numbers, --visits is from 6 to 500\n\n${HELP}`);
+else if (
+  !sizes.every((n) => Number.isInteger(n) && n > 0 && n <= 10_000_000) ||
+  !(visits >= 6 && visits <= 500) ||
+  !(mostLocal >= 0)
+) {
+  process.stderr.write(
+    `bench:stitch: --requests are whole numbers, --visits is from 6 to 500, --dynamodb is a number\n\n${HELP}`,
+  );
   process.exitCode = 2;
 } else await run();
 
@@ -53,11 +59,16 @@ async function run(): Promise<void> {
   const measured: Size[] = [];
   for (const requests of sizes) {
     interrupted.signal.throwIfAborted();
-    if (requests <= MOST_LOCAL && hasJava) measured.push(await inDynamo(requests, recording, replay));
+    if (requests <= mostLocal && hasJava) measured.push(await inDynamo(requests, recording, replay));
     measured.push(await inMemory(requests, recording, replay, say));
+    // A large size takes long: who stops it has what was measured before.
+    if (sizes.length > 1) say(`${requests} requests: ${JSON.stringify(measured.at(-1))}`);
   }
   const lag = { median: quantile(recording.lag, 0.5), p95: quantile(recording.lag, 0.95), segments: recording.lag.length };
-  const recorded = { requests: replay.requestsPerCopy, records: replay.recordsPerCopy, segments: recording.benign.length };
+  const bytes = recording.benign.reduce((sum, one) => sum + one.bytes.length, 0);
+  const recorded = {
+    ...{ requests: replay.requestsPerCopy, records: replay.recordsPerCopy, segments: recording.benign.length, bytes },
+  };
   process.stdout.write(
     values.json ? `${JSON.stringify({ recorded, lag, rates, sizes: measured })}\n` : report(measured, lag, recorded, rates),
   );
@@ -66,8 +77,9 @@ async function run(): Promise<void> {
 type Recorded = Awaited<ReturnType<typeof recordShop>>;
 
 async function inMemory(requests: number, recording: Recorded, replay: Replay, tell: typeof say): Promise<Size> {
-  const shards = new MemoryTable('shards', shardsTable.partitionKey, shardsTable.sortKey);
-  const links = new MemoryTable('links', linksTable.partitionKey, linksTable.sortKey);
+  const turns = new Turns();
+  const shards = new MemoryTable('shards', shardsTable.partitionKey, shardsTable.sortKey, turns);
+  const links = new MemoryTable('links', linksTable.partitionKey, linksTable.sortKey, turns);
   const store = openStore(shards, links, new MemoryObjects());
   const written = async (): Promise<Written> => ({
     ...{
@@ -76,20 +88,25 @@ async function inMemory(requests: number, recording: Recorded, replay: Replay, t
       bytes: shards.bytes + links.bytes,
     },
   });
-  return await measure(requests, { name: 'memory', store, written }, replay, recording, tell);
+  return await measure(requests, { name: 'memory', store, written, turns }, replay, recording, tell);
 }
 
 async function inDynamo(requests: number, recording: Recorded, replay: Replay): Promise<Size> {
   const dynamo = await LocalDynamo.start();
   try {
-    const units = countUnits(dynamo.client);
-    const { store, dump } = await dynamo.store();
+    const counted = countUnits(dynamo.client);
+    const { store, names } = await dynamo.store();
     const written = async (): Promise<Written> => {
-      const { shards, links } = (await dump()) as Record<string, Record<string, Parameters<typeof sizeOf>[0]>>;
-      const items = [...Object.values(shards ?? {}), ...Object.values(links ?? {})];
-      return { writeUnits: units(), items: items.length, bytes: items.reduce((sum, item) => sum + sizeOf(item), 0) };
+      let [items, bytes] = [0, 0];
+      for (const name of Object.values(names)) {
+        for await (const page of dynamo.pages(name)) {
+          items += page.length;
+          for (const item of page) bytes += sizeOf(item);
+        }
+      }
+      return { writeUnits: counted.units, items, bytes };
     };
-    return await measure(requests, { name: 'DynamoDB Local', store, written }, replay, recording, say);
+    return await measure(requests, { name: 'DynamoDB Local', store, written, turns: counted }, replay, recording, say);
   } finally {
     await dynamo.stop();
   }
@@ -101,7 +118,7 @@ function report(
   recorded: object,
   rates: readonly Rate[],
 ): string {
-  const rows: readonly (readonly [string, (size: Size) => string | number])[] = [
+  const rows: readonly Row[] = [
     ['requests', (one) => one.requests],
     ['store', (one) => one.store],
     ['segments', (one) => one.segments],
@@ -117,9 +134,9 @@ function report(
     ['bytes per request', (one) => Math.round(one.perRequest.bytes)],
     ['peak memory, MB', (one) => Math.round(one.peakMb)],
     ['seconds in all', (one) => one.seconds.toFixed(1)],
-    ['trace, ms (p95)', (one) => `${one.trace.median.toFixed(1)} (${one.trace.p95.toFixed(1)}), ${one.trace.nodes} nodes`],
-    ['story, ms (p95)', (one) => `${one.story.median.toFixed(1)} (${one.story.p95.toFixed(1)}), ${one.story.steps} steps`],
-    ['stats, ms (p95)', (one) => `${one.stats.median.toFixed(1)} (${one.stats.p95.toFixed(1)})`],
+    ...questions('trace', (one) => [one.trace, `${one.trace.nodes} nodes`]),
+    ...questions('story', (one) => [one.story, `${one.story.steps} steps`]),
+    ...questions('stats', (one) => [one.stats, '']),
   ];
   const lines = rows.map(([name, of]) => name.padEnd(28) + measured.map((one) => String(of(one)).padStart(26)).join(''));
   const behind = `stored to stitched under the engine: ${Math.round(lag.median)} ms, p95 ${Math.round(lag.p95)} ms (${lag.segments} segments)`;
@@ -130,4 +147,14 @@ function report(
     )
     .join('\n');
   return `recorded and replayed: ${JSON.stringify(recorded)}\n${behind}\n${best}\n\n${lines.join('\n')}\n`;
+}
+
+type Row = readonly [string, (size: Size) => string | number];
+
+function questions(name: string, of: (size: Size) => readonly [Asked, string]): readonly Row[] {
+  return [
+    [`${name}, ms (p95)`, (size) => `${of(size)[0].median.toFixed(1)} (${of(size)[0].p95.toFixed(1)}) ${of(size)[1]}`],
+    ['  CPU, ms', (size) => of(size)[0].cpu.toFixed(1)],
+    ['  queries (in a row)', (size) => `${of(size)[0].queries} (${of(size)[0].inARow || '?'})`],
+  ];
 }

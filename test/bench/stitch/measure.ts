@@ -8,6 +8,7 @@ import { compressText, shardText } from '../../../functions/store/encode.ts';
 import { decodeSegment } from '../../../layers/record/codec.ts';
 import { segmentDigest } from '../../../layers/record/key.ts';
 import { quantile } from '../statistics.ts';
+import type { Turns } from './memory-table.ts';
 import type { Recording } from './record.ts';
 import type { Replay } from './replay.ts';
 
@@ -21,6 +22,17 @@ export interface Written {
   readonly bytes: number;
 }
 
+/** One question, asked many times. */
+export interface Asked {
+  /** ms by the clock, and of this process's CPU; with the store in memory, the store's is in it. */
+  readonly median: number;
+  readonly p95: number;
+  readonly cpu: number;
+  /** Queries of the tables; how many had to wait for another one's answer is known of the store in memory only. */
+  readonly queries: number;
+  readonly inARow: number;
+}
+
 export interface Size {
   readonly requests: number;
   readonly store: string;
@@ -32,10 +44,9 @@ export interface Size {
   /** RSS of the stitching process at its highest, MB; with the store in memory that is in it. */
   readonly peakMb: number;
   readonly seconds: number;
-  /** ms */
-  readonly trace: { readonly median: number; readonly p95: number; readonly nodes: number };
-  readonly story: { readonly median: number; readonly p95: number; readonly steps: number };
-  readonly stats: { readonly median: number; readonly p95: number };
+  readonly trace: Asked & { readonly nodes: number };
+  readonly story: Asked & { readonly steps: number };
+  readonly stats: Asked;
 }
 
 /** CPU of this process so far, µs. */
@@ -44,9 +55,16 @@ function cpu(): number {
   return user + system;
 }
 
+export interface Measured {
+  readonly name: string;
+  readonly store: Store;
+  readonly written: () => Promise<Written>;
+  readonly turns: Pick<Turns, 'queries' | 'inARow'>;
+}
+
 export async function measure(
   requests: number,
-  { name, store, written }: { readonly name: string; readonly store: Store; readonly written: () => Promise<Written> },
+  { name, store, written, turns }: Measured,
   replay: Replay,
   recording: Recording,
   say: (line: string) => void,
@@ -100,14 +118,19 @@ export async function measure(
   const node = hostId(recording.exfilHosts[0] ?? '');
   const ask = async (path: string, query: Record<string, string>) => {
     const times: number[] = [];
+    const used: number[] = [];
     let last: object = {};
+    const { queries, inARow } = turns;
     for (let i = 0; i < QUESTIONS; i++) {
-      const before = performance.now();
+      const [before, busy] = [performance.now(), cpu()];
       last = await answer(path, new URLSearchParams(query), store);
       times.push(performance.now() - before);
+      used.push((cpu() - busy) / 1000);
     }
+    const each = { queries: (turns.queries - queries) / QUESTIONS, inARow: (turns.inARow - inARow) / QUESTIONS };
     const warm = times.slice(5);
-    return { median: quantile(warm, 0.5), p95: quantile(warm, 0.95), last };
+    const asked: Asked = { median: quantile(warm, 0.5), p95: quantile(warm, 0.95), cpu: quantile(used.slice(5), 0.5), ...each };
+    return { asked, last };
   };
   const trace = await ask('/v1/trace', { node, direction: 'backward' });
   const story = await ask('/v1/path', { node });
@@ -123,27 +146,28 @@ export async function measure(
     },
     perRequest: { writeUnits: all.writeUnits / asked, items: all.items / asked, bytes: all.bytes / asked },
     peakMb: peak / 1e6,
-    trace: { median: trace.median, p95: trace.p95, nodes: (trace.last as { nodes: object[] }).nodes.length },
-    story: { median: story.median, p95: story.p95, steps: (story.last as { steps: object[] }).steps.length },
-    stats: { median: stats.median, p95: stats.p95 },
+    trace: { ...trace.asked, nodes: (trace.last as { nodes: object[] }).nodes.length },
+    story: { ...story.asked, steps: (story.last as { steps: object[] }).steps.length },
+    stats: stats.asked,
   };
 }
 
-/** Write units that the service says a client used. */
-export function countUnits(client: DynamoDBClient): () => number {
-  let units = 0;
+/** Write units that the service says a client used, and queries that it made. */
+export function countUnits(client: DynamoDBClient): { units: number; queries: number; inARow: number } {
+  const counted = { units: 0, queries: 0, inARow: 0 };
   client.middlewareStack.add(
     (next, context) => async (args) => {
+      if (context.commandName === 'QueryCommand') counted.queries++;
       if (!/^(?:BatchWrite|Put|Update)Item/.test(context.commandName ?? '')) return await next(args);
       Object.assign(args.input, { ReturnConsumedCapacity: 'TOTAL' });
       const result = await next(args);
       const { ConsumedCapacity: used } = result.output as {
         ConsumedCapacity?: { CapacityUnits?: number } | { CapacityUnits?: number }[];
       };
-      for (const { CapacityUnits = 0 } of [used ?? []].flat()) units += CapacityUnits;
+      for (const { CapacityUnits = 0 } of [used ?? []].flat()) counted.units += CapacityUnits;
       return result;
     },
     { step: 'initialize' },
   );
-  return () => units;
+  return counted;
 }

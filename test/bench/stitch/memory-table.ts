@@ -16,6 +16,25 @@ export function sizeOf(item: Item): number {
   );
 }
 
+/** Counts queries, and how many had to wait for one another: all that are asked before any answer has come count as one. */
+export class Turns {
+  queries = 0;
+  inARow = 0;
+  #turn: Promise<void> | undefined;
+
+  async wait(): Promise<void> {
+    this.queries++;
+    this.#turn ??= new Promise((done) =>
+      setImmediate(() => {
+        this.#turn = undefined;
+        this.inARow++;
+        done();
+      }),
+    );
+    await this.#turn;
+  }
+}
+
 interface Partition {
   readonly items: Map<string, Item>;
   order: string[] | undefined;
@@ -29,9 +48,12 @@ export class MemoryTable extends Table {
   writeUnits = 0;
   largest = 0;
 
-  constructor(name: string, partition: string, sort: string) {
+  readonly #turns: Turns | undefined;
+
+  constructor(name: string, partition: string, sort: string, turns?: Turns) {
     super(undefined as never, name);
     this.#names = [partition, sort];
+    this.#turns = turns;
   }
 
   override async putAll(items: readonly Item[]): Promise<void> {
@@ -55,6 +77,7 @@ export class MemoryTable extends Table {
     limit: number,
     lookAt = Number.POSITIVE_INFINITY,
   ) {
+    await this.#turns?.wait();
     const value = (name: string | undefined) => input.ExpressionAttributeValues?.[name ?? '']?.S ?? '';
     const condition = input.KeyConditionExpression ?? '';
     const partition = this.#partitions.get(value(/= (:\w+)/.exec(condition)?.[1]));

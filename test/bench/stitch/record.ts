@@ -44,7 +44,7 @@ export async function recordShop(visits: number, say: (line: string) => void, si
   try {
     say('synthesising the shop');
     const assembly = join(folder, 'cdk.out');
-    await synthesise(`${JSON.stringify(process.execPath)} examples/hello-retail/app.ts`, assembly, signal);
+    await synthesise(`${JSON.stringify(process.execPath)} test/bench/stitch/app.ts`, assembly, signal);
     engine = await startEngine({
       assembly,
       hosts: internet.hosts,

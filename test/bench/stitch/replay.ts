@@ -3,7 +3,7 @@
  * other identifiers, on both sides of each hand-over. Functions, tables, buckets, objects, hosts and paths stay what they were:
  * so these are the hot keys that a fleet has.
  */
-import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { decodeSegment } from '../../../layers/record/codec.ts';
 import { segmentDigest, segmentKey } from '../../../layers/record/key.ts';
 import type { AuditRecord } from '../../../layers/record/types.ts';
@@ -13,6 +13,9 @@ import type { RecordedSegment } from './record.ts';
 const REQUESTS_PER_SECOND = 100;
 /** Times in records: 16 digits until 2286. */
 const TIME = /\b1[5-9]\d{14}\b/g;
+
+/** As the recorder compresses small segments. */
+const COMPRESSION = { [constants.ZSTD_c_checksumFlag]: 1, [constants.ZSTD_c_compressionLevel]: 5 };
 
 interface Template {
   readonly instance: string;
@@ -89,7 +92,8 @@ export class Replay {
       }
       const before = digests.get(instance);
       if (prev !== null && before !== undefined) text = text.replace(prev, before);
-      const bytes = zstdCompressSync(text);
+      const body = Buffer.from(text);
+      const bytes = zstdCompressSync(body, { params: COMPRESSION, pledgedSrcSize: body.length });
       digests.set(instance, segmentDigest(bytes));
       yield {
         key: segmentKey({ fn, instanceId: own.get(instance) ?? instance, first, last }),

@@ -16,10 +16,10 @@ export interface Places {
 
 export type Visit = (places: Places) => Promise<unknown>;
 
-/** `count` visits in random order; every kind occurs when `count` is at least 8. */
+/** `count` visits in random order, of every kind as many as of any other. */
 export function visitors(random: Random, count: number): Visit[] {
   const kinds = [converting, reading, finding, previewing, lookingUp, delivering, ordering, announcing, asking] as const;
-  const drawn = Array.from({ length: count }, (_, place) => kinds[place] ?? random.pick(kinds));
+  const drawn = Array.from({ length: count }, (_, place) => kinds[place % kinds.length] ?? asking);
   return random.shuffle(drawn).map((kind) => kind(random));
 }
 

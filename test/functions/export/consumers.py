@@ -131,6 +131,14 @@ def stix(text):
     return {"dangling": [ref for ref in refs if ref not in ids], "twice": len(objects) - len(ids), "objects": objects}
 
 
+def stix_oasis(text):
+    """Held against the schemas and the checks of the specification by OASIS's own validator."""
+    from stix2validator import ValidationOptions, validate_string
+
+    told = validate_string(text, ValidationOptions(version="2.1", strict_types=True, strict_properties=True))
+    return {"errors": [str(one) for one in told.errors or []]}
+
+
 def html(text):
     """Parsed by a real HTML parser, and laid out on pages; nothing may be fetched."""
     from weasyprint import HTML
@@ -167,6 +175,7 @@ READERS = {
     "otlp": otlp,
     "ocsf": ocsf,
     "stix": stix,
+    "stix-oasis": stix_oasis,
     "html": html,
 }
 

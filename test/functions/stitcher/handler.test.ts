@@ -75,6 +75,34 @@ describe.skipIf(!hasJava)('stitcher', () => {
     expect(poison.find(({ segment }) => segment === other!.key)?.reason).toContain('the key says');
   });
 
+  it('lists what goes to the dead-letter queue with the reason, until it is stitched after all', async () => {
+    const { store, objects } = await dynamo.store();
+    const [good] = handOver('sqs').a.segments();
+    objects.set(good!.key, good!.bytes, Date.now() * 1000);
+    const delivered = (attempt: number) => {
+      const one = message('m1', notification(good!.key));
+      return { Records: [{ ...one, attributes: { ApproximateReceiveCount: String(attempt) } }] };
+    };
+    const given = { batchItemFailures: [{ itemIdentifier: 'm1' }] };
+    for (const attempt of [4, 5]) {
+      objects.failures = 1;
+      expect(await stitchEvent(delivered(attempt), store)).toEqual(given);
+      const poison = await store.lists.poison(10);
+      if (attempt === 4) expect(poison).toEqual([]);
+      else
+        expect(poison).toMatchObject([
+          { segment: good!.key, code: 'gave-up', reason: expect.stringContaining('connection reset') },
+        ]);
+    }
+    // Moved back from there it is a new message; how late it comes tells that it may be listed.
+    objects.set(good!.key, good!.bytes, Date.now() * 1000 - 600_000_000);
+    expect(await stitchEvent(delivered(1), store)).toEqual({ batchItemFailures: [] });
+    expect(await store.lists.poison(10)).toEqual([]);
+    // A last attempt that succeeds leaves nothing behind.
+    expect(await stitchEvent(delivered(5), store)).toEqual({ batchItemFailures: [] });
+    expect(await store.lists.poison(10)).toEqual([]);
+  });
+
   it('hands a failed read back to the queue, and that message alone', async () => {
     const { store, objects } = await dynamo.store();
     const [good] = handOver('sqs').a.segments();

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { lookBack } from '../../../functions/inventory/handler.ts';
 import { respond } from '../../../functions/query/handler.ts';
 import { stitchEvent } from '../../../functions/stitcher/handler.ts';
 import { restitchEvent } from '../../../functions/stitcher/notification.ts';
@@ -40,8 +41,8 @@ async function published(act: () => Promise<unknown>): Promise<readonly Datum[]>
 
 const now = () => Date.now() * 1000;
 
-function healthy(fn: string): Recorded {
-  const one = new Recorded(fn, new Clock());
+function healthy(fn: string, clock = new Clock()): Recorded {
+  const one = new Recorded(fn, clock);
   one.begin(`${fn}-r`);
   one.end();
   return one;
@@ -164,6 +165,22 @@ describe.skipIf(!hasJava)('metrics', () => {
     expect(sum(failed, 'QueryErrors')).toBe(1);
   });
 
+  it('tells of invocations without a record, and of holes between segments, seen from outside', async () => {
+    const twenty = 20 * 60_000_000;
+    const said = { what: 'invocation', witness: 'platform-log', fn: 'shop', requestId: 'ghost', at: now() - twenty } as const;
+    const { store: other, objects: stored } = await dynamo.store();
+    const quiet = await published(() => lookBack(other));
+    expect(quiet).toEqual([]);
+    await other.witnesses.put([{ ...said, part: 'end' }], now() - twenty);
+    const clock = new Clock();
+    clock.now = now() - twenty;
+    const torn = healthy('holed', clock).segments([2, 4]);
+    for (const { key, bytes } of [torn[0]!, torn[2]!]) stored.set(key, bytes, now());
+    await published(() => stitchEvent(messages([torn[0]!.key, torn[2]!.key]), other));
+    const data = await published(() => lookBack(other));
+    expect([sum(data, 'SilencedInvocations'), sum(data, 'MissingSegments')]).toEqual([1, 1]);
+  });
+
   it('counts what a witness said that could not be read', async () => {
     const data = await published(() =>
       hear({ awslogs: { data: 'no gzip' } }, store, { send: () => Promise.reject() } as never),
@@ -171,8 +188,9 @@ describe.skipIf(!hasJava)('metrics', () => {
     expect(sum(data, 'TestimoniesUnread')).toBe(1);
   });
 
-  it('sends every metric of the list that these functions are said to send', () => {
-    const mine = Object.entries(METRICS).filter(([, { by }]) => by === 'stitcher' || by === 'query' || by === 'witness');
+  it('sends every metric of the list', () => {
+    // What the inventory says of functions is seen under the engine: test/e2e/operations.test.ts.
+    const mine = Object.entries(METRICS).filter(([name, { by }]) => by !== 'verify' && !name.startsWith('Functions'));
     expect([...seen].sort()).toEqual(mine.map(([name]) => name).sort());
   });
 });

@@ -1,0 +1,80 @@
+import type { NodeId } from '../graph/ids.ts';
+import type { Graph } from '../graph/local.ts';
+import type { RequestNode } from '../graph/model.ts';
+import { type Deployed, deploymentsOf, type FunctionFacts, withTopology } from '../graph/topology.ts';
+import type { Store } from '../store/connect.ts';
+import { inParallel } from '../store/table.ts';
+
+/** Changes of one function that are looked through for those of code and configuration. */
+const MAX_CHANGES = 100;
+
+/** What the inventory and CloudTrail know of functions; `until` (µs): changes up to then. */
+export async function factsOf(
+  names: Iterable<string>,
+  until: number,
+  { inventory, witnesses }: Pick<Store, 'inventory' | 'witnesses'>,
+): Promise<ReadonlyMap<string, FunctionFacts>> {
+  const unique = [...new Set(names)];
+  const configured = await inventory.of(unique, Date.now() * 1000);
+  const facts = await inParallel(unique, 8, async (fn): Promise<readonly [string, FunctionFacts]> => {
+    const { changes } = await witnesses.changes(0, MAX_CHANGES, { fn, until });
+    const deployed = changes.flatMap(({ at, id, facts: { by, action, error } }): Deployed[] =>
+      error === undefined ? [{ agent: String(by), at, action: String(action), event: id }] : [],
+    );
+    const known = configured.get(fn);
+    return [fn, { deployed, ...(known === undefined ? {} : { configured: known }) }];
+  });
+  return new Map(facts);
+}
+
+/** The graph with agents and configured ways in, as far as anybody told of them. */
+export async function explainedGraph(graph: Graph, store: Store): Promise<Graph> {
+  const requests = [...graph.nodes.values()].filter((node) => node.kind === 'request');
+  if (requests.length === 0) return graph;
+  const until = Math.max(...requests.map(begun));
+  return withTopology(graph, await factsOf(new Set(requests.map(({ fn }) => fn)), until, store));
+}
+
+const begun = ({ begin, first }: RequestNode) => begin ?? first;
+
+/** Somebody in whose name a step of a story was possible. */
+export interface Involved {
+  readonly agent: string;
+  readonly as: 'role' | 'deployer';
+  readonly function: string;
+  /** Of a deployer: what was done, when, and CloudTrail's event. */
+  readonly action?: string;
+  readonly at?: number;
+  readonly event?: string;
+  /** Of a role: the nodes that made use of its rights. */
+  readonly nodes?: readonly NodeId[];
+}
+
+/**
+ * Agents of a story: who put the code and configuration there that its requests ran with, and the roles with whose rights they
+ * called services.
+ * @param calls calls of AWS services on the path, by function
+ */
+export async function agentsOf(
+  requests: readonly RequestNode[],
+  calls: ReadonlyMap<string, readonly NodeId[]>,
+  store: Store,
+): Promise<readonly Involved[]> {
+  const byFunction = Map.groupBy(requests, ({ fn }) => fn);
+  if (byFunction.size === 0) return [];
+  const facts = await factsOf(byFunction.keys(), Math.max(...requests.map(begun)), store);
+  const found = new Map<string, Involved>();
+  for (const [fn, own] of byFunction) {
+    const known = facts.get(fn);
+    if (known === undefined) continue;
+    for (const request of own) {
+      for (const { agent, at, action, event } of deploymentsOf(known, begun(request)))
+        found.set(`${fn}\n${event}`, { agent, as: 'deployer', function: fn, action, at, event });
+    }
+    const role = known.configured?.role;
+    const nodes = calls.get(fn) ?? [];
+    if (role !== undefined && role !== '' && nodes.length > 0)
+      found.set(`${fn}\nrole`, { agent: role, as: 'role', function: fn, nodes });
+  }
+  return [...found.values()];
+}
