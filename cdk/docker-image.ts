@@ -33,7 +33,7 @@ const dockerfileName = 'Dockerfile.alastor';
  *     const fn = new DockerImageFunction(this, 'Billing', { code: AuditedDockerImageCode.fromImageAsset('billing') });
  *     alastor.audit(fn);
  *
- * Until it is audited, such a function runs as it would without.
+ * Until it is audited, its recorder has nowhere to store what it sees.
  */
 export abstract class AuditedDockerImageCode extends DockerImageCode {
   /**

@@ -12,6 +12,9 @@ export const PRICES = {
   lambdaCall: 0.2e-6,
   /** On arm64; a quarter more on x86_64. */
   lambdaGbSecond: 13.3334e-6,
+  /** A gigabyte for a month, standard classes. */
+  dynamoGbMonth: 0.25,
+  s3GbMonth: 0.023,
   /** An alarm a month, for each metric that it looks at. */
   alarmMetric: 0.1,
   /** A month of a custom metric; by the hour, only for hours in which it was sent. */

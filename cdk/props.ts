@@ -44,6 +44,13 @@ export interface AlastorProps extends AuditProps, SharingProps {
   readonly retention?: Duration;
 
   /**
+   * How long the index has entries of requests that ended well and did nothing but call services of AWS: whole days, from 1 to
+   * `retention`. Their evidence and their graphs are kept all the same; docs/cost.md says what is lost.
+   * @default `retention`
+   */
+  readonly benignRetention?: Duration;
+
+  /**
    * How the retention of evidence is held: nobody deletes or replaces a segment before it is over. `governance`: but who has the
    * permission `s3:BypassGovernanceRetention`. `compliance`: not even the account's root user; it cannot be taken back or
    * shortened, and the bucket cannot be deleted until the last segment's time is over.
@@ -116,6 +123,7 @@ export interface AlastorProps extends AuditProps, SharingProps {
 export interface AlastorSettings {
   readonly removalPolicy: RemovalPolicy;
   readonly retentionDays: number;
+  readonly benignRetentionDays: number;
   readonly stitcherConcurrency: number;
   readonly objectLock: 'governance' | 'compliance';
   /** undefined: one is made. */
@@ -137,11 +145,19 @@ export function readProps(path: string, props: AlastorProps): AlastorSettings {
   }
   const retentionDays = retention === undefined ? 90 : retention.toDays({ integral: false });
   if (!isWholeFrom(1, 3650, retentionDays)) throw bad('retention', 'whole days from 1 to 3650', retention?.toHumanString());
+  const benignRetentionDays = props.benignRetention?.toDays({ integral: false }) ?? retentionDays;
+  if (!isWholeFrom(1, retentionDays, benignRetentionDays)) {
+    throw bad(
+      'benignRetention',
+      `whole days from 1 to those of retention (${retentionDays})`,
+      props.benignRetention?.toHumanString(),
+    );
+  }
   const { objectLock = 'governance', encryptionKey, auditors = [] } = props;
   if (objectLock !== 'governance' && objectLock !== 'compliance') {
     throw bad('objectLock', "'governance' or 'compliance'", objectLock);
   }
-  return { removalPolicy, retentionDays, stitcherConcurrency, objectLock, encryptionKey, auditors };
+  return { removalPolicy, retentionDays, benignRetentionDays, stitcherConcurrency, objectLock, encryptionKey, auditors };
 }
 
 /**

@@ -20,7 +20,7 @@ export class AuditReport {
 
   /** The last word on a function holds, but for one that is audited by another call. */
   tell(fn: LambdaFunction, status: string): void {
-    const stack = Stack.of(fn);
+    const stack = deployed(Stack.of(fn));
     const told = this.#byStack.get(stack) ?? new Map<string, string>();
     this.#byStack.set(stack, told);
     const path = fn.node.path.slice(stack.node.path.length + 1);
@@ -39,4 +39,9 @@ export class AuditReport {
     });
     output.overrideLogicalId(name);
   }
+}
+
+/** Outputs of nested stacks are seen by nobody. */
+function deployed(stack: Stack): Stack {
+  return stack.nestedStackParent === undefined ? stack : deployed(stack.nestedStackParent);
 }

@@ -11,8 +11,12 @@ export const stitcherTimeout = Duration.seconds(60);
 
 /** Makes graph items of each new segment that the queue tells of. */
 export class Stitcher extends OwnFunction {
-  constructor(scope: Construct, id: string, store: EvidenceStore, { retentionDays, stitcherConcurrency }: AlastorSettings) {
-    const variables = { [environment.retentionDays]: String(retentionDays) };
+  constructor(scope: Construct, id: string, store: EvidenceStore, settings: AlastorSettings) {
+    const { retentionDays, benignRetentionDays, stitcherConcurrency } = settings;
+    const variables = {
+      [environment.retentionDays]: String(retentionDays),
+      ...(benignRetentionDays === retentionDays ? {} : { [environment.benignRetentionDays]: String(benignRetentionDays) }),
+    };
     super(scope, id, { folder: 'stitcher', store, timeout: stitcherTimeout, variables });
     letStitch(this, store);
     this.addEventSource(

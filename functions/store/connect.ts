@@ -33,14 +33,19 @@ export function storeFromEnvironment(env: NodeJS.ProcessEnv = process.env): Stor
     if (value === undefined || value === '') throw new Error(`environment variable ${name} is not set`);
     return value;
   };
-  const days = Number(env[environment.retentionDays] ?? '90');
-  if (!Number.isInteger(days) || days < 1)
-    throw new Error(`${environment.retentionDays} must be a whole number of days above 0`);
+  const days = wholeDays(env, environment.retentionDays, 90);
+  const benignDays = wholeDays(env, environment.benignRetentionDays, days);
   const dynamo = new DynamoDBClient({});
   const shards = new Table(dynamo, wanted(environment.shards));
   const links = new Table(dynamo, wanted(environment.links));
   const deadLetters = deadLettersOf(env[environment.witnessDeadLetters]);
-  return openStore(shards, links, new S3Objects(s3Client(env), wanted(environment.bucket)), days, deadLetters);
+  return openStore(shards, links, new S3Objects(s3Client(env), wanted(environment.bucket)), days, deadLetters, benignDays);
+}
+
+function wholeDays(env: NodeJS.ProcessEnv, name: string, otherwise: number): number {
+  const days = Number(env[name] ?? otherwise);
+  if (!Number.isInteger(days) || days < 1) throw new Error(`${name} must be a whole number of days above 0`);
+  return days;
 }
 
 export function openStore(
@@ -49,6 +54,7 @@ export function openStore(
   objects: Objects,
   retentionDays = 90,
   deadLetters: DeadLetters = deadLettersOf(undefined),
+  benignRetentionDays = retentionDays,
 ): Store {
   const source = new DynamoSource(shards, links, objects);
   const findings = new Findings(links, retentionDays);
@@ -56,7 +62,7 @@ export function openStore(
   const inventory = new Inventory(links, retentionDays);
   const witnesses = new Witnesses(links, retentionDays);
   return {
-    writer: new DynamoWriter({ shards, links, objects, retentionDays }),
+    writer: new DynamoWriter({ shards, links, objects, retentionDays, benignRetentionDays }),
     ...{ source, lists, objects, witnesses, inventory, deadLetters, findings },
     baselines: new Baselines(links),
     gaps: new Gaps(source, { lists, witnesses, inventory, deadLetters, findings }),

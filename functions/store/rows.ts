@@ -11,8 +11,8 @@ const DAY = 86_400_000_000;
 const HOUR = 3_600_000_000;
 const SECONDS_A_DAY = 86_400;
 
-/** One version of an object, one item of a table or one state of it: many there are, and few of them hot. */
-const SINGLE = /^resource:(?:s3:\/\/.*@|ddb:[^/]+[/@])/;
+/** A path, one version of an object, one item of a table or one state of it: many there are, and few of them hot. */
+const SINGLE = /^(?:path:|resource:(?:s3:\/\/.*@|ddb:[^/]+[/@]))/;
 /** Keys under which everybody's rows would meet. */
 const SHARED = /^(?:host|addr|path|resource):/;
 

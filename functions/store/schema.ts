@@ -58,6 +58,8 @@ export const environment = {
   witnessDeadLetters: 'ALASTOR_WITNESS_DEAD_LETTERS',
   /** Days that rows and spilled shards are kept, default 90. Stitcher only. */
   retentionDays: 'ALASTOR_RETENTION_DAYS',
+  /** Days that the index has entries of requests that did nothing but call services of AWS; default the same. Stitcher only. */
+  benignRetentionDays: 'ALASTOR_BENIGN_RETENTION_DAYS',
 } as const;
 
 /** How often the stitcher is given a message before it goes to the dead-letter queue. */

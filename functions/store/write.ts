@@ -1,4 +1,5 @@
 import { isRequest } from '../graph/ids.ts';
+import { isPlain } from '../graph/plain.ts';
 import type { Built, Shard } from '../graph/shard.ts';
 import { baselineItems } from './baselines.ts';
 import { encodeShard } from './encode.ts';
@@ -66,6 +67,8 @@ export interface WriterOptions {
   readonly links: Table;
   readonly objects: Objects;
   readonly retentionDays: number;
+  /** How long the index has entries of requests that did nothing but call services of AWS; at most `retentionDays`. */
+  readonly benignRetentionDays?: number;
 }
 
 /** Catalogue rows already written by this process; they never change, so writing them again would only cost. */
@@ -90,6 +93,8 @@ export class DynamoWriter implements GraphWriter {
     const { shards, links } = this.#options;
     const { segment } = built;
     const expires = this.#expires(received);
+    const { benignRetentionDays } = this.#options;
+    const sooner = benignRetentionDays !== undefined && isPlain(built) ? expiresAfter(received, benignRetentionDays) : expires;
     const told = segmentFields({ ...segment, digest });
     const shardItems = await Promise.all(built.shards.map((shard, i) => this.#shardItem(shard, i === 0 ? told : {}, expires)));
     if (built.shards.length === 0)
@@ -107,7 +112,8 @@ export class DynamoWriter implements GraphWriter {
     const linkItems = rows.map((link) => {
       const bucket = isSpread(link.key) ? bucketOf(link.t, received) : undefined;
       if (bucket !== undefined) note({ key: S(link.key), place: S(bucketPlace(bucket)), ...this.#dayExpires(bucket) });
-      return linkItem(link, bucket, expires);
+      // By its id a request is found for as long as witnesses may ask for it.
+      return linkItem(link, bucket, link.key.startsWith('join:lambda:') && link.direction === 'in' ? expires : sooner);
     });
     const listed = built.requests.map((entry) => {
       const own = listHour(entry.at, received);

