@@ -21,7 +21,7 @@ describe('what commands say of themselves', () => {
     expect(help.split('\n').filter((line) => line.length > 130)).toEqual([]);
     expect(one.command.examples.length).toBeGreaterThan(0);
     const examples = one.command.examples.join('\n').replace(/\|.*/g, '');
-    for (const [, option = ''] of examples.matchAll(/ ?--([a-z-]+)/g))
+    for (const [, option = ''] of examples.matchAll(/ ?--([a-z0-9-]+)/g))
       expect(Object.keys(one.command.options)).toContain(option);
   });
 

@@ -67,8 +67,8 @@ export class LocalDynamo {
     objects: MemoryObjects;
     dump(): Promise<object>;
     drop(): Promise<void>;
-    /** Of the tables. */
-    readonly names: { readonly shards: string; readonly links: string };
+    /** Names of its tables. */
+    tables: readonly string[];
   }> {
     const n = ++this.#tables;
     const shards = await this.table(`shards${n}`, shardsTable);
@@ -84,7 +84,7 @@ export class LocalDynamo {
       links: await this.all(links.name),
       spilled: objects.spilled(),
     });
-    return { store, reopen, objects, dump, drop, names: { shards: shards.name, links: links.name } };
+    return { store, reopen, objects, dump, drop, tables: [shards.name, links.name] };
   }
 
   async *pages(name: string): AsyncGenerator<readonly Item[]> {

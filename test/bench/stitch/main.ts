@@ -95,10 +95,10 @@ async function inDynamo(requests: number, recording: Recorded, replay: Replay): 
   const dynamo = await LocalDynamo.start();
   try {
     const counted = countUnits(dynamo.client);
-    const { store, names } = await dynamo.store();
+    const { store, tables } = await dynamo.store();
     const written = async (): Promise<Written> => {
       let [items, bytes] = [0, 0];
-      for (const name of Object.values(names)) {
+      for (const name of tables) {
         for await (const page of dynamo.pages(name)) {
           items += page.length;
           for (const item of page) bytes += sizeOf(item);

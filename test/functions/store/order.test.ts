@@ -71,7 +71,7 @@ describe.skipIf(!hasJava)('the tables', () => {
   });
 
   it('are the same in whatever order, batches and number of times segments come, and tell the same however they were cut', {
-    timeout: Math.max(240_000, RUNS * 3000),
+    timeout: Math.max(240_000, RUNS * 20_000),
   }, async () => {
     const arbitrary = fc.record({
       which: fc.nat(scenarios.length - 1),
