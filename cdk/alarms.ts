@@ -93,6 +93,9 @@ export function alarms(watched: Watched, limits: AlarmLimits): readonly AlarmSpe
           looked('VerificationFailures', 'stored evidence was deleted, altered, forged or cut off', {
             ...{ periods: [1, 1], missing: TreatMissingData.IGNORE },
           }),
+          looked('UnverifiedInstances', 'the daily verification did not get to the end', {
+            ...{ periods: [1, 1], missing: TreatMissingData.IGNORE },
+          }),
         ]),
     {
       id: 'DailyCost',

@@ -11,6 +11,7 @@ import {
 } from 'aws-cdk-lib/aws-lambda';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { Node } from 'constructs';
+import { WRAPPER } from '../functions/inventory/wiring.ts';
 import { segmentPrefix } from '../functions/store/schema.ts';
 import { checkSettings, settingOf } from '../layers/settings.ts';
 import { AuditedDockerImageCode } from './docker-image.ts';
@@ -34,8 +35,7 @@ export interface AuditTarget {
   layer(variant: LayerVariant, architecture: Architecture): LayerVersion;
 }
 
-/** The wrapper of the layer, and how the one that was there before is handed to it (layers/image, `wrapper`). */
-const wrapper = '/opt/alastor/wrapper';
+/** How the wrapper that was there before is handed to that of the layer (layers/image, `wrapper`). */
 const wrapperVariable = 'AWS_LAMBDA_EXEC_WRAPPER';
 const nextWrapperVariable = 'ALASTOR_NEXT_WRAPPER';
 
@@ -71,8 +71,8 @@ export function attach(target: AuditTarget, fn: LambdaFunction, settings: Readon
   const layer = AuditedDockerImageCode.isAudited(fn) ? undefined : target.layer(variantFor(fn), fn.architecture);
   if (layer !== undefined) {
     const before = variables[wrapperVariable];
-    added[wrapperVariable] = wrapper;
-    if (before !== undefined && before !== wrapper) added[nextWrapperVariable] = Token.asString(before);
+    added[wrapperVariable] = WRAPPER;
+    if (before !== undefined && before !== WRAPPER) added[nextWrapperVariable] = Token.asString(before);
   }
   if (target.qualified) added.ALASTOR_QUALIFIER = qualifierOf(fn);
 

@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { AssetHashType, DockerImage } from 'aws-cdk-lib';
 import { Code } from 'aws-cdk-lib/aws-lambda';
 import { buildSync } from 'esbuild';
+import { bundledPackages, writeNotices } from '../layers/notices.ts';
 
 /**
  * Code of a Node function: `entry` (a TypeScript file) and everything it imports, the AWS SDK included, in one CommonJS file.
@@ -26,10 +27,11 @@ export function bundledCode(entry: string): Code {
       command: [createHash('sha256').update(file).digest('hex')],
       local: {
         tryBundle(outputDir) {
-          buildSync({
+          const { metafile } = buildSync({
             entryPoints: [file],
             outfile: join(outputDir, 'index.js'),
             bundle: true,
+            metafile: true,
             platform: 'node',
             target: 'node22',
             format: 'cjs',
@@ -38,6 +40,7 @@ export function bundledCode(entry: string): Code {
             legalComments: 'none',
             logLevel: 'warning',
           });
+          writeNotices(outputDir, 'Lambda function', bundledPackages([metafile], process.cwd()));
           return true;
         },
       },

@@ -78,7 +78,10 @@ function lookRow(own: Own, graph: Graph): IWidget[] {
       hourly('FunctionsDrifted'),
       hourly('FunctionsNew'),
     ]),
-    graph('Missing from the record', [hourly('MissingSegments'), hourly('SilencedInvocations')]),
+    graph('Missing from the record', [
+      ...[hourly('MissingSegments'), hourly('SilencedInvocations')],
+      ...[hourly('VerificationFailures'), hourly('UnverifiedInstances')],
+    ]),
   ];
 }
 

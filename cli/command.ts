@@ -110,7 +110,7 @@ export function helpOf(named: Named): string {
     ...(about.examples.length === 0
       ? []
       : [`Examples:\n${about.examples.map((line) => `  alastor ${name} ${line}`.trimEnd()).join('\n')}`]),
-    `Exit code: ${about.exits ?? EXITS}.`,
+    filled(`Exit code: ${about.exits ?? EXITS}.`, COLUMNS).join('\n'),
   ];
   return `${parts.join('\n\n')}\n`;
 }

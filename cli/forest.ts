@@ -9,6 +9,9 @@ export interface ShownNode {
   /** Of what belongs to an instance; the function's name of a request. */
   readonly instance?: unknown;
   readonly fn?: unknown;
+  /** Marked: out of the ordinary, or not explained by anything configured. */
+  readonly deviates?: true | undefined;
+  readonly unexplained?: true | undefined;
 }
 export interface ShownEdge {
   readonly from: string;
@@ -129,7 +132,8 @@ const startOf = ({ edges }: Tie): number => Math.min(...edges.map(({ start }) =>
 /** What tells most to an investigator. */
 const TELLING: ReadonlySet<string> = new Set(['endpoint', 'file', 'client', 'resource']);
 
-const named = ({ kind, label }: ShownNode): Piece[] => [
+const named = ({ kind, label, deviates, unexplained }: ShownNode): Piece[] => [
+  ...(deviates || unexplained ? [{ text: '! ', style: 'red' } as const] : []),
   { text: `${kind} `, style: 'cyan' },
   TELLING.has(kind) ? { text: safe(label), style: 'bold' } : safe(label),
 ];

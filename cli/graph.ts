@@ -28,7 +28,8 @@ export default command({
     ...apiOptions,
   },
   text: `As a tree: below a request its process, below a process what it started, read, wrote and called, in order of time. An arrow says
-which way data went. What belongs to several places stands at the first, and is referred to at the others. --ndjson prints nodes,
+which way data went. What belongs to several places stands at the first, and is referred to at the others. A mark ! stands before what no
+other instance of the function version is known to have done, and before requests that nothing configured explains. --ndjson prints nodes,
 then edges.`,
   examples: ['e29f9743-361f-44fa-95e0-56b09047ec99', 'e29f9743-361f-44fa-95e0-56b09047ec99 --workflow --json'],
   async run(values, [what = '']) {

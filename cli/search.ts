@@ -67,7 +67,12 @@ async function found(api: Api, text: string, query: Query, wanted: number, curso
     page = await next(page.cursor);
   }
   const results = [...hits.values()];
-  return { ...page, results: results.slice(0, wanted), cut: [...page.cut.map(ours), ...moreOf(results.length - wanted)] };
+  const surplus = results.length - wanted;
+  const cut = page.cut.map(ours);
+  if (surplus <= 0) return { ...page, results, cut };
+  // Behind these, the cursor would skip the others.
+  const more = [...cut.filter((one) => !one.endsWith('with cursor')), `${surplus} more: --limit <n>, or --all`];
+  return { ...page, cursor: undefined, results: results.slice(0, wanted), cut: more };
 }
 
 /** The API's advice, in the words of this command. */
@@ -77,7 +82,6 @@ const ours = (line: string): string =>
     : line;
 
 const PAGE = 500;
-const moreOf = (left: number): readonly string[] => (left > 0 ? [`${left} more were found: --limit <n>, or --all`] : []);
 
 function shown(screen: Screen, { node, kind, label, count, seen, last }: Hit): readonly string[] {
   const [latest] = seen;

@@ -86,11 +86,12 @@ function* stepLines(screen: Screen, { steps, boundaries }: Explanation, at: numb
   const time = screen.terminal ? clock(step.at) : iso(step.at);
   const margin = ' '.repeat(NUMBER + 2 + (screen.terminal ? CLOCK : time.length) + 2);
   const [first = '', ...rest] = wrap(screen, `${step.kind} ${labelOf(step)}`, `${margin}  `, margin);
-  const number = pad(String(at + 1).padStart(NUMBER), NUMBER + 2);
+  const odd = step.deviates || step.unexplained ? screen.paint('red', '!') : ' ';
+  const number = String(at + 1).padStart(NUMBER);
   const text = first.slice(margin.length);
   const style = step.role === 'touched' ? undefined : 'bold';
   const paint = (one: string): string => (style === undefined ? one : screen.paint(style, one));
-  yield screen.paint('dim', `${number}${time}  `) + paint(text);
+  yield `${screen.paint('dim', number)} ${odd}${screen.paint('dim', `${time}  `)}${paint(text)}`;
   yield* rest.map(paint);
   const bytes = step.bytes === undefined ? '' : `, ${size(step.bytes)}`;
   const sure = step.sure === 'exact' ? '' : ', inferred';
@@ -114,7 +115,7 @@ function labelOf({ kind, label, function: fn }: Step): string {
   return safe(kind === 'request' && fn !== undefined && label.startsWith(`${fn} `) ? label.slice(fn.length + 1) : label);
 }
 
-function* summary(screen: Screen, { requests, reused, left }: Explanation): Iterable<string> {
+function* summary(screen: Screen, { requests, reused, left, agents }: Explanation): Iterable<string> {
   const title = (text: string): string => screen.paint('bold', text);
   if (reused.length > 0) {
     yield '';
@@ -135,6 +136,16 @@ function* summary(screen: Screen, { requests, reused, left }: Explanation): Iter
         text: safe(label),
         style: 'dim',
       });
+    }
+  }
+  if (agents.length > 0) {
+    yield '';
+    yield title('Who put the code there, and whose rights were used');
+    for (const { as, agent, function: fn, action, at } of agents) {
+      const did = [fn, action, at === undefined ? undefined : iso(at)].flatMap((text) =>
+        text === undefined ? [] : [safe(text)],
+      );
+      yield* wrap(screen, `${as} ${safe(agent)}${did.length === 0 ? '' : `: ${did.join(', ')}`}`, '    ', '  ');
     }
   }
   yield '';

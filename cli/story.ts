@@ -50,7 +50,8 @@ export default command({
   },
   text: `<what> is a node as alastor search names it, or anything that leads to one: a host or an address that data went to, a file,
 a resource, the id of a request. First in short, who did what in order of time; then step by step, in order of causes, grouped by request; each says why it is there and which step
-it led to (→). A line ═ marks where the story passes into another request, instance or function.`,
+it led to (→). A line ═ marks where the story passes into another request, instance or function; a mark ! what no
+other instance of the function version is known to have done, and requests that nothing configured explains.`,
   examples: [
     'evil.example',
     'evil.example --short',
@@ -65,7 +66,18 @@ it led to (→). A line ═ marks where the story passes into another request, i
       warn('story', [`nothing is known of ${what}`]);
       return NOTHING_FOUND;
     }
-    const lists = ['steps', 'requests', 'instances', 'reused', 'boundaries', 'left', 'entries', 'acts', 'cut'] as const;
+    const lists = [
+      'steps',
+      'requests',
+      'instances',
+      'reused',
+      'boundaries',
+      'left',
+      'entries',
+      'acts',
+      'agents',
+      'cut',
+    ] as const;
     const asked = { node: about.node, ...query };
     const answer = await api.get<Explanation>(
       'questions/explanation',

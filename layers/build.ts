@@ -15,8 +15,9 @@ import { isBuiltin } from 'node:module';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { type BuildOptions, build, version as esbuildVersion, type Plugin } from 'esbuild';
+import { type BuildOptions, build, version as esbuildVersion, type Metafile, type Plugin } from 'esbuild';
 import { networkBundlePlugins } from './capture/network/bundle.ts';
+import { bundledPackages, libcComponent, nodeComponent, writeNotices } from './notices.ts';
 import { type Arch, buildShim, compiler, hostArch } from './shim/build.ts';
 
 export interface LayerOptions {
@@ -55,7 +56,9 @@ export async function buildLayer(options: LayerOptions = {}): Promise<string> {
   mkdirSync(join(making, 'extensions'), { recursive: true });
   mkdirSync(home);
   try {
-    await bundle(home, image);
+    const packages = bundledPackages(await bundle(home, image), ROOT);
+    const others = [...packages, libcComponent(libcVersion(arch)), ...(withNode ? [nodeComponent(ROOT)] : [])];
+    writeNotices(home, `Alastor, ${image ? 'for container images' : 'Lambda layer'}`, others);
     buildShim(join(home, 'libalastor.so'), arch);
     for (const program of ['probe', 'standby'] as const) compileStatic(program, join(home, program), arch);
     copyFileSync(join(LAYERS, 'wrapper'), join(home, 'wrapper'));
@@ -98,9 +101,11 @@ const builtinsByRequire: Plugin = {
   },
 };
 
-async function bundle(home: string, image: boolean): Promise<void> {
+/** @returns what went into each bundle */
+async function bundle(home: string, image: boolean): Promise<readonly Metafile[]> {
   const common: BuildOptions = {
     bundle: true,
+    metafile: true,
     minify: true,
     format: 'esm',
     platform: 'node',
@@ -109,19 +114,22 @@ async function bundle(home: string, image: boolean): Promise<void> {
     legalComments: 'none',
     logLevel: 'error',
     absWorkingDir: ROOT,
+    // Said here, so that what comes out depends on the sources alone, and not on a tsconfig.json found beside them.
+    tsconfigRaw: { compilerOptions: { strict: true } },
   };
   const entry = (path: string, out: string): BuildOptions => ({
     ...common,
     entryPoints: [join(LAYERS, path)],
     outfile: join(home, out),
   });
-  await Promise.all([
+  const built = await Promise.all([
     build({ ...entry('capture/recorder-main.ts', 'recorder.cjs'), ...commonjs }),
     ...(image ? [build({ ...entry('image/http-main.ts', 'http.mjs'), plugins: [builtinsByRequire] })] : []),
     build({ ...entry('capture/network/main.ts', 'network.mjs'), plugins: [...networkBundlePlugins, builtinsByRequire] }),
     // Loaded with --require, which every Node has, into whatever Node the function brings.
     build({ ...entry('tap/node/main.ts', 'tap.cjs'), format: 'cjs', target: 'node18', banner: {} }),
   ]);
+  return built.map(({ metafile }) => metafile as Metafile);
 }
 
 /** Static, so that it runs under whatever C library the runtime has. */
@@ -132,6 +140,18 @@ function compileStatic(program: 'probe' | 'standby', out: string, arch: Arch): v
   if (error !== undefined)
     throw new Error('gcc is needed to build the layer: install it (Debian: apt-get install gcc libc6-dev)', { cause: error });
   if (status !== 0) throw new Error(`gcc could not compile ${source}:\n${stderr}`);
+}
+
+/** Of the C library that the compiler links with. */
+function libcVersion(arch: Arch): string {
+  const input = '#include <features.h>\n__GLIBC__.__GLIBC_MINOR__\n';
+  const { stdout } = spawnSync(compiler(arch), ['-E', '-P', '-'], { input, encoding: 'utf8' });
+  return (
+    /^(\d+) ?\. ?(\d+)$/m
+      .exec(stdout ?? '')
+      ?.slice(1)
+      .join('.') ?? 'unknown'
+  );
 }
 
 class MissingNodeError extends Error {

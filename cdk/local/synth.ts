@@ -41,8 +41,13 @@ export async function synthesise(app: string, directory: string, signal: AbortSi
   child.stdout.on('data', (chunk: Buffer) => said.push(chunk));
   child.stderr.on('data', (chunk: Buffer) => said.push(chunk));
   const code = await new Promise<number | null>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', resolve);
+    // Told to stop, it goes on writing for a moment: whoever removes the directory then must not do so before its end.
+    let failed: Error | undefined;
+    child.once('error', (error) => {
+      failed = error;
+      if (child.pid === undefined) reject(error);
+    });
+    child.once('close', (status) => (failed === undefined ? resolve(status) : reject(failed)));
   });
   const words = Buffer.concat(said).toString('utf8').trim();
   if (code !== 0) throw new Error(`The app \`${app}\` failed with exit code ${code}:\n${words}`);

@@ -7,18 +7,18 @@ const DEPLOY = 'deploy the stack of Alastor again';
 
 /** Whether Alastor's own functions are there and can run. */
 export async function ownFunctions(lambda: LambdaClient, { parts }: Installation): Promise<readonly Finding[]> {
-  const wanted: readonly (readonly [part: string, without: string | undefined])[] = [
-    ['stitcher', undefined],
-    ['query', undefined],
-    ['inventory', 'functions that lose their audit are not noticed'],
-    ['witness', 'invocations without a record are not noticed'],
-    ['verify', 'altered evidence is noticed only when somebody runs `alastor verify`'],
+  const wanted: readonly (readonly [part: string, without?: string, prop?: string])[] = [
+    ['stitcher'],
+    ['query'],
+    ['inventory', 'functions that lose their audit are not noticed', 'inventory'],
+    ['witness', 'invocations without a record are not noticed', 'witness'],
+    ['verify', 'altered evidence is noticed only when somebody runs `alastor verify`', 'verification'],
   ];
-  const found = wanted.map(async ([part, without]) => {
+  const found = wanted.map(async ([part, without, prop]) => {
     const fn = parts.get(part);
     if (fn === undefined) {
       if (without === undefined) return [wrong(part, 'there is no such function', DEPLOY)];
-      return [warning(part, `is switched off: ${without}`, `deploy with the prop \`${part}\` left out or true`)];
+      return [warning(part, `is switched off: ${without}`, `deploy with the prop \`${prop}\` left out or true`)];
     }
     return await look(part, 'lambda:GetFunctionConfiguration', async () => {
       const now = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: fn.FunctionName }));

@@ -1,4 +1,5 @@
 /** What `alastor instrument` and `uninstrument` change of a deployed function. Pure: no AWS. */
+import { WRAPPER } from '../../functions/inventory/wiring.ts';
 import { segmentPrefix } from '../../functions/store/schema.ts';
 
 /** How a function is configured now. */
@@ -46,7 +47,6 @@ export interface Tags {
 }
 export const TAGS = ['alastor:variables', 'alastor:layer'] as const;
 
-const WRAPPER = '/opt/alastor/wrapper';
 const WRAPPER_NAME = 'AWS_LAMBDA_EXEC_WRAPPER';
 const NEXT_NAME = 'ALASTOR_NEXT_WRAPPER';
 const MOST_LAYERS = 5;

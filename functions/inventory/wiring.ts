@@ -1,7 +1,7 @@
 import type { FunctionConfiguration } from '@aws-sdk/client-lambda';
 
 /** What the platform starts instead of the runtime: it loads the shim and then starts the runtime. */
-const WRAPPER = '/opt/alastor/wrapper';
+export const WRAPPER = '/opt/alastor/wrapper';
 
 export interface Wiring {
   /** Nothing of Alastor is on it: nobody meant to audit it, or all was taken away. */

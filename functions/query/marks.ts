@@ -4,6 +4,7 @@ import { type BaselineItem, itemOfNode, touchesTree } from '../graph/baseline.ts
 import type { NodeId } from '../graph/ids.ts';
 import { Graph } from '../graph/local.ts';
 import type { ImageTreeNode, Node } from '../graph/model.ts';
+import type { Baseline } from '../store/baselines.ts';
 import type { Store } from '../store/connect.ts';
 import { inParallel } from '../store/table.ts';
 import { seenIn, versionOf } from './baseline.ts';
@@ -41,9 +42,8 @@ export async function deviating(nodes: Iterable<Node>, store: Store): Promise<De
   const compared: { instanceId: InstanceId; instances: number }[] = [];
   await inParallel([...items].slice(0, MARKED), 4, async ([instanceId, own]) => {
     if (Date.now() > until) return;
-    const version = await versionOf(instanceId, store);
-    if (version === undefined) return;
-    const known = await store.baselines.of(version.fn, version.version, instanceId);
+    const known = await rememberedOf(store).baseline(instanceId);
+    if (known === undefined) return;
     const others = known.instances.filter((one) => one !== instanceId).slice(0, OTHERS);
     const elsewhere = await Promise.all(others.map((one) => rememberedOf(store).items(one)));
     compared.push({ instanceId, instances: others.length });
@@ -93,25 +93,43 @@ export function marked(graph: Graph, deviates: ReadonlySet<NodeId>, unexplained:
 /** What instances did, for a while: of one that is compared with, a little more or less makes no difference. */
 class Remembered {
   readonly #store: Store;
-  readonly #items = new Map<InstanceId, { readonly at: number; readonly items: Promise<ReadonlySet<BaselineItem>> }>();
+  readonly #items = new Map<InstanceId, Kept<ReadonlySet<BaselineItem>>>();
+  readonly #baselines = new Map<InstanceId, Kept<Baseline | undefined>>();
 
   constructor(store: Store) {
     this.#store = store;
   }
 
   items(instance: InstanceId): Promise<ReadonlySet<BaselineItem>> {
-    const known = this.#items.get(instance);
-    if (known !== undefined && Date.now() - known.at < FRESH_MS) return known.items;
-    if (this.#items.size >= MOST_REMEMBERED) this.#items.clear();
-    const items = seenIn(instance, this.#store, PARTITIONS).then((seen) => new Set(seen?.items.keys()));
-    // What failed is asked again.
-    items.catch(() => this.#items.delete(instance));
-    this.#items.set(instance, { at: Date.now(), items });
-    return items;
+    return keep(this.#items, instance, async () => new Set((await seenIn(instance, this.#store, PARTITIONS))?.items.keys()));
+  }
+
+  /** Of the instance's version, as compared with which it is looked at. */
+  baseline(instance: InstanceId): Promise<Baseline | undefined> {
+    return keep(this.#baselines, instance, async () => {
+      const of = await versionOf(instance, this.#store);
+      return of && (await this.#store.baselines.of(of.fn, of.version, instance));
+    });
   }
 }
+
+interface Kept<T> {
+  readonly at: number;
+  readonly value: Promise<T>;
+}
 const FRESH_MS = 60_000;
-const MOST_REMEMBERED = 100;
+const MOST_KEPT = 100;
+
+function keep<T>(all: Map<InstanceId, Kept<T>>, instance: InstanceId, read: () => Promise<T>): Promise<T> {
+  const known = all.get(instance);
+  if (known !== undefined && Date.now() - known.at < FRESH_MS) return known.value;
+  if (all.size >= MOST_KEPT) all.clear();
+  const value = read();
+  // What failed is asked again.
+  value.catch(() => all.delete(instance));
+  all.set(instance, { at: Date.now(), value });
+  return value;
+}
 
 const remembered = new WeakMap<Store, Remembered>();
 

@@ -1,6 +1,7 @@
 import type { CfnElement } from 'aws-cdk-lib';
 import { Duration, Stack } from 'aws-cdk-lib';
 import { Match, type Template } from 'aws-cdk-lib/assertions';
+import { HttpJwtAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
 import { ArnPrincipal } from 'aws-cdk-lib/aws-iam';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Alastor, type AlastorProps } from '../../cdk/index.ts';
@@ -190,5 +191,28 @@ describe('the evidence bucket', () => {
 
   it('takes nothing else for objectLock', () => {
     expect(() => setUp({ objectLock: 'none' as 'governance' })).toThrow(/Audit\/Alastor.*objectLock must be/);
+  });
+});
+
+describe('the query API', () => {
+  it('answers signed requests only, so many a second, logs who asked, and lets no web site ask', () => {
+    const { template } = setUp({ retention: Duration.days(91) });
+    template.allResourcesProperties('AWS::ApiGatewayV2::Route', { AuthorizationType: 'AWS_IAM' });
+    template.hasResourceProperties('AWS::ApiGatewayV2::Stage', {
+      DefaultRouteSettings: { ThrottlingRateLimit: 50, ThrottlingBurstLimit: 100 },
+      AccessLogSettings: { DestinationArn: Match.anyValue(), Format: Match.stringLikeRegexp('userArn') },
+    });
+    // Not shorter than evidence, and one that CloudWatch offers.
+    template.hasResourceProperties('AWS::Logs::LogGroup', { RetentionInDays: 120 });
+    template.allResourcesProperties('AWS::ApiGatewayV2::Api', { CorsConfiguration: Match.absent() });
+  });
+
+  it('takes tokens instead, when told whose', () => {
+    const queryAuthorizer = new HttpJwtAuthorizer('Jwt', 'https://login.example', { jwtAudience: ['alastor'] });
+    const { template } = setUp({ queryAuthorizer });
+    template.allResourcesProperties('AWS::ApiGatewayV2::Route', { AuthorizationType: 'JWT' });
+    template.hasResourceProperties('AWS::ApiGatewayV2::Authorizer', {
+      JwtConfiguration: { Audience: ['alastor'], Issuer: 'https://login.example' },
+    });
   });
 });

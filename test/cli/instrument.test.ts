@@ -43,7 +43,7 @@ beforeAll(async () => {
   const { endpoint, region } = engine;
   lambda = new LambdaClient({ endpoint, region, credentials });
   iam = new IAMClient({ endpoint, region, credentials });
-}, 180_000);
+}, 400_000);
 
 afterAll(async () => {
   lambda?.destroy();

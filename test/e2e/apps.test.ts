@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Engine, startEngine } from '../../cdk/local/engine.ts';
 import { buildLayer } from '../../layers/build.ts';
 import { centralApp } from './apps/central.ts';
+import { imageApp } from './apps/image.ts';
 
 /** Synthesised apps of other shapes than Hello, Retail! (demo.test.ts) under the local engine. */
 const folder = mkdtempSync(join(tmpdir(), 'alastor-apps-'));
@@ -101,5 +102,28 @@ describe('apps that send their evidence to a central stack', () => {
       { upload: 'audited', thumbnail: 'audited', internal: 'excluded' },
       { invoice: 'audited' },
     ]);
+  });
+});
+
+describe('an app of functions from container images', () => {
+  let running: Running;
+  beforeAll(async () => {
+    await buildLayer({ image: true });
+    running = await Running.start('images', imageApp);
+  }, 120_000);
+  afterAll(() => running?.stop());
+
+  it('is one graph: the path from the outside host leads back through both, and says what ran and was written', async () => {
+    const call = { name: 'payment', event: { origin, command: 'sha256sum /var/task/orders.py > /tmp/sum' } };
+    const came = await running.invoke('order', { call });
+    const { steps } = await running.ask<{ steps: readonly Step[] }>(`path?node=endpoint:${host}`);
+    expect(new Set(steps.flatMap((step) => step.function ?? []))).toEqual(new Set(['order', 'payment']));
+    expect(steps).toContainEqual(expect.objectContaining({ kind: 'request', requestId: came, function: 'order' }));
+    const { requests } = await running.ask<{ requests: readonly { requestId: string; function: string }[] }>('requests');
+    expect(requests.map((one) => one.function).sort()).toEqual(['order', 'payment']);
+    const paid = requests.find((one) => one.function === 'payment')?.requestId;
+    const { nodes } = await running.ask<{ nodes: readonly { id: string }[] }>(`requests/${paid}/graph`);
+    for (const path of ['/tmp/picture', '/tmp/sum'])
+      expect(nodes.filter(({ id }) => id.startsWith('file:') && id.endsWith(`:${path}`))).toHaveLength(1);
   });
 });

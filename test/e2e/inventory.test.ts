@@ -23,6 +23,7 @@ import { type Engine, startEngine } from '../../cdk/local/engine.ts';
 import type { Gap } from '../../functions/store/gap.ts';
 import type { ExpectedSource } from '../../functions/store/inventory.ts';
 import { buildLayer } from '../../layers/build.ts';
+import { changeEvent } from '../functions/witness/deliveries.ts';
 
 /** Calls as an SDK would; the engine checks no signature. */
 const CALLER = `
@@ -99,6 +100,11 @@ async function gaps(kind: string): Promise<readonly Gap[]> {
   return found;
 }
 
+interface Shown {
+  readonly unexplained: readonly string[];
+  readonly edges: readonly { readonly from: string; readonly op: string; readonly to: string }[];
+}
+
 interface Configured {
   readonly functions: readonly { readonly name: string; readonly sources: readonly ExpectedSource[] }[];
   readonly cut: readonly string[];
@@ -139,6 +145,11 @@ it('lists functions that are not audited, and requests that nothing configured e
   await engine.idle();
   expect(await gaps('unexplained')).toEqual([]);
 
+  // There is no CloudTrail here: its event, as EventBridge hands it on, given to the function that hears it.
+  const deployed = changeEvent('UpdateFunctionCode20150331v2', 'worker', { eventTime: new Date().toISOString() });
+  await invoke(Functions?.find(({ FunctionName }) => /AlastorWitness/.test(FunctionName ?? ''))?.FunctionName ?? '', {
+    detail: deployed,
+  });
   // By somebody with credentials, plainly and with an event that only a bucket would send.
   const plain = await invoke('worker');
   const forged = await invoke('worker', {
@@ -165,6 +176,10 @@ it('lists functions that are not audited, and requests that nothing configured e
   const { requests } = (await (await fetch(api)).json()) as { requests: { requestId: string; unexplained?: boolean }[] };
   const marked = requests.filter(({ unexplained }) => unexplained === true).map(({ requestId }) => requestId);
   expect(marked).toEqual([route, forged, plain]);
-  const graph = (await (await fetch(`${api}/${forged}/graph`)).json()) as { unexplained: readonly string[] };
+  const graph = (await (await fetch(`${api}/${forged}/graph`)).json()) as Shown;
   expect(graph.unexplained).toEqual([expect.stringContaining(forged)]);
+  const edges = graph.edges.map(({ from, op, to }) => `${from} ${op} ${to}`);
+  expect(edges).toContain(`agent:${deployed.userIdentity.arn} deploy ${graph.unexplained[0]}`);
+  expect(edges).toContainEqual(expect.stringMatching(new RegExp(`^agent:arn:aws:iam::.* role ${graph.unexplained[0]}$`)));
+  expect(edges).toContainEqual(expect.stringMatching(/^trigger:mapping:arn:aws:sqs:.* expected function:worker$/));
 }, 120_000);

@@ -53,10 +53,12 @@ async function investigate(host: string): Promise<string> {
   const address = await start(host);
   const { reused, steps } = await json<Explanation>('story', host);
   const [left] = reused;
-  const plant = steps.find(({ kind, requestId, via }) => kind === 'request' && requestId === left?.from && via === 'event');
   const file = steps.find(({ node }) => node === left?.node);
-  const record = steps.find(({ explains }) => file !== undefined && explains.includes(steps.indexOf(file)))?.evidence[0];
-  if (left === undefined || plant?.requestId === undefined || record === undefined) throw new Error('nothing was reused');
+  const writer = steps.find(
+    ({ explains, requestId }) => requestId === left?.from && file && explains.includes(steps.indexOf(file)),
+  );
+  const record = writer?.evidence[0];
+  if (left === undefined || file === undefined || record === undefined) throw new Error('nothing was reused');
   return `# An investigation, from one address to the whole story
 
 A blocklist names an address: \`${address}\`. Has anything of ours talked to it? What follows is the demo's shop under attack
@@ -116,7 +118,11 @@ records of each step):
 
 ${await asked(['evidence', `${record.segment}#${record.seq}`])}
 
-\`alastor verify\` checks whole chains of segments. For the report, a page that needs nothing else, and the observables for others:
+And the whole record of that instance: segments missing, swapped, altered, forged or cut off would show.
+
+${await asked(['verify', '--function', file.function ?? '', '--instance', left.instanceId])}
+
+For the report, a page that needs nothing else, and the observables for others:
 
     alastor export --format html --node endpoint:${host} --output story.html
     alastor export --format stix --node endpoint:${host} --output observables.json

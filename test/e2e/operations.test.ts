@@ -161,6 +161,8 @@ describe('alastor doctor', () => {
       'dead letters',
       'bucket',
       'versioning',
+      'object lock',
+      'notifications',
       'functions',
       'inventory',
     ])

@@ -49,6 +49,7 @@ async function evaluate({ only, seed, visitors, log }: EvalOptions, signal: Abor
       rows.push(...(await progress.stage('attack the shop', (note) => evaluateShop(ofShop, { ...options, note }))));
     if (ofDesk.length > 0)
       rows.push(...(await progress.stage('attack the desk', (note) => evaluateDesk(ofDesk, { ...options, note }))));
+    signal.throwIfAborted();
     return rows;
   } finally {
     rmSync(folder, { recursive: true, force: true });

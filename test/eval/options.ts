@@ -8,7 +8,7 @@ Usage: npm run eval -- [options]        (npm run -s eval -- --json for JSON alon
   --list            names the scenarios
   --json            print one JSON object instead of the table
   --stories         print every story below the table
-  --visitors <n>    ordinary visits of each application besides the attacks, 36 to 500 (default 60)
+  --visitors <n>    ordinary visits of each application besides the attacks, 27 to 500 (default 60)
   --seed <n>        repeat the random choices of an earlier run
   --log <file>      write what the functions print to a file
   --help            print this
@@ -52,7 +52,7 @@ export function readOptions(argv: readonly string[], names: readonly string[]): 
   }
   return {
     ...{ only, list: values.list, json: values.json, stories: values.stories, log: values.log },
-    visitors: whole('--visitors', values.visitors, 36, 500),
+    visitors: whole('--visitors', values.visitors, 27, 500),
     seed: values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : whole('--seed', values.seed, 0, 2 ** 31 - 1),
   };
 }

@@ -40,6 +40,8 @@ export async function evaluateShop(names: readonly string[], options: SiteOption
       ...{ assembly, hosts: internet.hosts, trustedCaPem: internet.caPem, stateDir: join(options.folder, 'shop') },
       log: (line) => void file?.write(`${line}\n`),
     });
+    options.signal.addEventListener('abort', () => void engine?.stop(), { once: true });
+    options.signal.throwIfAborted();
     const { endpoint, region } = engine;
     await seed({ endpoint, region, credentials: { accessKeyId: 'local', secretAccessKey: 'local' } });
     const apiUrl = engine.apiUrl('ApiUrl');

@@ -1,6 +1,16 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { buildLayer } from '../../layers/build.ts';
@@ -28,11 +38,13 @@ it('builds what the platform expects under /opt, the same bytes from the same so
   const files = digests(one);
   expect(files).toEqual(digests(two));
   expect(Object.keys(files).sort()).toEqual([
+    'alastor/NOTICES.txt',
     'alastor/build-id',
     'alastor/libalastor.so',
     'alastor/network.mjs',
     'alastor/probe',
     'alastor/recorder.cjs',
+    'alastor/sbom.cdx.json',
     'alastor/standby',
     'alastor/tap.cjs',
     'alastor/wrapper',
@@ -62,3 +74,37 @@ it('probes the kernel without failing', async () => {
   const probe = join(await buildLayer({ out: join(dir, 'one') }), 'alastor/probe');
   expect(execFileSync(probe, { encoding: 'utf8' })).toMatch(/^ptrace=[01]\nseccomp=[01]\nuserns=[01]\n$/);
 });
+
+it('says what of others it contains, and under which licence', async () => {
+  const layer = join(await buildLayer({ out: join(dir, 'one') }), 'alastor');
+  const { components, ...bom } = JSON.parse(readFileSync(join(layer, 'sbom.cdx.json'), 'utf8'));
+  expect(bom).toMatchObject({ bomFormat: 'CycloneDX', specVersion: '1.6' });
+  const purls: string[] = components.map(({ purl }: { purl: string }) => purl);
+  const { version } = JSON.parse(readFileSync('node_modules/mockttp/package.json', 'utf8'));
+  expect(purls).toContain(`pkg:npm/mockttp@${version}`);
+  expect(purls).toContainEqual(expect.stringMatching(/^pkg:generic\/glibc@\d+\.\d+$/));
+  expect(new Set(purls).size).toBe(purls.length);
+  // Of every module in the bundle that came from a package there is an entry: none is bundled from elsewhere.
+  const notices = readFileSync(join(layer, 'NOTICES.txt'), 'utf8');
+  for (const { group, name, version: of, licenses } of components) {
+    expect(notices).toContain(`\n${group === undefined ? name : `${group}/${name}`} ${of} (`);
+    // What an auditor of licences would stop at; glibc is linked as its licence allows.
+    expect(name === 'glibc' || !/GPL|SSPL|BUSL/.test(JSON.stringify(licenses))).toBe(true);
+  }
+});
+
+it('gives the same bytes wherever the sources lie, and names no path of this machine', async () => {
+  const elsewhere = join(dir, 'elsewhere');
+  cpSync('layers', join(elsewhere, 'layers'), { recursive: true });
+  for (const file of ['package.json', 'package-lock.json']) cpSync(file, join(elsewhere, file));
+  symlinkSync(realpathSync('node_modules'), join(elsewhere, 'node_modules'));
+  execFileSync(process.execPath, [join(elsewhere, 'layers/build.ts')], { stdio: 'pipe' });
+  const here = await buildLayer({ out: join(dir, 'one') });
+  const there = join(elsewhere, 'build/layer');
+  expect(digests(there)).toEqual(digests(here));
+  for (const file of Object.keys(digests(there))) {
+    const bytes = readFileSync(join(there, file));
+    for (const path of [elsewhere, process.cwd(), realpathSync('node_modules')])
+      expect([file, bytes.includes(path)]).toEqual([file, false]);
+  }
+}, 120_000);

@@ -44,6 +44,9 @@ export async function withDesk<T>(
   let engine: Engine | undefined;
   try {
     engine = await deploy(internet, options);
+    // Requests under way fail at once, so that what goes on comes to its end.
+    options.signal.addEventListener('abort', () => void engine?.stop(), { once: true });
+    options.signal.throwIfAborted();
     const carried = await traffic(scenarios, engine, internet, options, ends);
     await engine.idle(120_000);
     return await ask(new Api(engine.apiUrl('AlastorQueryUrl')), carried);

@@ -54,12 +54,17 @@ async function attempt(world: World, round: number): Promise<Outcome | undefined
   const truth = new Truth()
     .asks('the planting', 'convert', planted, agent)
     .converts(planted)
-    .programs('convert', planted, 'sh -c printf', 'sh -c l=$(ls')
-    .attack('the process that stayed', { kind: 'process', label: `sh -c l=|setsid|process|${literally('sh (')}`, function: fn })
+    .programs('convert', planted, 'sh -c printf')
+    // It may have been frozen before it became what it is: nobody outside can tell during which request that was.
+    .attack('the process that stayed', { kind: 'process', label: literally('sh -c l=$(ls'), function: fn })
     .attack('curl', { kind: 'process', label: '^curl -s --data-binary @/tmp/convert/', function: fn })
     .attack('the call', { kind: 'exchange', label: `^POST https://${beacon.host}${path}`, function: fn })
     .endpoint(beacon.host)
-    .context('what it looks with', { kind: 'process', label: '^(ls|head|sleep|sh|/usr/bin/dash)', function: fn });
+    .context('what it looks with', {
+      kind: 'process',
+      label: '^(ls|head|sleep|sh|setsid|process|/usr/bin/dash)',
+      function: fn,
+    });
   truth
     .file('convert', `/tmp/convert/${victim.id}.txt`)
     .serves('the customer whose text it was', 'convert', victim, 'context')

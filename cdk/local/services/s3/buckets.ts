@@ -34,6 +34,18 @@ export function getVersioning(request: BucketRequest): void {
   reply(request, 200, {}, { root: 'VersioningConfiguration', value });
 }
 
+export function getObjectLock(request: BucketRequest): void {
+  const { lock } = request.bucket;
+  if (lock === null)
+    throw new ServiceError(
+      'ObjectLockConfigurationNotFoundError',
+      'Object Lock configuration does not exist for this bucket',
+      404,
+    );
+  const value = { ObjectLockEnabled: 'Enabled', Rule: { DefaultRetention: { Mode: lock.mode, Days: String(lock.days) } } };
+  reply(request, 200, {}, { root: 'ObjectLockConfiguration', value });
+}
+
 export async function putVersioning(request: BucketRequest): Promise<void> {
   const document = parseXml((await readBody(request.req)).toString('utf8'));
   const status = children(document, 'VersioningConfiguration')[0]?.Status;
