@@ -1,4 +1,4 @@
-import { CfnOutput, Lazy, Names, Stack } from 'aws-cdk-lib';
+import { CfnOutput, Lazy, Stack } from 'aws-cdk-lib';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
 
@@ -33,11 +33,13 @@ export class AuditReport {
   #output(stack: Stack, told: ReadonlyMap<string, string>, page: number): void {
     const part = () => Object.fromEntries([...told].slice(page * perOutput, (page + 1) * perOutput));
     const name = `${this.#owner.node.id}Functions${page === 0 ? '' : page + 1}`.replace(/[^A-Za-z0-9]/g, '');
-    const output = new CfnOutput(stack, `${name}-${Names.nodeUniqueId(this.#owner.node).slice(-8)}`, {
+    // Another construct of the same id, in another stack, may tell of functions of this one, too.
+    const id = stack.node.tryFindChild(name) === undefined ? name : `${name}${this.#owner.node.addr.slice(-8)}`;
+    const output = new CfnOutput(stack, id, {
       value: Lazy.string({ produce: () => JSON.stringify(part()) }),
       description: 'Functions of this stack and whether Alastor audits them',
     });
-    output.overrideLogicalId(name);
+    output.overrideLogicalId(id);
   }
 }
 

@@ -68,10 +68,11 @@ async function found(api: Api, text: string, query: Query, wanted: number, curso
   }
   const results = [...hits.values()];
   const surplus = results.length - wanted;
+  const cut = page.cut.map(ours);
+  if (surplus <= 0) return { ...page, results, cut };
   // Behind these, the cursor would skip the others.
-  if (surplus > 0)
-    return { ...page, cursor: undefined, results: results.slice(0, wanted), cut: [`${surplus} more: --limit <n>, or --all`] };
-  return { ...page, results, cut: page.cut.map(ours) };
+  const more = [...cut.filter((one) => !one.endsWith('with cursor')), `${surplus} more: --limit <n>, or --all`];
+  return { ...page, cursor: undefined, results: results.slice(0, wanted), cut: more };
 }
 
 /** The API's advice, in the words of this command. */

@@ -271,6 +271,20 @@ describe('what became of each function', () => {
     expect(propertiesOf(fn).Layers).toEqual([{ Ref: expect.stringMatching(/AlastorLayer/) }]);
   });
 
+  it('has room for two constructs of one id in different stacks', () => {
+    const { app, stack, alastor } = setUp();
+    inlineFunction(stack, 'Purchase');
+    alastor.auditAll(stack);
+    const other = new Stack(app, 'Other', { env: { account: '123456789012', region: 'eu-west-1' } });
+    new Alastor(other, 'Alastor', { layerDirectory: bench.layerDirectory }).auditAll(stack);
+    const outputs = templateOf(stack).toJSON().Outputs as Record<string, { Value: string }>;
+    const told = Object.entries(outputs).filter(([name]) => name.startsWith('AlastorFunctions'));
+    expect(told.map(([, { Value }]) => JSON.parse(Value) as object)).toEqual([
+      { Purchase: 'audited' },
+      { Purchase: 'Shop/Alastor audits it already' },
+    ]);
+  });
+
   it('goes into further outputs when there are many, in every stack that has functions', () => {
     const { app, stack, alastor } = setUp();
     const other = new Stack(app, 'Other', { env: { account: '123456789012', region: 'eu-west-1' } });

@@ -161,13 +161,13 @@ describe('objects', () => {
     await s3.send(new PutObjectCommand({ Bucket, Key: 'vhost', Body: 'v' }));
     const { port } = new URL(stack.engine.endpoint);
     const { request } = await import('node:http');
+    const authorization =
+      'AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0';
+    const headers = { authorization, host: `${Bucket}.s3.us-east-1.amazonaws.com` };
     const text = await new Promise<string>((resolve, reject) => {
-      request(
-        { port, host: '127.0.0.1', path: '/vhost', headers: { host: `${Bucket}.s3.us-east-1.amazonaws.com` } },
-        (answer) => {
-          answer.setEncoding('utf8').on('data', resolve);
-        },
-      )
+      request({ port, host: '127.0.0.1', path: '/vhost', headers }, (answer) => {
+        answer.setEncoding('utf8').on('data', resolve);
+      })
         .once('error', reject)
         .end();
     });

@@ -7,7 +7,7 @@ import type { ExportGraph } from '../../../functions/export/graph.ts';
 import { graphml } from '../../../functions/export/graphml.ts';
 import { provJson, provJsonLd } from '../../../functions/export/prov.ts';
 import { hasDot, hasNetworkx, hasProv, opened } from './consumer.ts';
-import { attack, hostileGraph } from './graphs.ts';
+import { attack, hostileGraph, known, MALLORY, ROLE } from './graphs.ts';
 
 const text = (parts: Iterable<string>) => [...parts].join('');
 const HOSTILE = fc.sample(hostileGraph, { numRuns: 40, seed: 7 });
@@ -45,6 +45,15 @@ describe.skipIf(!hasDot)('DOT', () => {
     expect(svg.match(/class="node"/g)).toHaveLength(graph.nodes.length);
     expect(svg.match(/class="edge"/g)).toHaveLength(graph.edges.length);
     for (const wanted of ['drop.evil', '/tmp/.x.js', 'not in this graph: nodes: 7 later ones']) expect(texts).toContain(wanted);
+  });
+
+  it('shows agents, configured ways in, and what stands out', () => {
+    const odd = `process:${made.cards.id}:req-plant:${made.curl}`;
+    const { texts, svg } = drawn(text(dot(known(graph, odd))));
+    expect(texts).toEqual(expect.arrayContaining([MALLORY, ROLE, 'route POST /cards arn:aws:execute-api:eu-west-1:1:abc']));
+    expect(texts.filter((one) => one === 'deploy')).toHaveLength(2);
+    expect(svg.match(/stroke="#c00000"/g)).toHaveLength(1);
+    expect(drawn(text(dot(graph))).svg).not.toContain('#c00000');
   });
 
   it('draws hostile texts as texts: they change neither nodes nor edges', () => {
@@ -155,6 +164,20 @@ describe.skipIf(!hasProv).each([
       process(made.cards.runtime, 'req-use'),
     );
     expect(records.find(({ label }) => label === 'this export')?.extra['alastor:cut']).toBe('nodes: 7 later ones');
+  });
+
+  it('says with whose rights a request ran, and who deployed what it ran', () => {
+    const { records } = opened<Read>(reader, [text(write(known(graph, '')))])[0]!;
+    const id = (node: string) => `alastor:${encodeURIComponent(node)}`;
+    const agents = records.filter(({ type, extra }) => type === 'Agent' && extra['alastor:id']?.startsWith('agent:'));
+    expect(agents.map(({ label }) => label).sort()).toEqual([ROLE, MALLORY]);
+    const request = id(`request:${made.cards.id}:req-plant`);
+    const associated = records.filter(({ type, args }) => type === 'Association' && args.activity === request);
+    expect(associated.map(({ args, extra }) => `${args.agent} ${extra['alastor:op']}`)).toEqual(
+      expect.arrayContaining([`${id(`agent:${ROLE}`)} role`, `${id(`agent:${MALLORY}`)} deploy`]),
+    );
+    const influence = records.filter(({ type }) => type === 'Influence');
+    expect(influence.map(({ args }) => args.influencee)).toEqual([id('function:authorize-cc')]);
   });
 
   it('carries hostile ids and texts through the prov package', () => {

@@ -2,12 +2,14 @@ import fc from 'fast-check';
 import type { ExportGraph, ExportNode, ExportStory } from '../../../functions/export/graph.ts';
 import { hostId, type NodeId, requestId, requestPartition } from '../../../functions/graph/ids.ts';
 import { label } from '../../../functions/graph/label.ts';
+import { Graph } from '../../../functions/graph/local.ts';
 import type { Edge } from '../../../functions/graph/model.ts';
 import { story } from '../../../functions/graph/story.ts';
+import { withTopology } from '../../../functions/graph/topology.ts';
 import { presentable, workflow } from '../../../functions/graph/workflow.ts';
 import { containerReuse } from '../attacks.ts';
 import { provenanceOf } from '../memory-source.ts';
-import type { Recorded } from '../scenario.ts';
+import { type Recorded, START } from '../scenario.ts';
 
 /** The workflow of a request, as the query API shows it. */
 export async function workflowOf(instances: readonly Recorded[], of: Recorded, request: string): Promise<ExportGraph> {
@@ -28,6 +30,26 @@ export async function attack(): Promise<{ graph: ExportGraph; told: ExportStory 
   const nodes = new Map([...graph.nodes, ...plant.nodes].map((one) => [one.id, one]));
   const whole = { nodes: [...nodes.values()], edges: [...graph.edges, ...plant.edges], cut: ['nodes: 7 later ones'] };
   return { ...made, graph: whole, told: { node, label: 'drop.evil', ...told, cut: [] } };
+}
+
+export const ROLE = 'arn:aws:iam::123456789012:role/cards';
+export const MALLORY = 'arn:aws:iam::123456789012:user/mallory';
+
+/** The same with what the platform knows of one of the functions, and one of its processes marked. */
+export function known({ nodes, edges, cut }: ExportGraph, deviates: string): ExportGraph {
+  const graph = new Graph();
+  for (const node of nodes) graph.addNode(node.id === deviates ? { ...node, deviates: true } : node);
+  for (const edge of edges) graph.addEdge(edge);
+  const route = {
+    by: 'route',
+    who: 'apigateway.amazonaws.com',
+    source: 'arn:aws:execute-api:eu-west-1:1:abc',
+    detail: 'POST /cards',
+  };
+  const configured = { role: ROLE, layers: ['arn:layer'], audited: true, sources: [route] };
+  const deployed = [{ agent: MALLORY, at: START, action: 'UpdateFunctionCode', event: 'e-1' }];
+  const whole = withTopology(graph, new Map([['authorize-cc', { configured, deployed }]]));
+  return { nodes: [...whole.nodes.values()].map((node) => ({ ...node, label: label(node) })), edges: whole.edges(), cut };
 }
 
 const NASTY = [
@@ -134,6 +156,8 @@ export const hostileGraph: fc.Arbitrary<ExportGraph> = fc
       { ...base('resource'), kind: 'resource', type: 's3-object', resource: `s3://${text()}@${text()}` },
       { ...base('client'), kind: 'client', sourceIp: text(), userAgent: text() },
       { ...base('gap'), kind: 'gap', instance: text(), why: text(), lost: 3, detail: text() },
+      { ...base('agent'), kind: 'agent', name: text() },
+      { ...base('trigger'), kind: 'trigger', by: text(), who: text(), source: text(), detail: text() },
     ] as unknown as readonly ExportNode[];
     const edges = ends.map(
       ([from, to], i) =>

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { ExportStory } from '../../../functions/export/graph.ts';
 import { html } from '../../../functions/export/html.ts';
+import { acts } from '../../../functions/graph/acts.ts';
 import { hasWeasyprint, opened } from './consumer.ts';
 import { attack, hostileStory } from './graphs.ts';
 
@@ -30,6 +31,17 @@ const ACTIVE = [
   'audio',
 ];
 
+/** What a page shows of agents and marks. */
+const AGENTS = [
+  {
+    agent: 'arn:aws:iam::1:user/mallory<b>',
+    as: 'deployer',
+    function: 'cards',
+    action: 'UpdateFunctionCode',
+    at: 1_770_000_000_000_000,
+  },
+] as const;
+
 describe.skipIf(!hasWeasyprint)('HTML report, parsed and laid out on paper', () => {
   let told: ExportStory;
   let read: Read;
@@ -40,7 +52,7 @@ describe.skipIf(!hasWeasyprint)('HTML report, parsed and laid out on paper', () 
 
   it('tells every step with its reason and evidence, the requests, and what was reused', () => {
     const all = read.text.join('\n').replace(/\s+/g, ' ');
-    expect(read.elements.li).toBe(told.steps.length);
+    expect(read.elements.li).toBe(told.steps.length + acts(told.steps).length);
     for (const { label, reason, evidence } of told.steps) {
       expect(all).toContain(label);
       expect(all).toContain(reason);
@@ -50,6 +62,16 @@ describe.skipIf(!hasWeasyprint)('HTML report, parsed and laid out on paper', () 
     expect(told.reused.length).toBeGreaterThan(0);
     expect(read.elements.table).toBe(2);
     expect(all).toContain('Nothing was cut off');
+  });
+
+  it('says what stands out in a step, and who was behind it', () => {
+    const [one, ...others] = told.steps;
+    const page = text(html({ ...told, steps: [{ ...one!, deviates: true }, ...others], agents: AGENTS }));
+    expect(page.match(/no other instance did this/g)).toHaveLength(1);
+    expect(page).toContain(
+      '<td>arn:aws:iam::1:user/mallory&lt;b&gt;</td><td>cards</td><td>UpdateFunctionCode, 2026-02-02T02:40:00.000000Z</td>',
+    );
+    expect(text(html(told))).not.toContain('no other instance did this');
   });
 
   it('says what was cut, above the steps', () => {
@@ -81,7 +103,8 @@ describe.skipIf(!hasWeasyprint)('HTML report, parsed and laid out on paper', () 
     for (const [i, page] of pages.entries()) {
       expect(page.fetched).toEqual([]);
       expect(Object.keys(page.elements).filter((name) => !known.has(name))).toEqual([]);
-      expect(page.elements.li).toBe(stories[i]!.steps.length + 1);
+      const { steps } = stories[i]!;
+      expect(page.elements.li).toBe(steps.length + acts(steps).length + 1);
       expect(page.attributes.filter((name) => /^on/i.test(name) || name === 'style' || name === 'src')).toEqual([]);
     }
   }, 120_000);

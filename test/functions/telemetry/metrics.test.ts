@@ -136,7 +136,8 @@ describe.skipIf(!hasJava)('metrics', () => {
   it('tells of floods: parts of the graph that were spilled, index entries that were left out', async () => {
     const wide = new Recorded('wide', new Clock());
     wide.begin('w');
-    for (let i = 0; i < 6000; i++) wide.write(wide.runtime, `/tmp/${createHash('sha512').update(String(i)).digest('hex')}`);
+    const name = (i: number) => createHash('sha512').update(String(i)).digest('hex');
+    for (let i = 0; i < 4200; i++) wide.write(wide.runtime, `/tmp/${name(i)}${name(-i)}`);
     wide.end();
     const [segment] = wide.segments();
     const data = await published(() => stitchEvent(messages([stored(segment!)]), store));

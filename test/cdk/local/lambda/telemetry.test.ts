@@ -51,12 +51,13 @@ it('tells a subscriber what platform and function do, from the start of the init
   expect(
     events()
       .map(({ type }) => type)
-      .slice(0, 9),
+      .slice(0, 10),
   ).toEqual([
     'platform.initStart',
     'platform.telemetrySubscription',
     'platform.initRuntimeDone',
     'platform.initReport',
+    'platform.extension',
     'platform.start',
     'function',
     'platform.runtimeDone',
