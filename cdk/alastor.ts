@@ -23,7 +23,7 @@ import { PlatformWitness, WitnessFunction } from './witness.ts';
  *     alastor.audit(checkout);          // these
  *     alastor.auditAll(stack);          // or all below a scope
  *
- * Outputs of the stack: `<id>QueryUrl`, `<id>EvidenceBucket`, `<id>StitcherQueueUrl`, `<id>DeadLettersUrl`.
+ * Outputs of the stack: `<id>QueryUrl`, `<id>EvidenceBucket`, `<id>EvidenceKey`, `<id>StitcherQueueUrl`, `<id>DeadLettersUrl`.
  */
 export class Alastor extends Auditor {
   /** Holds the segments, and shards too large for a table. */

@@ -147,12 +147,15 @@ function contentOf(layer: LayerVersion): string {
 }
 
 /** A role that was imported and may not be changed takes no policy, and CDK says nothing. */
-function warnOfRole(fn: LambdaFunction, policy: Policy, { bucket }: AuditTarget): void {
+function warnOfRole(fn: LambdaFunction, policy: Policy, { bucket, qualified, evidenceKeyArn }: AuditTarget): void {
   const { roles } = policy.node.defaultChild as CfnPolicy;
   if (((Stack.of(fn).resolve(roles) as unknown[] | undefined) ?? []).length > 0) return;
+  const name = (one: string) => (Token.isUnresolved(one) ? JSON.stringify(Stack.of(fn).resolve(one)) : one);
+  const objects = `${segmentPrefix}${qualified ? '<account>.<region>.' : ''}<name of the function>/*`;
+  const key = evidenceKeyArn === undefined ? '' : `, and kms:GenerateDataKey on its key ${name(evidenceKeyArn)}`;
   Annotations.of(fn).addWarningV2(
     'alastor:no-permission',
-    `Alastor cannot let ${fn.node.path} write its segments, because its role was imported: allow it s3:PutObject on ${segmentPrefix}<name of the function>/* of the bucket ${String(Stack.of(fn).resolve(bucket.bucketName))}.`,
+    `Alastor cannot let ${fn.node.path} write its segments, because its role was imported: allow it s3:PutObject on ${objects} of the bucket ${name(bucket.bucketName)}${key}.`,
   );
 }
 

@@ -1,6 +1,5 @@
 /**
- * List prices of us-east-1, USD, without free tiers: what docs/scale.md reckons with, and the estimate of a day's cost.
- * Sources and their date are there.
+ * List prices of us-east-1, USD, without free tiers: what docs/cost.md reckons with, and the estimate of a day's cost.
  */
 export const PRICES = {
   dynamoWriteUnit: 0.625e-6,

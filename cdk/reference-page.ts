@@ -40,7 +40,14 @@ export function propsOf(
     const [says = '', fallback = ''] = text.split(/\s*@default /);
     props.push({ name: prop, type: type.replace(/\s+/g, ' '), required: optional !== '?', says, fallback });
   }
-  return { parents: parents.match(/\b[A-Z]\w*Props\b|\b[A-Z]\w*Options\b/g) ?? [], props };
+  return { parents: inherited(parents), props };
+}
+
+/** In Markdown: interfaces that it extends, or of which it takes some. */
+function inherited(parents: string): string[] {
+  return [...parents.matchAll(/Pick<(\w+), ([^>]+)>|\b[A-Z]\w*(?:Props|Options)\b/g)].map(([all, from, names = '']) =>
+    from === undefined ? `\`${all}\`` : `${names.replaceAll("'", '`').replaceAll(' | ', ', ')} of \`${from}\``,
+  );
 }
 
 /** The tables, in Markdown. */
@@ -56,7 +63,7 @@ export function referenceTables(): string {
           (one) =>
             `| \`${one.name}\`${one.required ? ', required' : ''} | ${code(one.type)} | ${cell(one.fallback || '–')} | ${cell(one.says)} |`,
         );
-        const more = parents.length === 0 ? [] : ['', `And those of ${parents.map((parent) => `\`${parent}\``).join(', ')}.`];
+        const more = parents.length === 0 ? [] : ['', `And those of ${parents.join(', ')}.`];
         return [`### ${name}`, '', '| prop | type | default | meaning |', '|---|---|---|---|', ...rows, ...more].join('\n');
       });
     })

@@ -43,7 +43,10 @@ export function located<Asked extends AwsAsked & { readonly [name: string]: unkn
   outputs: { readonly [Name in keyof Asked]?: string },
 ): Asked {
   const [engine] = runningEngines().running;
-  if (engine === undefined || [...Object.keys(outputs), 'endpoint', 'profile'].some((name) => asked[name] !== undefined))
+  if (
+    engine === undefined ||
+    [...Object.keys(outputs), 'endpoint', 'profile', 'region'].some((name) => asked[name] !== undefined)
+  )
     return asked;
   const found = Object.entries(outputs).map(([name, suffix]) => {
     const output = Object.keys(engine.outputs).find((one) => suffix !== undefined && one.endsWith(suffix));

@@ -8,6 +8,8 @@ const HEAD = `# The command \`alastor\`
 
 What each command's \`--help\` says (\`node cli/docs.ts\` writes this page). [investigate.md](investigate.md) shows them at work.
 
+**How it is started.** \`npm run -s alastor -- <command>\` in a checkout; the one executable, below, anywhere else.
+
 **Whom it asks.** \`--endpoint\`, else \`ALASTOR_ENDPOINT\`: the stack's output \`<id>QueryUrl\`. Requests are signed with the credentials that every AWS
 tool would take (environment, \`--profile\`, SSO, container, instance), which must be allowed \`execute-api:Invoke\`; with \`ALASTOR_TOKEN\`
 they carry that token instead, over HTTPS only. Without an endpoint it asks the engine that runs on this machine: \`alastor local\` and

@@ -38,10 +38,14 @@ execute-api:Invoke. Without one of them the rest is still looked at.`,
   async run(values) {
     const { 'query-url': query, ...aws } = located({ ...values }, {});
     const { examine } = await import('./doctor/examine.ts');
-    const open = () => connect({ endpoint: query, profile: values.profile, region: values.region });
-    const examined = await new Progress().stage('looking', (note) =>
-      examine(clientOf(aws as AwsAsked), open, values.installation, note),
-    );
+    const client = clientOf(aws as AwsAsked);
+    const open = async () => {
+      // What an engine on this machine recorded is not the record of an account.
+      if (query === undefined && process.env.ALASTOR_ENDPOINT === undefined && client.endpoint === undefined)
+        throw new Error('whom to ask? --query-url is not given');
+      return await connect({ endpoint: query, profile: values.profile, region: values.region });
+    };
+    const examined = await new Progress().stage('looking', (note) => examine(client, open, values.installation, note));
     const count = (state: State) => examined.findings.filter((one) => one.state === state).length;
     const counts = { wrong: count('wrong'), warnings: count('warning'), unknown: count('unknown'), ok: count('ok') };
     if (values.json)

@@ -87,6 +87,7 @@ async function workflow(api: Api, request: string, options: Query): Promise<Expo
   const path = `requests/${encodeURIComponent(request)}/workflow`;
   const nodes = new Map<string, ExportGraph['nodes'][number]>();
   const edges = new Map<string, ExportGraph['edges'][number]>();
+  const cut = new Set<string>();
   let cursor: string | undefined;
   for (let page = 1; ; page++) {
     const asked = { ...options, limit: MOST.workflow, ...(cursor === undefined ? {} : { cursor }) };
@@ -95,8 +96,10 @@ async function workflow(api: Api, request: string, options: Query): Promise<Expo
     for (const edge of part.edges)
       edges.set(`${edge.op}\n${edge.from}\n${edge.to}\n${edge.partition ?? ''}\n${edge.sure}`, edge);
     cursor = part.cursor;
-    if (cursor === undefined || page === MOST_PAGES)
-      return { nodes: [...nodes.values()], edges: [...edges.values()], cut: part.cut };
+    const last = cursor === undefined || page === MOST_PAGES;
+    // That there is another page is no cut when it is read.
+    for (const one of part.cut) if (last || !one.endsWith('ask again with cursor')) cut.add(one);
+    if (last) return { nodes: [...nodes.values()], edges: [...edges.values()], cut: [...cut] };
   }
 }
 

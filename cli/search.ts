@@ -61,14 +61,17 @@ async function found(api: Api, text: string, query: Query, wanted: number, curso
     return api.get<Search>('search', { cursor: place, ...asked }, ['results', 'cut'], said);
   };
   let page = cursor === undefined ? await seek(api, text, { ...query, ...asked }) : await next(cursor);
+  const left = new Set<string>();
   for (;;) {
+    // That there is another page is no cut when it is read.
+    for (const one of page.cut) if (!one.endsWith('with cursor')) left.add(one);
     for (const hit of page.results) if (!hits.has(hit.node)) hits.set(hit.node, hit);
     if (page.cursor === undefined || hits.size >= wanted) break;
     page = await next(page.cursor);
   }
   const results = [...hits.values()];
   const surplus = results.length - wanted;
-  const cut = page.cut.map(ours);
+  const cut = [...new Set([...left, ...page.cut])].map(ours);
   if (surplus <= 0) return { ...page, results, cut };
   // Behind these, the cursor would skip the others.
   const more = [...cut.filter((one) => !one.endsWith('with cursor')), `${surplus} more: --limit <n>, or --all`];

@@ -55,6 +55,7 @@ upstream or downstream; the story is what of it matters. What could not be follo
     const { forward, reached, to, common, cursor } = values;
     const ways = [forward, reached, to !== undefined, common !== undefined].filter(Boolean).length;
     if (ways > 1) throw new UsageError('--forward, --reached, --to and --common exclude each other');
+    if (common !== undefined && values.at !== undefined) throw new UsageError('--common takes no --at');
     if ((what === undefined) === (cursor === undefined)) throw new UsageError('give a node, or --cursor');
     if (cursor !== undefined && (to !== undefined || common !== undefined))
       throw new UsageError('--cursor goes on with a trace');

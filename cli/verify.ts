@@ -8,7 +8,7 @@ import { FUNCTION_NAME, INSTANCE_ID } from '../layers/record/key.ts';
 import type { InstanceId } from '../layers/record/types.ts';
 import { apiOptions, connect } from './api.ts';
 import { clientOf } from './aws.ts';
-import { command } from './command.ts';
+import { command, NOTHING_FOUND } from './command.ts';
 import { runningEngines } from './local-engine.ts';
 import { formOptions, jsonOf, print, warn } from './print.ts';
 import { Progress } from './progress.ts';
@@ -22,7 +22,6 @@ const MOST = 10_000;
 const NAMED = 8;
 const DAY = 86_400_000;
 const NOT_WHOLE = 4;
-const NOTHING = 3;
 
 export default command({
   usage: ['[options]', '--directory <path> [options]'],
@@ -106,7 +105,7 @@ prop \`auditors\`), and of the API execute-api:Invoke.`,
     else await print([...lines(findings), `${summary(findings, counts)} in ${totalsText(totals)}.`]);
     warn('verify', cut);
     if (counts.certain + counts.likely > 0) return NOT_WHOLE;
-    return totals.segments === 0 ? NOTHING : 0;
+    return totals.segments === 0 ? NOTHING_FOUND : 0;
   },
 });
 

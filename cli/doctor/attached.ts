@@ -1,6 +1,7 @@
 import { type FunctionConfiguration, type LambdaClient, ListLayerVersionsCommand } from '@aws-sdk/client-lambda';
 import { wiringOf } from '../../functions/inventory/wiring.ts';
-import { type Finding, look, many, ok, unknown, warning, wrong } from './finding.ts';
+import { plural } from '../screen.ts';
+import { type Finding, look, ok, unknown, warning, wrong } from './finding.ts';
 import type { Installation } from './survey.ts';
 
 /** How the descriptions of Alastor's layers begin (cdk/layer.ts). */
@@ -32,7 +33,7 @@ export async function attachedFunctions(
   });
   const audited = meant.filter((one) => wiringOf(one, bucket).problems.length === 0);
   const others = functions.length - meant.length;
-  const count = `${many(audited.length, 'function')} audited; ${many(others, 'other')} in the region, not meant to be`;
+  const count = `${plural(audited.length, 'function')} audited; ${plural(others, 'other')} in the region, not meant to be`;
   const findings = [
     audited.length === 0 && broken.length === 0
       ? warning('functions', `no function is audited (${others} are there)`, 'attach some: docs/install.md')
@@ -40,7 +41,12 @@ export async function attachedFunctions(
     ...broken,
     ...(await layers(lambda, audited)),
   ];
-  return { findings, audited: audited.flatMap(({ FunctionName }) => FunctionName ?? []) };
+  return {
+    findings,
+    audited: audited.flatMap(({ FunctionName, Environment }) =>
+      FunctionName === undefined ? [] : [`${Environment?.Variables?.ALASTOR_QUALIFIER ?? ''}${FunctionName}`],
+    ),
+  };
 }
 
 interface Version {
@@ -64,9 +70,9 @@ async function layers(lambda: LambdaClient, audited: readonly FunctionConfigurat
       // Somebody else's layer.
       if (!OWN_LAYER.test(newest.Description ?? '')) return [];
       const old = users.filter(({ version }) => version < (newest.Version ?? 0));
-      if (old.length === 0) return ok(what, `newest version, ${newest.Version}, on ${many(users.length, 'function')}`);
+      if (old.length === 0) return ok(what, `newest version, ${newest.Version}, on ${plural(users.length, 'function')}`);
       const names = old.slice(0, 10).map(({ fn, version }) => `${fn} (${version})`);
-      const says = `old versions, not ${newest.Version}, on ${many(old.length, 'function')}: ${names.join(', ')}${old.length > 10 ? ', …' : ''}`;
+      const says = `old versions, not ${newest.Version}, on ${plural(old.length, 'function')}: ${names.join(', ')}${old.length > 10 ? ', …' : ''}`;
       return warning(what, says, 'deploy their apps again: old and new go together meanwhile (docs/operations.md)');
     }),
   );

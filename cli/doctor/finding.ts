@@ -40,6 +40,3 @@ export async function look(
     return [unknown(what, says, `needs ${needs}, and that the service can be reached`)];
   }
 }
-
-/** `1 function`, `2 functions`. */
-export const many = (count: number, one: string): string => `${count} ${one}${count === 1 ? '' : 's'}`;

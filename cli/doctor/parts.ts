@@ -1,6 +1,7 @@
 import { GetFunctionConfigurationCommand, type LambdaClient, ListEventSourceMappingsCommand } from '@aws-sdk/client-lambda';
 import { GetQueueAttributesCommand, GetQueueUrlCommand, type SQSClient } from '@aws-sdk/client-sqs';
-import { type Finding, look, many, ok, unknown, warning, wrong } from './finding.ts';
+import { plural } from '../screen.ts';
+import { type Finding, look, ok, unknown, warning, wrong } from './finding.ts';
 import type { Installation } from './survey.ts';
 
 const DEPLOY = 'deploy the stack of Alastor again';
@@ -50,7 +51,7 @@ export async function queues(
     const { Attributes: queue = {} } = await attributesOf(sqs, queueArn);
     const waiting = Number(queue.ApproximateNumberOfMessages ?? 0);
     const working = Number(queue.ApproximateNumberOfMessagesNotVisible ?? 0);
-    const says = `${many(waiting, 'message')} waiting, ${working} in work`;
+    const says = `${plural(waiting, 'message')} waiting, ${working} in work`;
     const enabled = mapping.State === 'Enabled' || mapping.State === undefined;
     return [
       enabled
@@ -77,7 +78,7 @@ async function deadLetters(sqs: SQSClient, policy: string | undefined): Promise<
       Number(Attributes.ApproximateNumberOfMessages ?? 0) + Number(Attributes.ApproximateNumberOfMessagesNotVisible ?? 0);
     if (count === 0) return ok(what, 'none');
     const mend = `read the stitcher's log, mend the cause, then: alastor redrive --dead-letters ${url}`;
-    return wrong(what, `the stitcher gave up on ${many(count, 'message')}`, mend);
+    return wrong(what, `the stitcher gave up on ${plural(count, 'message')}`, mend);
   });
 }
 

@@ -1,7 +1,8 @@
 import type { z } from 'zod';
 import type { functionsAnswer, inventoryAnswer, poisonAnswer, statsAnswer } from '../../functions/query/answers.ts';
 import type { Api } from '../api.ts';
-import { type Finding, many, ok, unknown, warning, wrong } from './finding.ts';
+import { plural } from '../screen.ts';
+import { type Finding, ok, unknown, warning, wrong } from './finding.ts';
 
 type Stats = z.infer<typeof statsAnswer>;
 type Functions = z.infer<typeof functionsAnswer>;
@@ -31,7 +32,7 @@ export async function recordChecks(open: () => Promise<Api>, audited: readonly s
     ];
   }
   const { segments, requests, poison, gaps, silenced } = stats;
-  const says = `${api.endpoint} answers: ${many(requests, 'request')} in ${many(segments, 'segment')}`;
+  const says = `${api.endpoint} answers: ${plural(requests, 'request')} in ${plural(segments, 'segment')}`;
   return [
     segments === 0
       ? warning('query API', `${says}: nothing is recorded yet`, 'invoke an audited function once')
@@ -39,12 +40,12 @@ export async function recordChecks(open: () => Promise<Api>, audited: readonly s
     ...(await setAside(api, poison)),
     gaps === 0
       ? ok('gaps', 'none')
-      : warning('gaps', `${many(gaps, 'place')} where something is missing`, 'alastor gaps; docs/operations.md#gaps'),
+      : warning('gaps', `${plural(gaps, 'place')} where something is missing`, 'alastor gaps; docs/operations.md#gaps'),
     silenced === 0
       ? ok('silenced', 'no invocation of the last day without a record')
       : wrong(
           'silenced',
-          `${many(silenced, 'invocation')} of the last day without a record`,
+          `${plural(silenced, 'invocation')} of the last day without a record`,
           'docs/operations.md#silencedinvocations',
         ),
     ...(await seen(api, audited)),
@@ -58,7 +59,7 @@ async function setAside(api: Api, count: number): Promise<readonly Finding[]> {
   const codes = Map.groupBy(segments, ({ code }) => code);
   const told = [...codes].map(([code, some]) => `${some.length} ${code}`).join(', ');
   const onlyNew = [...codes.keys()].every((code) => code === 'version' || code === 'unknown-kind');
-  const says = `${many(count, 'segment')} that cannot be read: ${told}`;
+  const says = `${plural(count, 'segment')} that cannot be read: ${told}`;
   if (onlyNew) return [warning(what, says, 'newer than the stitcher: upgrade it, then `alastor restitch`')];
   return [wrong(what, says, 'the recorder writes no such segments: docs/operations.md#setaside')];
 }
@@ -84,7 +85,7 @@ async function seen(api: Api, audited: readonly string[]): Promise<readonly Find
             `looked last ${Math.round(age / 3_600_000)} hours ago`,
             'is its schedule enabled? its log says why it fails',
           )
-        : ok('inventory', `looked ${Math.round(age / 60_000)} minutes ago: ${many(inventory.functions.length, 'function')}`),
+        : ok('inventory', `looked ${Math.round(age / 60_000)} minutes ago: ${plural(inventory.functions.length, 'function')}`),
     ...lost.map(({ name }) =>
       wrong(
         `function ${name}`,
@@ -92,12 +93,15 @@ async function seen(api: Api, audited: readonly string[]): Promise<readonly Find
         'docs/operations.md#functionsdrifted; `/v1/changes` tells who changed it',
       ),
     ),
+    ...(known.cut.length > 0
+      ? [unknown('silent functions', `not checked: ${known.cut.join('; ')}`, 'alastor functions --all lists them')]
+      : []),
     ...(silent.length === 0
       ? []
       : [
           warning(
             'silent functions',
-            `${many(silent.length, 'audited function')} never left a record: ${names(silent)}`,
+            `${plural(silent.length, 'audited function')} never left a record: ${names(silent)}`,
             'never invoked? else its role, or S3 in its VPC, refuses: its log says `alastor`',
           ),
         ]),

@@ -45,7 +45,15 @@ export async function change(
 
 async function carryOut(functions: Functions, { deployed, plan, policy }: Task, apply: boolean): Promise<Told> {
   const name = deployed.name;
-  if (plan.kind !== 'change') return { function: name, result: plan.kind === 'none' ? 'unchanged' : 'refused', why: plan.why };
+  if (plan.kind !== 'change') {
+    try {
+      // The key may be new, or somebody took the policy away.
+      if (plan.instrumented && apply && policy !== null && 'document' in policy) await functions.allow(policy);
+    } catch (cause) {
+      return { function: name, result: 'failed', why: cause instanceof Error ? cause.message : String(cause) };
+    }
+    return { function: name, result: plan.kind === 'none' ? 'unchanged' : 'refused', why: plan.why };
+  }
   const changes = [...differences(plan.before, plan.after), ...policyLines(policy)];
   if (!apply) return { function: name, result: 'would change', changes };
   try {
@@ -59,7 +67,11 @@ async function carryOut(functions: Functions, { deployed, plan, policy }: Task, 
 function policyLines(policy: Applied['policy']): readonly string[] {
   if (policy === null) return [];
   if ('remove' in policy) return [`- policy    ${policy.remove.name} of the role ${policy.remove.role}`];
-  return [`+ policy    ${policy.name} of the role ${policy.role}: s3:PutObject ${policy.resource}`];
+  const line = `+ policy    ${policy.name} of the role ${policy.role}:`;
+  return [
+    `${line} s3:PutObject ${policy.resource}`,
+    ...(policy.key === undefined ? [] : [`${line} kms:GenerateDataKey ${policy.key}, through S3`]),
+  ];
 }
 
 function linesOf({ function: name, result, changes = [], why }: Told): readonly string[] {

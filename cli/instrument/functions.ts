@@ -60,6 +60,11 @@ export class Functions {
     };
   }
 
+  /** Lets the function's role put its segments. */
+  async allow({ role: RoleName, name: PolicyName, document: PolicyDocument }: RolePolicy): Promise<void> {
+    await this.#iam.send(new PutRolePolicyCommand({ RoleName, PolicyName, PolicyDocument }));
+  }
+
   /**
    * Makes the change. What the function may do comes before what makes it do it, and goes after; when the configuration itself
    * cannot be changed, the rest is put back.
@@ -69,8 +74,7 @@ export class Functions {
     const undo: (() => Promise<unknown>)[] = [];
     try {
       if (policy !== null && 'document' in policy) {
-        const { role: RoleName, name: PolicyName, document: PolicyDocument } = policy;
-        await this.#iam.send(new PutRolePolicyCommand({ RoleName, PolicyName, PolicyDocument }));
+        await this.allow(policy);
         undo.push(() => this.#forget(policy));
       }
       if (tags !== null) {

@@ -36,7 +36,12 @@ export interface Configuration {
 
 export type Plan =
   | { readonly kind: 'change'; readonly before: Configuration; readonly after: Configuration; readonly tags: Tags | null }
-  | { readonly kind: 'none' | 'refused'; readonly why: string };
+  | {
+      readonly kind: 'none' | 'refused';
+      readonly why: string;
+      /** Nothing but its policy may want mending. */
+      readonly instrumented?: true;
+    };
 
 /** Tags of an instrumented function: with them, and ALASTOR_NEXT_WRAPPER, it can be put back as it was. */
 export interface Tags {
@@ -96,7 +101,7 @@ export function instrumentPlan(deployed: Deployed, wanted: Wanted): Plan {
   if (bytes > MOST_ENVIRONMENT) return refused(`would have ${bytes} bytes of variables, and Lambda takes ${MOST_ENVIRONMENT}`);
   const tags: Tags = { 'alastor:variables': names.join(' '), 'alastor:layer': layer };
   if (same(after, deployed) && TAGS.every((tag) => deployed.tags[tag] === tags[tag])) {
-    return { kind: 'none', why: `is instrumented already, with this layer and this bucket (${name})` };
+    return { kind: 'none', why: `is instrumented already, with this layer and this bucket (${name})`, instrumented: true };
   }
   return { kind: 'change', before: deployed, after, tags };
 }
@@ -145,6 +150,8 @@ export interface RolePolicy {
   readonly role: string;
   readonly name: string;
   readonly resource: string;
+  /** ARN of the key that it may have S3 encrypt with. */
+  readonly key: string | undefined;
   readonly document: string;
 }
 
@@ -169,7 +176,7 @@ export function rolePolicy(deployed: Deployed, { bucket, key, qualified }: Wante
           },
         ]),
   ];
-  return { ...policyOf(deployed), resource, document: JSON.stringify({ Version: '2012-10-17', Statement }) };
+  return { ...policyOf(deployed), resource, key, document: JSON.stringify({ Version: '2012-10-17', Statement }) };
 }
 
 /** What is to be said of a function in one word, and what is wrong. */

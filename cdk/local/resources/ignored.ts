@@ -1,5 +1,6 @@
 import type { Environment } from '../environment.ts';
 import type { Created } from '../template/resolver.ts';
+import { NO_AUTHORISATION } from './reasons.ts';
 
 interface IgnoredType {
   /** A type, or with `*` at its end all types that begin so. */
@@ -8,7 +9,6 @@ interface IgnoredType {
   readonly attributes?: (name: string, env: { readonly region: string; readonly accountId: string }) => Record<string, string>;
 }
 
-const NO_AUTHORISATION = 'what roles may do is checked for S3 and DynamoDB only';
 const NO_PEOPLE = 'people have no accounts here; roles and their policies are in force';
 
 /** Resource types that are accepted without effect, and why they cannot matter on one machine. Printed in the documentation. */

@@ -1,5 +1,5 @@
 import type { ResourceType } from '../template/resource-type.ts';
-import { ENCRYPTION, SHORT_LIVED, TAGS } from './reasons.ts';
+import { ENCRYPTION, NO_AUTHORISATION, SHORT_LIVED, TAGS } from './reasons.ts';
 
 export const logGroup: ResourceType = {
   type: 'AWS::Logs::LogGroup',
@@ -10,7 +10,7 @@ export const logGroup: ResourceType = {
     KmsKeyId: ENCRYPTION,
     DataProtectionPolicy: 'lines are passed on as they are',
     FieldIndexPolicies: 'logs are not searched locally',
-    ResourcePolicyDocument: 'nothing is authorised locally',
+    ResourcePolicyDocument: NO_AUTHORISATION,
     Tags: TAGS,
   },
   create(resource) {
