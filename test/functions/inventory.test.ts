@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { readPolicy, withIdle } from '../../functions/inventory/policy.ts';
+import { WRAPPER, wiringOf } from '../../functions/inventory/wiring.ts';
 import { type ConfiguredFunction, type ExpectedSource, explained, takesAnything } from '../../functions/store/inventory.ts';
 
 const fn = (...sources: readonly ExpectedSource[]): ConfiguredFunction => ({
@@ -11,6 +12,18 @@ const STREAM: ExpectedSource = {
 };
 const BUCKET: ExpectedSource = { by: 'policy', who: 's3.amazonaws.com', source: 'arn:aws:s3:::photos' };
 const RULE: ExpectedSource = { by: 'policy', who: 'events.amazonaws.com', source: 'arn:aws:events:eu-west-1:1:rule/r' };
+
+describe('the wiring of a function', () => {
+  it('is not found wanting where Lambda does not show its variables', () => {
+    const Layers = [{ Arn: 'arn:aws:lambda:eu-west-1:1:layer:alastor:1' }];
+    const hidden = { ErrorCode: 'AccessDeniedException', Message: 'no kms:Decrypt' };
+    const Variables = { AWS_LAMBDA_EXEC_WRAPPER: WRAPPER, ALASTOR_BUCKET: 'evidence' };
+    expect(wiringOf({ Layers, Environment: { Variables } }).problems).toEqual([]);
+    expect(wiringOf({ Layers, Environment: { Error: hidden } }).problems).toEqual([]);
+    expect(wiringOf({ Environment: { Error: hidden } }).problems).toEqual(['it has no layer']);
+    expect(wiringOf({ Layers }).problems).toHaveLength(2);
+  });
+});
 
 describe('a resource policy', () => {
   it('names services and accounts, with the ARN that it is limited to', () => {
