@@ -64,7 +64,7 @@ export class AlastorCollector extends Auditor {
         { id: 'Leftovers', expiredObjectDeleteMarker: true, abortIncompleteMultipartUploadAfter: Duration.days(1) },
       ],
     });
-    refuseRewriting(this.bucket, undefined);
+    refuseRewriting(this.bucket);
     shareBucket(this, this.bucket, undefined, props);
     this.replicate(props);
     this.output('EvidenceBucket', this.bucket.bucketName, 'Bucket for the segments of functions in this region');

@@ -51,7 +51,10 @@ describe('a central bucket', () => {
             Principal: { AWS: '*' },
             Action: 's3:PutObject',
             Resource: ownPrefix,
-            Condition: { StringEquals: { 'aws:PrincipalOrgID': 'o-abcdefghij' } },
+            Condition: {
+              StringEquals: { 'aws:PrincipalOrgID': 'o-abcdefghij' },
+              StringNotEquals: { 'aws:PrincipalAccount': '999999999999' },
+            },
           },
         ]),
       },
@@ -240,7 +243,10 @@ describe('a key of the central bucket', () => {
     expect(statements.filter(({ Sid }) => Sid === 'EncryptForOtherAccounts')).toMatchObject([
       {
         Action: 'kms:GenerateDataKey',
-        Condition: { StringEquals: { 'kms:ViaService': 's3.eu-west-1.amazonaws.com', 'aws:PrincipalOrgID': 'o-abcdefghij' } },
+        Condition: {
+          StringEquals: { 'kms:ViaService': 's3.eu-west-1.amazonaws.com', 'aws:PrincipalOrgID': 'o-abcdefghij' },
+          StringNotEquals: { 'aws:PrincipalAccount': '999999999999' },
+        },
       },
     ]);
   });
