@@ -18,7 +18,10 @@ const ADMINISTRATION = [
  * who may decrypt stands in the key's policy and nowhere else, so that no other permission of the account, however wide, opens
  * evidence.
  */
-export function evidenceKey(scope: Construct, settings: AlastorSettings): IKey | undefined {
+export function evidenceKey(
+  scope: Construct,
+  settings: Pick<AlastorSettings, 'encryptionKey' | 'removalPolicy' | 'auditors'>,
+): IKey | undefined {
   const { encryptionKey, removalPolicy, auditors } = settings;
   if (encryptionKey === false) return undefined;
   const policy = new PolicyDocument({ statements: statements(scope) });
