@@ -96,6 +96,11 @@ export function alarms(watched: Watched, limits: AlarmLimits): readonly AlarmSpe
           looked('UnverifiedInstances', 'the daily verification did not get to the end', {
             ...{ periods: [1, 1], missing: TreatMissingData.IGNORE },
           }),
+          // One that crashes sends neither of the two, which then go on saying what they said the day before.
+          {
+            ...{ id: 'VerificationErrors', says: 'the daily verification failed, and may have found nothing because of it' },
+            ...{ metric: others.verify.metricErrors({ period: HOUR, statistic: 'Sum' }), from: 1 },
+          },
         ]),
     {
       id: 'DailyCost',

@@ -1,11 +1,12 @@
 import { Duration, RemovalPolicy, Stack, Token } from 'aws-cdk-lib';
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { BlockPublicAccess, Bucket, BucketEncryption, type CfnBucket, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
 import { segmentPrefix } from '../functions/store/schema.ts';
 import { Auditor } from './auditor.ts';
 import { refuseRewriting } from './evidence-bucket.ts';
-import { throughS3 } from './evidence-key.ts';
+import { evidenceKey, letDecrypt, throughS3 } from './evidence-key.ts';
 import type { AuditProps } from './props.ts';
 import { checkSharing, type SharingProps, shareBucket } from './sharing.ts';
 
@@ -14,8 +15,8 @@ export interface AlastorCollectorProps extends AuditProps, Pick<SharingProps, 's
   readonly centralBucketName: string;
 
   /**
-   * ARN of the key of that bucket: its output `<id>EvidenceKey`.
-   * @default none: that bucket has S3's own key
+   * ARN of the key of that bucket: its output `<id>EvidenceKey`. The bucket here then has a key of its own.
+   * @default none: both buckets have S3's own key
    */
   readonly centralKeyArn?: string;
 
@@ -36,11 +37,12 @@ export interface AlastorCollectorProps extends AuditProps, Pick<SharingProps, 's
  * Takes the evidence of functions in another region than the `Alastor`, so that they need not reach across the world at the end of a
  * request; S3 copies it to the bucket there, where it is stitched and asked about with all the rest.
  *
- * Output of the stack: `<id>EvidenceBucket`, the `bucketName` for `Alastor.fromReference` of apps in this region.
+ * Output of the stack: `<id>EvidenceBucket`, the `bucketName` for `Alastor.fromReference` of apps in this region. With `centralKeyArn`
+ * also `<id>EvidenceKey`, its `evidenceKeyArn`.
  */
 export class AlastorCollector extends Auditor {
   readonly bucket: Bucket;
-  readonly evidenceKeyArn = undefined;
+  readonly evidenceKeyArn: string | undefined;
   /** Names of functions are those of several regions once the evidence is together. */
   readonly qualified = true;
   readonly witness = undefined;
@@ -48,12 +50,18 @@ export class AlastorCollector extends Auditor {
   /** @throws Error naming the prop when one is out of its bounds. */
   constructor(scope: Construct, id: string, props: AlastorCollectorProps) {
     super(scope, id, props);
-    const { removalPolicy = RemovalPolicy.RETAIN } = props;
+    const { removalPolicy = RemovalPolicy.RETAIN, centralKeyArn } = props;
     const days = this.check(props);
+    // A key lies in one region, and S3 replicates under another only what was under one before.
+    const encryptionKey = centralKeyArn === undefined ? false : undefined;
+    const key = evidenceKey(this, { encryptionKey, removalPolicy, auditors: [] });
+    this.evidenceKeyArn = key?.keyArn;
     this.bucket = new Bucket(this, 'Bucket', {
       blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
       objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
-      encryption: BucketEncryption.S3_MANAGED,
+      ...(key === undefined
+        ? { encryption: BucketEncryption.S3_MANAGED }
+        : { encryption: BucketEncryption.KMS, encryptionKey: key, bucketKeyEnabled: true }),
       enforceSSL: true,
       minimumTLSVersion: 1.2,
       // Versions are what replication needs. No Object Lock: a copy would take over its end, in place of the central bucket's.
@@ -64,10 +72,11 @@ export class AlastorCollector extends Auditor {
         { id: 'Leftovers', expiredObjectDeleteMarker: true, abortIncompleteMultipartUploadAfter: Duration.days(1) },
       ],
     });
-    refuseRewriting(this.bucket, undefined);
-    shareBucket(this, this.bucket, undefined, props);
-    this.replicate(props);
+    refuseRewriting(this.bucket);
+    shareBucket(this, this.bucket, key, props);
+    this.replicate(props, key);
     this.output('EvidenceBucket', this.bucket.bucketName, 'Bucket for the segments of functions in this region');
+    if (key !== undefined) this.output('EvidenceKey', key.keyArn, 'Key that this bucket is encrypted with');
   }
 
   private check(props: AlastorCollectorProps): number {
@@ -93,7 +102,7 @@ export class AlastorCollector extends Auditor {
   }
 
   /** By hand: what CDK would make of it may read and write more than segments. Actions: "Setting up permissions for live replication". */
-  private replicate({ centralBucketName, centralKeyArn }: AlastorCollectorProps): void {
+  private replicate({ centralBucketName, centralKeyArn }: AlastorCollectorProps, key: IKey | undefined): void {
     const role = new Role(this, 'Replication', {
       assumedBy: new ServicePrincipal('s3.amazonaws.com'),
       description: 'Alastor: copies segments to the central bucket',
@@ -105,7 +114,11 @@ export class AlastorCollector extends Auditor {
     const reads = ['s3:GetObjectVersionForReplication', 's3:GetObjectVersionAcl', 's3:GetObjectVersionTagging'];
     allow(reads, this.bucket.arnForObjects(`${segmentPrefix}*`));
     allow(['s3:ReplicateObject', 's3:ReplicateTags'], `${central}/${segmentPrefix}*`);
-    if (centralKeyArn !== undefined) role.addToPolicy(throughS3(this, centralKeyArn, 'kms:Encrypt'));
+    if (key !== undefined && centralKeyArn !== undefined) {
+      letDecrypt(this, key, role);
+      role.addToPolicy(throughS3(this, key.keyArn, 'kms:Decrypt'));
+      role.addToPolicy(throughS3(this, centralKeyArn, 'kms:Encrypt', 'kms:GenerateDataKey'));
+    }
     (this.bucket.node.defaultChild as CfnBucket).replicationConfiguration = {
       role: role.roleArn,
       rules: [
@@ -113,6 +126,7 @@ export class AlastorCollector extends Auditor {
           ...{ id: 'Segments', status: 'Enabled', priority: 1, filter: { prefix: segmentPrefix } },
           // Who deletes here deletes nothing there.
           deleteMarkerReplication: { status: 'Disabled' },
+          ...(centralKeyArn !== undefined && { sourceSelectionCriteria: { sseKmsEncryptedObjects: { status: 'Enabled' } } }),
           destination: {
             bucket: central,
             ...(centralKeyArn === undefined ? {} : { encryptionConfiguration: { replicaKmsKeyId: centralKeyArn } }),

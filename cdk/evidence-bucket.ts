@@ -41,7 +41,7 @@ export function evidenceBucket(scope: Construct, settings: AlastorSettings, key:
     ],
   });
   logAccess(scope, bucket, settings);
-  refuseRewriting(bucket, key);
+  refuseRewriting(bucket);
   if (auditors.length > 0) {
     const principals = [...auditors];
     const objects = ['s3:GetObject', 's3:GetObjectVersion'];
@@ -55,8 +55,8 @@ export function evidenceBucket(scope: Construct, settings: AlastorSettings, key:
 }
 
 /** Lets nobody put a segment in the place of another, or in a way that keeps it from being read. */
-export function refuseRewriting(bucket: Bucket, key: IKey | undefined): void {
-  for (const [sid, conditions] of refusals(key)) {
+export function refuseRewriting(bucket: Bucket): void {
+  for (const [sid, conditions] of REFUSALS) {
     bucket.addToResourcePolicy(
       new PolicyStatement({
         ...{ sid, effect: Effect.DENY, principals: [new AnyPrincipal()], actions: ['s3:PutObject'], conditions },
@@ -67,17 +67,15 @@ export function refuseRewriting(bucket: Bucket, key: IKey | undefined): void {
 }
 
 /** Of segments, what is refused to everybody, the administrator included: sid and condition. */
-function refusals(key: IKey | undefined): readonly (readonly [string, Conditions])[] {
-  return [
-    // Without the header S3 would put a new version before the one that is there. Parts of a multipart upload cannot have it, so
-    // there are none: a segment is 4 MB at most.
-    ['NothingOverwritten', { Null: { 's3:if-none-match': 'true' } }],
-    // Evidence that only its writer could read, or only after hours. The recorder asks for no encryption: it is the bucket's.
-    ['NoKeyOfTheWriter', { Null: { 's3:x-amz-server-side-encryption-customer-algorithm': 'false' } }],
-    ...(key === undefined ? [] : ([['NoOtherKey', { Null: { 's3:x-amz-server-side-encryption': 'false' } }]] as const)),
-    ['NoArchive', { Null: { 's3:x-amz-storage-class': 'false' }, StringNotEquals: { 's3:x-amz-storage-class': 'STANDARD' } }],
-  ];
-}
+const REFUSALS: readonly (readonly [string, Conditions])[] = [
+  // Without the header S3 would put a new version before the one that is there. Parts of a multipart upload cannot have it, so
+  // there are none: a segment is 4 MB at most.
+  ['NothingOverwritten', { Null: { 's3:if-none-match': 'true' } }],
+  // Evidence that only its writer could read, or only after hours. The recorder asks for no encryption: it is the bucket's.
+  ['NoKeyOfTheWriter', { Null: { 's3:x-amz-server-side-encryption-customer-algorithm': 'false' } }],
+  ['NoOtherKey', { Null: { 's3:x-amz-server-side-encryption': 'false' } }],
+  ['NoArchive', { Null: { 's3:x-amz-storage-class': 'false' }, StringNotEquals: { 's3:x-amz-storage-class': 'STANDARD' } }],
+];
 
 /** Who read or wrote evidence, as S3 logs it. A bucket with Object Lock cannot take such logs, so they have their own. */
 function logAccess(scope: Construct, bucket: Bucket, { removalPolicy, retentionDays }: AlastorSettings): void {

@@ -4,9 +4,12 @@ import { type IKey, Key } from 'aws-cdk-lib/aws-kms';
 import type { Construct } from 'constructs';
 import type { AlastorSettings } from './props.ts';
 
-/** What an administrator needs to look after a key ("Key policies in AWS KMS"): everything but using it. */
+/**
+ * What an administrator needs to look after a key ("Key policies in AWS KMS"): everything but using it. No grants: with one he could
+ * let himself decrypt.
+ */
 const ADMINISTRATION = [
-  ...['kms:Create*', 'kms:Describe*', 'kms:Enable*', 'kms:List*', 'kms:Put*', 'kms:Update*', 'kms:Revoke*', 'kms:Disable*'],
+  ...['kms:CreateAlias', 'kms:Describe*', 'kms:Enable*', 'kms:List*', 'kms:Put*', 'kms:Update*', 'kms:Revoke*', 'kms:Disable*'],
   ...['kms:Get*', 'kms:Delete*', 'kms:TagResource', 'kms:UntagResource', 'kms:ScheduleKeyDeletion', 'kms:CancelKeyDeletion'],
 ];
 
@@ -15,7 +18,10 @@ const ADMINISTRATION = [
  * who may decrypt stands in the key's policy and nowhere else, so that no other permission of the account, however wide, opens
  * evidence.
  */
-export function evidenceKey(scope: Construct, settings: AlastorSettings): IKey | undefined {
+export function evidenceKey(
+  scope: Construct,
+  settings: Pick<AlastorSettings, 'encryptionKey' | 'removalPolicy' | 'auditors'>,
+): IKey | undefined {
   const { encryptionKey, removalPolicy, auditors } = settings;
   if (encryptionKey === false) return undefined;
   const policy = new PolicyDocument({ statements: statements(scope) });

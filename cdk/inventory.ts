@@ -12,7 +12,7 @@ import type { AlastorSettings } from './props.ts';
 export class Inventory extends OwnFunction {
   constructor(scope: Construct, id: string, store: EvidenceStore, { retentionDays }: AlastorSettings) {
     const variables = { [environment.retentionDays]: String(retentionDays) };
-    super(scope, id, { folder: 'inventory', store, timeout: Duration.minutes(5), variables });
+    super(scope, id, { folder: 'inventory', store, timeout: Duration.minutes(15), variables });
     store.links.grant(this, 'dynamodb:BatchWriteItem', 'dynamodb:Query');
     // What is missing from the record shows between the rows of segments.
     store.shards.grant(this, 'dynamodb:Query');

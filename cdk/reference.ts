@@ -17,7 +17,7 @@ export interface AlastorReferenceProps extends AuditProps {
   readonly exportName?: string;
 
   /**
-   * ARN of the key that the bucket is encrypted with: output `<id>EvidenceKey` of the `Alastor`.
+   * ARN of the key that the bucket is encrypted with: output `<id>EvidenceKey` of the same construct.
    * @default with `parameterName` and `exportName` the one that is found beside the bucket; with `bucketName` none: S3's own key
    */
   readonly evidenceKeyArn?: string;

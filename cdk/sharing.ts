@@ -60,18 +60,20 @@ export function shareBucket(owner: Construct, bucket: Bucket, key: IKey | undefi
     const whole = 'organizationId' in sharedWith;
     const principals = whole ? [new AnyPrincipal()] : sharedWith.accounts.map((one): IPrincipal => new AccountPrincipal(one));
     const ofOrganization = whole ? { 'aws:PrincipalOrgID': sharedWith.organizationId } : {};
+    // This account is of the organization, too: without this, all that is in it could write with no policy of its own.
+    const butOwn = whole && { StringNotEquals: { 'aws:PrincipalAccount': Stack.of(owner).account } };
     bucket.addToResourcePolicy(
       new PolicyStatement({
         ...{ sid: 'SegmentsOfOtherAccounts', effect: Effect.ALLOW, principals, actions: ['s3:PutObject'] },
         resources: [bucket.arnForObjects(`${segmentPrefix}\${aws:PrincipalAccount}.*`)],
-        ...(whole && { conditions: { StringEquals: ofOrganization } }),
+        ...(whole && { conditions: { StringEquals: ofOrganization, ...butOwn } }),
       }),
     );
     const { StringEquals } = viaS3(owner);
     key?.addToResourcePolicy(
       new PolicyStatement({
         ...{ sid: 'EncryptForOtherAccounts', principals, actions: ['kms:GenerateDataKey'], resources: ['*'] },
-        conditions: { StringEquals: { ...StringEquals, ...ofOrganization } },
+        conditions: { StringEquals: { ...StringEquals, ...ofOrganization }, ...butOwn },
       }),
     );
   }

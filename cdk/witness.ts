@@ -73,12 +73,13 @@ export class PlatformWitness extends Construct {
         arnFormat: ArnFormat.COLON_RESOURCE_NAME,
       }),
     });
-    // Where a trail records management events, EventBridge passes on what changes functions.
+    // Where a trail records management events, EventBridge passes on what changes functions. Not data events: the witness's own
+    // invocation is one, and would be its next.
     new Rule(this, 'Changes', {
       eventPattern: {
         source: ['aws.lambda'],
         detailType: ['AWS API Call via CloudTrail'],
-        detail: { eventSource: ['lambda.amazonaws.com'] },
+        detail: { eventSource: ['lambda.amazonaws.com'], readOnly: [false], managementEvent: [true] },
       },
       targets: [new FunctionTarget(hearer)],
     });
@@ -92,7 +93,10 @@ export class PlatformWitness extends Construct {
       this.#unheard(fn, `its log group is not part of the app; ${how}`);
       return;
     }
-    if (filtersOf(Stack.of(fn), logGroup) >= MOST_FILTERS) {
+    const filters = filtersOf(Stack.of(fn), logGroup);
+    // Functions that share a log group are heard together.
+    if (filters.some((one) => this.#isHeardBy(one))) return;
+    if (filters.length >= MOST_FILTERS) {
       this.#unheard(fn, `its log group has ${MOST_FILTERS} subscription filters already, and takes no more`);
       return;
     }
@@ -102,6 +106,11 @@ export class PlatformWitness extends Construct {
       filterPattern: PLATFORM_LINES,
       filterName: `${filterPrefix}${fn.functionName}`,
     }).node.addDependency(this.#hearer);
+  }
+
+  #isHeardBy({ stack, destinationArn, filterPattern }: CfnSubscriptionFilter): boolean {
+    const [theirs, ours] = [destinationArn, this.#hearer.functionArn].map((arn) => JSON.stringify(stack.resolve(arn)));
+    return theirs === ours && filterPattern === PLATFORM_LINES;
   }
 
   #unheard(fn: LambdaFunction, why: string): void {
@@ -136,8 +145,8 @@ function logGroupOf(fn: LambdaFunction): unknown {
 }
 
 /** Subscription filters of a stack on one log group. */
-function filtersOf(stack: Stack, logGroup: unknown): number {
+function filtersOf(stack: Stack, logGroup: unknown): readonly CfnSubscriptionFilter[] {
   const wanted = JSON.stringify(logGroup);
   const filters = stack.node.findAll().filter((one) => one instanceof CfnSubscriptionFilter);
-  return filters.filter((one) => JSON.stringify(stack.resolve(one.logGroupName)) === wanted).length;
+  return filters.filter((one) => JSON.stringify(stack.resolve(one.logGroupName)) === wanted);
 }

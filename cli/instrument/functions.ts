@@ -12,7 +12,7 @@ import {
   UpdateFunctionConfigurationCommand,
 } from '@aws-sdk/client-lambda';
 import { type AwsAsked, clientOf } from '../aws.ts';
-import { type Configuration, type Deployed, type RolePolicy, TAGS, type Tags } from './plan.ts';
+import { type Configuration, type Deployed, type RolePolicy, same, TAGS, type Tags } from './plan.ts';
 
 /** Lambda changes a configuration within seconds; one that takes longer has failed in a way of its own. */
 const LONGEST_MS = 120_000;
@@ -57,6 +57,7 @@ export class Functions {
       architecture: told.Architectures?.[0] === 'arm64' ? 'arm64' : 'x64',
       layers: (told.Layers ?? []).flatMap(({ Arn }) => Arn ?? []),
       variables: told.Environment?.Variables ?? {},
+      ...(told.Environment?.Error === undefined ? {} : { hidden: told.Environment.Error.Message ?? 'no reason given' }),
     };
   }
 
@@ -66,9 +67,9 @@ export class Functions {
   }
 
   /**
-   * Makes the change. What the function may do comes before what makes it do it, and goes after; when the configuration itself
-   * cannot be changed, the rest is put back.
-   * @throws Error of AWS, with nothing changed
+   * Makes the change. What the function may do comes before what makes it do it, and goes after; when Lambda does not take the
+   * new configuration, the rest is put back. Once it has taken it, the rest stays, for the change may still come.
+   * @throws Error of AWS, with nothing changed or as `alastor status` shows it
    */
   async apply(deployed: Deployed, { configuration, tags, policy }: Applied): Promise<void> {
     const undo: (() => Promise<unknown>)[] = [];
@@ -80,6 +81,9 @@ export class Functions {
       if (tags !== null) {
         await this.#lambda.send(new TagResourceCommand({ Resource: deployed.arn, Tags: { ...tags } }));
         undo.push(() => this.#untag(deployed));
+        // Tags make a new revision, which says no more whether somebody else has changed something.
+        const now = await this.read(deployed.name);
+        if (!same(now, deployed)) throw new Error('somebody else has changed it meanwhile');
       }
       await this.#configure(deployed, configuration);
     } catch (cause) {
@@ -87,6 +91,7 @@ export class Functions {
       if (!TAGS.some((tag) => deployed.tags[tag] !== undefined)) await Promise.allSettled(undo.map((step) => step()));
       throw cause;
     }
+    await this.#settled(deployed);
     if (tags === null) await this.#untag(deployed);
     if (policy !== null && 'remove' in policy) await this.#forget(policy.remove);
   }
@@ -100,6 +105,10 @@ export class Functions {
         ...(revision === undefined ? {} : { RevisionId: revision }),
       }),
     );
+  }
+
+  /** Waits until Lambda has made the change that it has taken. */
+  async #settled({ name, arn }: Deployed): Promise<void> {
     const until = Date.now() + LONGEST_MS;
     for (;;) {
       const now: GetFunctionConfigurationCommandOutput = await this.#lambda.send(

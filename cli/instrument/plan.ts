@@ -12,6 +12,8 @@ export interface Deployed {
   /** ARNs of versions, in order. */
   readonly layers: readonly string[];
   readonly variables: Readonly<Record<string, string>>;
+  /** Why Lambda shows no variables, though there may be some. */
+  readonly hidden?: string;
   readonly role: string;
   readonly tags: Readonly<Record<string, string>>;
 }
@@ -75,7 +77,8 @@ export function original(deployed: Deployed): Configuration {
 }
 
 export function instrumentPlan(deployed: Deployed, wanted: Wanted): Plan {
-  const { name, runtime, variables, architecture } = deployed;
+  const { name, runtime, variables, architecture, hidden } = deployed;
+  if (hidden !== undefined) return unseen(hidden);
   if (variables.ALASTOR_SHARDS_TABLE !== undefined)
     return { kind: 'none', why: "is one of Alastor's own, which are never audited" };
   if (!isInstrumented(deployed) && variables[WRAPPER_NAME] === WRAPPER) {
@@ -107,6 +110,7 @@ export function instrumentPlan(deployed: Deployed, wanted: Wanted): Plan {
 }
 
 export function uninstrumentPlan(deployed: Deployed): Plan {
+  if (deployed.hidden !== undefined) return unseen(deployed.hidden);
   if (isInstrumented(deployed)) return { kind: 'change', before: deployed, after: original(deployed), tags: null };
   return deployed.variables[WRAPPER_NAME] === WRAPPER
     ? { kind: 'refused', why: 'is audited by its own deployment (CDK or another): take the audit out there' }
@@ -117,7 +121,12 @@ function refused(why: string): Plan {
   return { kind: 'refused', why };
 }
 
-function same(a: Configuration, b: Configuration): boolean {
+function unseen(hidden: string): Plan {
+  return refused(`does not show its variables, which a change would replace (kms:Decrypt on its key?): ${hidden}`);
+}
+
+/** Whether layers and variables are the same. */
+export function same(a: Configuration, b: Configuration): boolean {
   const text = ({ layers, variables }: Configuration) =>
     JSON.stringify([layers, Object.entries(variables).sort(([x], [y]) => (x < y ? -1 : 1))]);
   return text(a) === text(b);
@@ -184,16 +193,18 @@ export function stateOf(deployed: Deployed): {
   readonly state: 'instrumented' | 'audited' | 'broken' | 'no';
   readonly why: string;
 } {
-  const { variables, tags, layers } = deployed;
+  const { variables, tags, layers, hidden } = deployed;
   const wrapped = variables[WRAPPER_NAME] === WRAPPER;
   const layer = tags['alastor:layer'];
-  if (!isInstrumented(deployed)) return wrapped ? { state: 'audited', why: 'by its own deployment' } : { state: 'no', why: '' };
+  const unknown = hidden === undefined ? '' : `it does not show its variables: ${hidden}`;
+  if (!isInstrumented(deployed))
+    return wrapped ? { state: 'audited', why: 'by its own deployment' } : { state: 'no', why: unknown };
   const missing = [
-    ...(wrapped ? [] : [`${WRAPPER_NAME} is not ${WRAPPER}`]),
+    ...(wrapped || hidden !== undefined ? [] : [`${WRAPPER_NAME} is not ${WRAPPER}`]),
     ...(layer !== undefined && layers.includes(layer) ? [] : ['the layer is gone']),
-    ...(variables.ALASTOR_BUCKET === undefined ? ['ALASTOR_BUCKET is gone'] : []),
+    ...(variables.ALASTOR_BUCKET === undefined && hidden === undefined ? ['ALASTOR_BUCKET is gone'] : []),
   ];
   return missing.length === 0
-    ? { state: 'instrumented', why: '' }
+    ? { state: 'instrumented', why: unknown }
     : { state: 'broken', why: `${missing.join(', ')}: instrument it again` };
 }

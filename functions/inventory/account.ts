@@ -98,10 +98,10 @@ export async function readAccount({ lambda: client, httpApis, restApis, events, 
   return { functions: functions.flat(), unread: [...cut, ...unread] };
 }
 
-/** Region and account, as every function's ARN has them. */
+/** Partition, region and account, as every function's ARN has them. */
 function ownOf([one]: readonly FunctionConfiguration[]): Own {
-  const [, , , region = '', account = ''] = (one?.FunctionArn ?? '').split(':');
-  return { region, account };
+  const [, partition = 'aws', , region = '', account = ''] = (one?.FunctionArn ?? '').split(':');
+  return { partition, region, account };
 }
 
 function ofMapping({ EventSourceArn: source, State }: EventSourceMappingConfiguration): readonly ExpectedSource[] {

@@ -10,6 +10,9 @@ import { type Clients, readAccount } from './account.ts';
 import { compare } from './drift.ts';
 import { lookForMissing } from './watch.ts';
 
+/** Control planes take few calls a second, which others of the account use up, too: it waits, rather than give up. */
+const PATIENT = { retryMode: 'adaptive', maxAttempts: 10 } as const;
+
 let store: Store | undefined;
 let clients: Clients | undefined;
 
@@ -17,9 +20,9 @@ let clients: Clients | undefined;
 export async function handler(event?: unknown): Promise<void> {
   store ??= storeFromEnvironment();
   clients ??= {
-    lambda: new LambdaClient({}),
-    ...{ httpApis: new ApiGatewayV2Client({}), restApis: new APIGatewayClient({}) },
-    ...{ events: new EventBridgeClient({}), s3: s3Client(), sns: new SNSClient({}) },
+    lambda: new LambdaClient(PATIENT),
+    ...{ httpApis: new ApiGatewayV2Client(PATIENT), restApis: new APIGatewayClient(PATIENT) },
+    ...{ events: new EventBridgeClient(PATIENT), s3: s3Client(process.env, PATIENT), sns: new SNSClient(PATIENT) },
   };
   await lookAround(clients, store);
   // Changes come in swarms while an app is deployed; what is missing is looked for on the schedule only.

@@ -19,7 +19,7 @@ export async function readRoutes(http: ApiGatewayV2Client, rest: APIGatewayClien
   return { found: [...newer.found, ...older.found], cut: newer.cut || older.cut };
 }
 
-const arnOf = ({ region, account }: Own, api: string) => `arn:aws:execute-api:${region}:${account}:${api}`;
+const arnOf = ({ partition, region, account }: Own, api: string) => `arn:${partition}:execute-api:${region}:${account}:${api}`;
 
 async function httpRoutes(client: ApiGatewayV2Client, own: Own): Promise<Read> {
   const apis = await pages(MAX_APIS, async (NextToken) => {

@@ -9,7 +9,7 @@ export type Triggers = ReadonlyMap<string, readonly ExpectedSource[]>;
 
 export interface Read {
   readonly found: readonly (readonly [fn: string, source: ExpectedSource])[];
-  /** There is more than was read. */
+  /** There is more than was read, or may be. */
   readonly cut: boolean;
 }
 
@@ -39,7 +39,7 @@ export async function readTriggers(readings: readonly Reading[]): Promise<Trigge
         if (known === undefined) triggers.set(fn, [source]);
         else known.push(source);
       }
-      if (cut) unread.push(`${service}: there is more than was looked through`);
+      if (cut) unread.push(`${service}: there is more than was looked through, or than may be`);
       else complete.add(service);
     } catch (error) {
       unread.push(`${service}: ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`);
@@ -56,6 +56,8 @@ export function functionIn(target: string | undefined, own: Own): string | undef
 
 /** Where functions lie that can be in the inventory. */
 export interface Own {
+  /** `aws`, `aws-cn`, … */
+  readonly partition: string;
   readonly region: string;
   readonly account: string;
 }

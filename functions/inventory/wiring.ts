@@ -17,16 +17,20 @@ export interface Wiring {
 export function wiringOf(one: FunctionConfiguration, bucket?: string): Wiring {
   const variables = one.Environment?.Variables ?? {};
   const { ALASTOR_BUCKET: target, AWS_LAMBDA_EXEC_WRAPPER: wrapper } = variables;
+  // With a key that the reader may not use, Lambda tells no variables: that is no sign that they are missing.
+  const hidden = one.Environment?.Error !== undefined;
   const layers = one.Layers ?? [];
   // Images and custom runtimes are wrapped when they are built; what they have in common is where they write.
   const isImage = one.PackageType === 'Image';
   const usesWrapper = !isImage && one.Runtime?.startsWith('provided') !== true;
   const problems = [
-    ...(target === undefined ? ['ALASTOR_BUCKET is not set'] : []),
+    ...(!hidden && target === undefined ? ['ALASTOR_BUCKET is not set'] : []),
     ...(target !== undefined && bucket !== undefined && target !== bucket
       ? [`ALASTOR_BUCKET is ${target}, not ${bucket}`]
       : []),
-    ...(usesWrapper && wrapper !== WRAPPER ? [`AWS_LAMBDA_EXEC_WRAPPER is ${wrapper ?? 'not set'}, not ${WRAPPER}`] : []),
+    ...(!hidden && usesWrapper && wrapper !== WRAPPER
+      ? [`AWS_LAMBDA_EXEC_WRAPPER is ${wrapper ?? 'not set'}, not ${WRAPPER}`]
+      : []),
     ...(!isImage && layers.length === 0 ? ['it has no layer'] : []),
   ];
   return { attached: target !== undefined || wrapper === WRAPPER, problems };

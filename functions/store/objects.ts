@@ -1,4 +1,4 @@
-import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { GetObjectCommand, PutObjectCommand, S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { NoSuchObject, StoreError } from './errors.ts';
 
 export interface StoredObject {
@@ -14,8 +14,8 @@ export interface Objects {
 }
 
 /** An endpoint override (local engine, LocalStack) is addressed by path: it has no name per bucket. */
-export function s3Client(env: NodeJS.ProcessEnv = process.env): S3Client {
-  return new S3Client({ forcePathStyle: (env.AWS_ENDPOINT_URL_S3 ?? env.AWS_ENDPOINT_URL) !== undefined });
+export function s3Client(env: NodeJS.ProcessEnv = process.env, options: S3ClientConfig = {}): S3Client {
+  return new S3Client({ ...options, forcePathStyle: (env.AWS_ENDPOINT_URL_S3 ?? env.AWS_ENDPOINT_URL) !== undefined });
 }
 
 export class S3Objects implements Objects {

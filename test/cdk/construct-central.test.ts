@@ -51,7 +51,10 @@ describe('a central bucket', () => {
             Principal: { AWS: '*' },
             Action: 's3:PutObject',
             Resource: ownPrefix,
-            Condition: { StringEquals: { 'aws:PrincipalOrgID': 'o-abcdefghij' } },
+            Condition: {
+              StringEquals: { 'aws:PrincipalOrgID': 'o-abcdefghij' },
+              StringNotEquals: { 'aws:PrincipalAccount': '999999999999' },
+            },
           },
         ]),
       },
@@ -183,6 +186,8 @@ describe('a collector in another region', () => {
             Status: 'Enabled',
             Filter: { Prefix: 'segments/' },
             DeleteMarkerReplication: { Status: 'Disabled' },
+            // S3 refuses EncryptionConfiguration without.
+            SourceSelectionCriteria: { SseKmsEncryptedObjects: { Status: 'Enabled' } },
             Destination: {
               Bucket: { 'Fn::Join': ['', ['arn:', { Ref: 'AWS::Partition' }, ':s3:::central-evidence']] },
               EncryptionConfiguration: { ReplicaKmsKeyID: key },
@@ -193,6 +198,47 @@ describe('a collector in another region', () => {
     });
     template.hasOutput('AlastorEvidenceBucket', {});
     template.resourceCountIs('AWS::Lambda::Function', 0);
+  });
+
+  it('has a key of its own where the central bucket has one, which the copying alone may decrypt with', () => {
+    const template = templateOf(collector({ sharedWith: { accounts: ['111122223333'] } }));
+    const [[id = ''] = []] = Object.entries(template.findResources('AWS::KMS::Key'));
+    const ARN = { 'Fn::GetAtt': [id, 'Arn'] };
+    template.hasOutput('AlastorEvidenceKey', { Value: ARN });
+    template.hasResourceProperties('AWS::S3::Bucket', {
+      BucketEncryption: {
+        ServerSideEncryptionConfiguration: [
+          { BucketKeyEnabled: true, ServerSideEncryptionByDefault: { SSEAlgorithm: 'aws:kms', KMSMasterKeyID: ARN } },
+        ],
+      },
+    });
+    const statements = template.findResources('AWS::KMS::Key')[id]?.Properties.KeyPolicy.Statement as readonly object[];
+    const through = { StringEquals: { 'kms:ViaService': 's3.ap-northeast-1.amazonaws.com' } };
+    expect(statements.filter((one) => JSON.stringify(one).includes('Decrypt'))).toMatchObject([
+      {
+        Action: 'kms:Decrypt',
+        Principal: { AWS: { 'Fn::GetAtt': [expect.stringContaining('Replication'), 'Arn'] } },
+        Condition: through,
+      },
+    ]);
+    expect(statements).toContainEqual(
+      expect.objectContaining({ Sid: 'EncryptForOtherAccounts', Action: 'kms:GenerateDataKey', Condition: through }),
+    );
+  });
+
+  it('has functions of its region encrypt with that key, and none where the central bucket has none', () => {
+    const shop = (props: Partial<AlastorCollectorProps>) => {
+      const stack = new Stack(bench.app(), 'Tokyo', { env: { account: '999999999999', region: 'ap-northeast-1' } });
+      inlineFunction(stack, 'Purchase');
+      const given = { centralBucketName: 'central-evidence', layerDirectory: bench.layerDirectory };
+      new AlastorCollector(stack, 'Alastor', { ...given, ...props }).auditAll(stack);
+      return templateOf(stack);
+    };
+    const generate = Match.arrayWith([Match.objectLike({ Action: 'kms:GenerateDataKey', Effect: 'Allow' })]);
+    shop({ centralKeyArn: key }).hasResourceProperties('AWS::IAM::Policy', { PolicyDocument: { Statement: generate } });
+    const plain = shop({});
+    plain.resourceCountIs('AWS::KMS::Key', 0);
+    expect(JSON.stringify(plain.toJSON())).not.toMatch(/kms:|SseKms|ReplicaKms/);
   });
 
   it('lets S3 read and copy segments only, and nobody overwrite them', () => {
@@ -206,8 +252,15 @@ describe('a collector in another region', () => {
       ['s3:GetReplicationConfiguration', 's3:ListBucket'],
       ['s3:GetObjectVersionForReplication', 's3:GetObjectVersionAcl', 's3:GetObjectVersionTagging'],
       ['s3:ReplicateObject', 's3:ReplicateTags'],
-      'kms:Encrypt',
+      'kms:Decrypt',
+      ['kms:Encrypt', 'kms:GenerateDataKey'],
     ]);
+    expect(statements[3]).toMatchObject({
+      Condition: { StringEquals: { 'kms:ViaService': 's3.ap-northeast-1.amazonaws.com' } },
+    });
+    expect(statements[4]).toMatchObject({
+      ...{ Resource: key, Condition: { StringEquals: { 'kms:ViaService': 's3.eu-west-1.amazonaws.com' } } },
+    });
     expect(statements.slice(1, 3).every(({ Resource }) => JSON.stringify(Resource).includes('/segments/*'))).toBe(true);
     template.hasResourceProperties('AWS::S3::BucketPolicy', {
       PolicyDocument: { Statement: Match.arrayWith([Match.objectLike({ Sid: 'NothingOverwritten', Effect: 'Deny' })]) },
@@ -240,7 +293,10 @@ describe('a key of the central bucket', () => {
     expect(statements.filter(({ Sid }) => Sid === 'EncryptForOtherAccounts')).toMatchObject([
       {
         Action: 'kms:GenerateDataKey',
-        Condition: { StringEquals: { 'kms:ViaService': 's3.eu-west-1.amazonaws.com', 'aws:PrincipalOrgID': 'o-abcdefghij' } },
+        Condition: {
+          StringEquals: { 'kms:ViaService': 's3.eu-west-1.amazonaws.com', 'aws:PrincipalOrgID': 'o-abcdefghij' },
+          StringNotEquals: { 'aws:PrincipalAccount': '999999999999' },
+        },
       },
     ]);
   });

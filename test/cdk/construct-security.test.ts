@@ -108,6 +108,8 @@ describe('policies of the synthesized template', () => {
     const admin = account.mayAs('arn:aws:iam::123456789012:role/admin', [{ Effect: 'Allow', Action: '*', Resource: '*' }]);
     expect(admin('kms:Decrypt', key, s3)).toBe(false);
     expect(admin('kms:PutKeyPolicy', key)).toBe(true);
+    expect(admin('kms:CreateAlias', key)).toBe(true);
+    expect(admin('kms:CreateGrant', key)).toBe(false);
   });
 
   it('refuse to everybody what would replace, hide or lock away a segment', () => {
@@ -128,6 +130,14 @@ describe('policies of the synthesized template', () => {
       expect(may('s3:PutObject', segment, { ...header, ...more })).toBe(false);
     }
     expect(may('s3:PutObject', segment, { ...header, 's3:x-amz-storage-class': 'STANDARD' })).toBe(true);
+  });
+
+  it('refuse a key of the writer also where evidence has none of its own', () => {
+    const { account, id } = setUp({ encryptionKey: false });
+    const may = account.may(id.shop);
+    const segment = `arn:aws:s3:::${id.bucket}/segments/shop/0/1`;
+    expect(may('s3:PutObject', segment, header)).toBe(true);
+    expect(may('s3:PutObject', segment, { ...header, 's3:x-amz-server-side-encryption': 'aws:kms' })).toBe(false);
   });
 
   it("give each of Alastor's functions what it does and no more", () => {

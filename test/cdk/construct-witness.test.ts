@@ -90,6 +90,26 @@ describe('witnesses', () => {
     templateOf(stack).resourceCountIs('AWS::Logs::SubscriptionFilter', 1);
   });
 
+  it('hear functions that share a log group once', () => {
+    const stack = new Stack(bench.app(), 'Audit');
+    const logGroup = new LogGroup(stack, 'Log');
+    const shared = ['Cart', 'Pay', 'Ship'].map((name) => inlineFunction(stack, name, { logGroup }));
+    new Alastor(stack, 'Alastor', { inventory: false, layerDirectory: bench.layerDirectory }).audit(shared);
+    templateOf(stack).resourceCountIs('AWS::Logs::SubscriptionFilter', 1);
+    Annotations.fromStack(stack).hasNoInfo('*', Match.stringLikeRegexp('takes no more'));
+  });
+
+  it('learn of changes by EventBridge, and of no invocation: it would be told of its own', () => {
+    templateOf(stackWith(true).stack).hasResourceProperties('AWS::Events::Rule', {
+      EventPattern: {
+        source: ['aws.lambda'],
+        'detail-type': ['AWS API Call via CloudTrail'],
+        detail: { eventSource: ['lambda.amazonaws.com'], readOnly: [false], managementEvent: [true] },
+      },
+      Targets: [{ Arn: { 'Fn::GetAtt': [Match.stringLikeRegexp('^AlastorWitness'), 'Arn'] } }],
+    });
+  });
+
   it('leave a log group alone that takes no more filters, and say so', () => {
     const stack = new Stack(bench.app(), 'Audit');
     const alastor = new Alastor(stack, 'Alastor', { inventory: false, layerDirectory: bench.layerDirectory });

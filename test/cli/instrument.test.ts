@@ -1,7 +1,10 @@
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { GetRolePolicyCommand, IAMClient } from '@aws-sdk/client-iam';
 import {
   GetFunctionConfigurationCommand,
@@ -23,6 +26,8 @@ const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
 let engine: Engine;
 let lambda: LambdaClient;
 let iam: IAMClient;
+/** Where the command finds AWS, when not at the engine itself. */
+let between: string | undefined;
 
 beforeAll(async () => {
   await Promise.all([buildLayer(), buildLayer({ withNode: true })]);
@@ -60,7 +65,7 @@ interface Ran {
 
 function alastor(...args: readonly string[]): Promise<Ran> {
   const { endpoint, region } = engine;
-  const env = { ...process.env, AWS_ENDPOINT_URL: endpoint, AWS_REGION: region, XDG_RUNTIME_DIR: folder };
+  const env = { ...process.env, AWS_ENDPOINT_URL: between ?? endpoint, AWS_REGION: region, XDG_RUNTIME_DIR: folder };
   return new Promise((resolve) => {
     execFile(process.execPath, ['cli/alastor.ts', ...args], { env }, (error, out, err) =>
       resolve({ code: typeof error?.code === 'number' ? error.code : error === null ? 0 : -1, out, err }),
@@ -106,6 +111,40 @@ async function recorded(): Promise<readonly string[]> {
   const answer = await fetch(`${engine.apiUrl('AlastorQueryUrl')}v1/requests`);
   const { requests } = (await answer.json()) as { requests: readonly { requestId: string; function: string }[] };
   return requests.map((one) => `${one.function} ${one.requestId}`);
+}
+
+/** While `work` runs, the command is told other things of functions' configurations than the engine tells. */
+async function told<T>(otherwise: (configuration: object, changed: boolean) => object, work: () => Promise<T>): Promise<T> {
+  let changed = false;
+  const proxy = createServer(async (req, res) => {
+    const headers = Object.entries(req.headers).flatMap(([name, value]) =>
+      ['host', 'connection', 'content-length', 'transfer-encoding'].includes(name)
+        ? []
+        : [[name, String(value)] as [string, string]],
+    );
+    const body = await buffer(req);
+    const { method = '', url = '' } = req;
+    const sent = body.length === 0 ? {} : { body };
+    const answer = await fetch(`${engine.endpoint}${url}`, { method, headers: new Headers(headers), ...sent });
+    const text = await answer.text();
+    const asks = url.endsWith('/configuration');
+    if (asks && method === 'PUT') changed = true;
+    const known = asks && answer.ok ? JSON.stringify(otherwise(JSON.parse(text) as object, changed)) : text;
+    res.writeHead(
+      answer.status,
+      [...answer.headers].filter(([name]) => name.startsWith('x-amzn') || name === 'content-type').flat(),
+    );
+    res.end(known);
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  between = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  try {
+    return await work();
+  } finally {
+    between = undefined;
+    proxy.closeAllConnections();
+    await new Promise((resolve) => proxy.close(resolve));
+  }
 }
 
 describe('alastor instrument', () => {
@@ -180,6 +219,45 @@ describe('alastor instrument', () => {
     });
     expect((await alastor('instrument', 'other', '--bucket', 'Not_A_Bucket')).err).toContain('is no name of a bucket');
     expect(await alastor('status', 'none-*')).toMatchObject({ code: 3, err: 'no function is meant\n' });
+    expect(await configuration('other')).toMatchObject({ layers: [], tags: {}, policy: null });
+  });
+
+  it('leaves functions alone whose variables it cannot see', async () => {
+    const before = await configuration('shop-cart');
+    const Environment = { Error: { ErrorCode: 'AccessDeniedException', Message: 'no kms:Decrypt' } };
+    const hidden = await told(
+      (one) => ({ ...one, Environment }),
+      async () => ({
+        instrument: await instrument('shop-cart', '--apply'),
+        uninstrument: await alastor('uninstrument', 'shop-cart', '--apply'),
+      }),
+    );
+    const refused = { code: 1, out: expect.stringMatching(/shop-cart: refused: does not show its variables.*no kms:Decrypt/) };
+    expect(hidden).toMatchObject({ instrument: refused, uninstrument: refused });
+    expect(await configuration('shop-cart')).toEqual(before);
+  });
+
+  it('gives up, with nothing changed, when somebody else changes the function at the same time', async () => {
+    const before = await configuration('other');
+    let asked = 0;
+    const { code, out } = await told(
+      (one) => (asked++ === 0 ? one : { ...one, Environment: { Variables: { THEIRS: 'new' } } }),
+      () => instrument('other', '--apply'),
+    );
+    expect({ code, out }).toMatchObject({ code: 1, out: expect.stringContaining('somebody else has changed it') as string });
+    expect(await configuration('other')).toEqual(before);
+  });
+
+  it('takes nothing back of a change that Lambda has taken, whatever becomes of it', async () => {
+    const { code, out } = await told(
+      (one, changed) => (changed ? { ...one, LastUpdateStatus: 'Failed', LastUpdateStatusReason: 'no address left' } : one),
+      () => instrument('other', '--apply'),
+    );
+    expect({ code, out }).toMatchObject({ code: 1, out: expect.stringContaining('no address left') as string });
+    const after = await configuration('other');
+    expect(after.policy).not.toBeNull();
+    expect(Object.keys(after.tags ?? {}).sort()).toEqual(['alastor:layer', 'alastor:variables']);
+    expect(await alastor('uninstrument', 'other', '--apply')).toMatchObject({ code: 0 });
     expect(await configuration('other')).toMatchObject({ layers: [], tags: {}, policy: null });
   });
 });

@@ -1,5 +1,10 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { S3Client } from '@aws-sdk/client-s3';
 import { describe, expect, it } from 'vitest';
+import { readNotifications } from '../../functions/inventory/notifications.ts';
 import { readPolicy, withIdle } from '../../functions/inventory/policy.ts';
+import { WRAPPER, wiringOf } from '../../functions/inventory/wiring.ts';
 import { type ConfiguredFunction, type ExpectedSource, explained, takesAnything } from '../../functions/store/inventory.ts';
 
 const fn = (...sources: readonly ExpectedSource[]): ConfiguredFunction => ({
@@ -11,6 +16,18 @@ const STREAM: ExpectedSource = {
 };
 const BUCKET: ExpectedSource = { by: 'policy', who: 's3.amazonaws.com', source: 'arn:aws:s3:::photos' };
 const RULE: ExpectedSource = { by: 'policy', who: 'events.amazonaws.com', source: 'arn:aws:events:eu-west-1:1:rule/r' };
+
+describe('the wiring of a function', () => {
+  it('is not found wanting where Lambda does not show its variables', () => {
+    const Layers = [{ Arn: 'arn:aws:lambda:eu-west-1:1:layer:alastor:1' }];
+    const hidden = { ErrorCode: 'AccessDeniedException', Message: 'no kms:Decrypt' };
+    const Variables = { AWS_LAMBDA_EXEC_WRAPPER: WRAPPER, ALASTOR_BUCKET: 'evidence' };
+    expect(wiringOf({ Layers, Environment: { Variables } }).problems).toEqual([]);
+    expect(wiringOf({ Layers, Environment: { Error: hidden } }).problems).toEqual([]);
+    expect(wiringOf({ Environment: { Error: hidden } }).problems).toEqual(['it has no layer']);
+    expect(wiringOf({ Layers }).problems).toHaveLength(2);
+  });
+});
 
 describe('a resource policy', () => {
   it('names services and accounts, with the ARN that it is limited to', () => {
@@ -41,7 +58,7 @@ describe('a resource policy', () => {
   });
 
   it('lets in what nothing is configured to send: told where the service was asked, and lies here', () => {
-    const own = { region: 'eu-west-1', account: '1' };
+    const own = { partition: 'aws', region: 'eu-west-1', account: '1' };
     const all = new Set(['apigateway', 'events', 's3', 'sns'] as const);
     const api = (source: string): ExpectedSource => ({ by: 'policy', who: 'apigateway.amazonaws.com', source });
     const ours = api('arn:aws:execute-api:eu-west-1:1:abc/*/GET/cart');
@@ -68,6 +85,41 @@ describe('a resource policy', () => {
     expect(takesAnything(unused)).toBe(false);
     expect(explained(fn(route), 'http', '/cart')).toBe(true);
     expect(takesAnything(fn({ ...RULE, by: 'rule' }))).toBe(true);
+  });
+});
+
+describe('notifications of buckets', () => {
+  it('are read of all buckets but those that let nobody look, which count as not read', async () => {
+    const fn = 'arn:aws-cn:lambda:cn-north-1:123456789012:function:cart';
+    const to = `<CloudFunctionConfiguration><CloudFunction>${fn}</CloudFunction><Event>s3:ObjectCreated:*</Event></CloudFunctionConfiguration>`;
+    let buckets = ['photos', 'vault', 'gone', 'papers'];
+    const server = createServer(({ url = '' }, res) => {
+      const bucket = /^\/(\w+)\/?\?/.exec(url)?.[1] ?? '';
+      const error = { vault: [403, 'AccessDenied'], gone: [404, 'NoSuchBucket'] }[bucket];
+      const listed = buckets.map((name) => `<Bucket><Name>${name}</Name></Bucket>`).join('');
+      if (error !== undefined) res.writeHead(Number(error[0])).end(`<Error><Code>${error[1]}</Code></Error>`);
+      else if (bucket !== '') res.end(`<NotificationConfiguration>${to}</NotificationConfiguration>`);
+      else res.end(`<ListAllMyBucketsResult><Buckets>${listed}</Buckets></ListAllMyBucketsResult>`);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const credentials = { accessKeyId: 'x', secretAccessKey: 'y' };
+    const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const client = new S3Client({ endpoint, region: 'cn-north-1', credentials, forcePathStyle: true });
+    try {
+      const own = { partition: 'aws-cn', region: 'cn-north-1', account: '123456789012' };
+      const { found, cut } = await readNotifications(client, own);
+      expect(found.map(([name, { source }]) => [name, source])).toEqual([
+        ['cart', 'arn:aws-cn:s3:::photos'],
+        ['cart', 'arn:aws-cn:s3:::papers'],
+      ]);
+      expect(cut).toBe(true);
+      buckets = ['photos', 'gone'];
+      expect(await readNotifications(client, own)).toMatchObject({ found: [['cart', { by: 'notification' }]], cut: false });
+    } finally {
+      client.destroy();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    }
   });
 });
 

@@ -133,7 +133,7 @@ export class LambdaConfiguration {
   }
 
   async #tag(arn: string, { req, query }: Exchange): Promise<object | null> {
-    const { FunctionArn } = this.#named(arn);
+    const { FunctionArn, FunctionName: name } = this.#named(arn);
     const own = this.#tags.get(FunctionArn) ?? new Map<string, string>();
     this.#tags.set(FunctionArn, own);
     if (req.method === 'GET') return { Tags: Object.fromEntries(own) };
@@ -145,6 +145,8 @@ export class LambdaConfiguration {
         own.set(key, value);
       }
     }
+    // As Lambda does: tags make a new revision.
+    this.#revisions.delete(name);
     return null;
   }
 }
