@@ -1,3 +1,4 @@
+import { segmentDigest } from '../../layers/record/key.ts';
 import type { Finding } from './finding.ts';
 import type { Gap } from './gap.ts';
 import { expiresAfter, N, number, S, text } from './rows.ts';
@@ -8,6 +9,8 @@ const KEY = '~findings';
 const MOST = 1000;
 /** Requests that a row names. */
 const MOST_REQUESTS = 50;
+/** Bytes of a key that stand in a row's place as they are: a place takes 1,024, and anybody who writes to the bucket makes up keys. */
+const LONGEST_ABOUT = 400;
 
 /** What the periodic verification found: a row for each thing, however often it is found. */
 export class Findings {
@@ -24,7 +27,9 @@ export class Findings {
     const expires = N(expiresAfter(at, this.#retentionDays));
     const rows = new Map<string, Item>();
     for (const one of findings) {
-      const place = [one.function, one.instanceId ?? '', one.kind, one.segment ?? one.from ?? ''].join('#').slice(0, 900);
+      const about = String(one.segment ?? one.from ?? '');
+      const short = Buffer.byteLength(about) > LONGEST_ABOUT ? segmentDigest(Buffer.from(about)) : about;
+      const place = [one.function, one.instanceId ?? '', one.kind, short].join('#');
       const told = { ...one, requests: one.requests.slice(0, MOST_REQUESTS), why: one.why.slice(0, 2000) };
       rows.set(place, { key: S(KEY), place: S(place), of: S(JSON.stringify(told)), seen: N(at), expires });
     }

@@ -2,6 +2,7 @@ import type { InstanceId } from '../../layers/record/types.ts';
 import type { Store } from '../store/connect.ts';
 import type { Finding } from '../store/finding.ts';
 import { hourOf } from '../store/rows.ts';
+import { logger } from '../telemetry/emit.ts';
 import type { EvidenceSource, Noted } from './evidence.ts';
 import { verifyInstance } from './verify.ts';
 
@@ -20,7 +21,7 @@ export interface RecentOptions {
   readonly now: number;
   readonly hours: number;
   readonly retentionDays: number;
-  /** ms since 1970: what has not been begun by then is left out, and counted. */
+  /** ms since 1970: what has not been verified by then is left out, and counted. */
   readonly deadline: number;
 }
 
@@ -30,7 +31,7 @@ export interface Verified {
   readonly failures: number;
   readonly segments: number;
   readonly instances: number;
-  /** Instances that there was no time for. */
+  /** Instances that there was no time for, or that could not be verified. */
   readonly left: number;
   /** There are instances that were not even counted. */
   readonly cut: boolean;
@@ -41,17 +42,29 @@ export async function verifyRecent(store: Store, source: EvidenceSource, options
   const { places, cut } = await instancesOf(store, options);
   const findings: Finding[] = [];
   const told = { failures: 0, segments: 0, instances: 0 };
+  const signal = AbortSignal.timeout(Math.max(1, options.deadline - Date.now()));
   let next = 0;
-  const worker = async (): Promise<void> => {
-    while (next < places.length && Date.now() < options.deadline) {
-      const place = places[next++];
-      if (place === undefined) return;
-      const found = await verifyInstance(place, {
+  // What one function put there must not end the verification of all others.
+  const verified = async (place: Place) => {
+    try {
+      return await verifyInstance(place, {
         source,
         noted: (instanceId) => notedOf(store, instanceId),
         now: options.now / 1000,
         kept: options.retentionDays * 86_400_000,
+        signal,
       });
+    } catch (error) {
+      logger.error('an instance could not be verified', { ...place, error: error as Error });
+      return undefined;
+    }
+  };
+  const worker = async (): Promise<void> => {
+    while (next < places.length && Date.now() < options.deadline) {
+      const place = places[next++];
+      if (place === undefined) return;
+      const found = await verified(place);
+      if (found === undefined) continue;
       told.instances++;
       told.segments += found.totals.segments;
       for (const one of found.findings) {
