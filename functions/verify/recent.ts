@@ -13,8 +13,9 @@ const MOST_ROWS = 500_000;
 const ROWS = 1000;
 /** Instances that are verified at once: most of the time S3 is waited for. */
 const PARALLEL = 4;
-/** Findings of one run that are kept; the rest is counted. */
+/** Findings of one run that are kept, and of one function, so that none crowds out the others; the rest is counted. */
 const MOST_FINDINGS = 1000;
+const MOST_OF_FUNCTION = 100;
 
 export interface RecentOptions {
   /** µs since 1970. */
@@ -26,6 +27,7 @@ export interface RecentOptions {
 }
 
 export interface Verified {
+  /** Those that are kept. */
   readonly findings: readonly Finding[];
   /** Findings that are certain or likely. */
   readonly failures: number;
@@ -41,6 +43,7 @@ export interface Verified {
 export async function verifyRecent(store: Store, source: EvidenceSource, options: RecentOptions): Promise<Verified> {
   const { places, cut } = await instancesOf(store, options);
   const findings: Finding[] = [];
+  const kept = new Map<string, number>();
   const told = { failures: 0, segments: 0, instances: 0 };
   const signal = AbortSignal.timeout(Math.max(1, options.deadline - Date.now()));
   let next = 0;
@@ -71,7 +74,10 @@ export async function verifyRecent(store: Store, source: EvidenceSource, options
         // What a crash looks like, too, would drown what it does not.
         if (one.sure === 'possible') continue;
         told.failures++;
-        if (findings.length < MOST_FINDINGS) findings.push(one);
+        const own = kept.get(place.fn) ?? 0;
+        if (findings.length >= MOST_FINDINGS || own >= MOST_OF_FUNCTION) continue;
+        kept.set(place.fn, own + 1);
+        findings.push(one);
       }
     }
   };

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { stitch } from '../../../functions/stitcher/stitch.ts';
 import type { Finding } from '../../../functions/store/finding.ts';
+import type { GapPlace } from '../../../functions/store/gaps.ts';
 import { byInstance, MOST_OBJECTS } from '../../../functions/verify/by-instance.ts';
 import { DirectoryEvidence } from '../../../functions/verify/directory-source.ts';
 import type { EvidenceSource } from '../../../functions/verify/evidence.ts';
@@ -88,13 +89,46 @@ describe.skipIf(!hasJava)('the daily verification', () => {
     expect((await verified()).findings).toMatchObject([{ kind: 'truncated', sure: 'certain', segment: segments[2]!.key }]);
   });
 
+  it('keeps findings of every function where one has too many, and counts all', async () => {
+    const loud = served('loud').segments();
+    const quiet = served('quiet').segments([1, 3]);
+    await stitchAll([...loud, ...quiet]);
+    lay([...loud, quiet[0]!, quiet[2]!]);
+    for (let n = 0; n < 130; n++) lay([{ key: `${dirname(loud[0]!.key)}/strange-${n}`, bytes: Buffer.from('x') }]);
+    const { failures, findings } = await verified();
+    const of = (fn: string) => findings.filter((one) => one.function === fn).length;
+    expect(of('loud')).toBe(100);
+    expect(of('quiet')).toBeGreaterThan(0);
+    expect(failures).toBe(130 + of('quiet'));
+    // And all that is kept is listed, page by page, each once.
+    await made.store.findings.put(findings, now);
+    for (const [fn, count] of [
+      [undefined, findings.length],
+      ['loud', 100],
+      ['quiet', of('quiet')],
+      ['qui', 0],
+    ] as const) {
+      const query = { since: 0, grace: 0, now, kinds: new Set(['tampered'] as const), limit: 7, ...(fn ? { fn } : {}) };
+      const listed: string[] = [];
+      let after: GapPlace | undefined;
+      do {
+        const page = await made.store.gaps.page({ ...query, ...(after === undefined ? {} : { after }) });
+        expect(page.gaps.length).toBeLessThanOrEqual(14);
+        listed.push(...page.gaps.map((gap) => JSON.stringify(gap)));
+        after = page.next;
+      } while (after !== undefined);
+      expect(listed).toHaveLength(count);
+      expect(new Set(listed).size).toBe(count);
+    }
+  });
+
   it('stores findings about keys of any length and script, each in its own row', async () => {
     const finding = (segment: string): Finding => ({
       ...{ kind: 'foreign', sure: 'certain', function: 'shop', requests: [], why: 'no segment', segment },
     });
     const long = `segments/shop/${'漢'.repeat(330)}`;
     await made.store.findings.put([finding(`${long}1`), finding(`${long}2`), finding('segments/shop/x')], now);
-    const { gaps } = await made.store.findings.gaps(0, 'shop');
+    const { gaps } = await made.store.findings.gaps(0, 'shop', '', 100);
     expect(gaps.map(({ detail }) => detail).sort()).toEqual([`${long}1`, `${long}2`, 'segments/shop/x'].sort());
   });
 });
