@@ -33,7 +33,7 @@ export interface Verified {
   readonly failures: number;
   readonly segments: number;
   readonly instances: number;
-  /** Instances that there was no time for, or that could not be verified. */
+  /** Instances that there was no time for, or that could not be verified, or not wholly. */
   readonly left: number;
   /** There are instances that were not even counted. */
   readonly cut: boolean;
@@ -49,14 +49,21 @@ export async function verifyRecent(store: Store, source: EvidenceSource, options
   let next = 0;
   // What one function put there must not end the verification of all others.
   const verified = async (place: Place) => {
+    let partial = false;
     try {
-      return await verifyInstance(place, {
+      const found = await verifyInstance(place, {
         source,
-        noted: (instanceId) => notedOf(store, instanceId),
+        noted: async (instanceId) => {
+          const { noted, cut } = await notedOf(store, instanceId);
+          partial ||= cut;
+          return noted;
+        },
         now: options.now / 1000,
         kept: options.retentionDays * 86_400_000,
         signal,
       });
+      if (partial) logger.warn('an instance has more segments than are looked through', { ...place });
+      return { ...found, partial };
     } catch (error) {
       logger.error('an instance could not be verified', { ...place, error: error as Error });
       return undefined;
@@ -68,7 +75,7 @@ export async function verifyRecent(store: Store, source: EvidenceSource, options
       if (place === undefined) return;
       const found = await verified(place);
       if (found === undefined) continue;
-      told.instances++;
+      if (!found.partial) told.instances++;
       told.segments += found.totals.segments;
       for (const one of found.findings) {
         // What a crash looks like, too, would drown what it does not.
@@ -105,13 +112,17 @@ async function instancesOf({ lists }: Store, { now, hours }: RecentOptions) {
   return { places: [...found.values()], cut: false };
 }
 
-/** What the tables have of an instance. */
-async function notedOf({ lists }: Store, instanceId: InstanceId): Promise<Noted | undefined> {
-  const { segments, items } = await lists.instance(instanceId);
-  if (segments.length === 0) return undefined;
+/** What the tables have of an instance. `cut`: there is more than is looked through. */
+async function notedOf(
+  { lists }: Store,
+  instanceId: InstanceId,
+): Promise<{ readonly noted: Noted | undefined; readonly cut: boolean }> {
+  const { segments: some, items, cut: partial } = await lists.instance(instanceId);
+  // The items are in the order of their requests' ids: a part of them is one of the segments of any time.
+  const { segments, cut } = partial ? await lists.digests(instanceId) : { segments: some, cut: false };
+  if (segments.length === 0) return { noted: undefined, cut };
   const partitions = new Set(items.map((item) => (item.part?.S ?? '').split('#')[0] ?? ''));
-  return {
-    digests: new Map(segments.map(({ segment, digest }) => [segment, digest])),
-    requests: [...partitions].filter((partition) => partition !== '' && !partition.startsWith('~')),
-  };
+  const digests = new Map(segments.map(({ segment, digest }) => [segment, digest]));
+  const requests = [...partitions].filter((partition) => partition !== '' && !partition.startsWith('~'));
+  return { noted: { digests, requests }, cut };
 }

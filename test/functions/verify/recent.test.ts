@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { stitch } from '../../../functions/stitcher/stitch.ts';
 import type { Finding } from '../../../functions/store/finding.ts';
 import type { GapPlace } from '../../../functions/store/gaps.ts';
+import { Table } from '../../../functions/store/table.ts';
 import { byInstance, MOST_OBJECTS } from '../../../functions/verify/by-instance.ts';
 import { DirectoryEvidence } from '../../../functions/verify/directory-source.ts';
 import type { EvidenceSource } from '../../../functions/verify/evidence.ts';
@@ -87,6 +88,21 @@ describe.skipIf(!hasJava)('the daily verification', () => {
     // What is gone also when it is listed again is gone.
     rmSync(join(folder, segments[2]!.key));
     expect((await verified()).findings).toMatchObject([{ kind: 'truncated', sure: 'certain', segment: segments[2]!.key }]);
+  });
+
+  it('knows the digests also of an instance that served more requests than are listed at once', async () => {
+    const segments = served('much').segments([1, 3]);
+    await stitchAll(segments);
+    lay(segments.slice(0, 2));
+    const { instanceId } = segments[0]!.segment.header;
+    const others = Array.from({ length: 5100 }, (_, n) => ({
+      ...{ instanceId: { S: instanceId }, fn: { S: 'much' } },
+      part: { S: `${String(n).padStart(8, '0')}#000000000000-000000000001` },
+    }));
+    await new Table(dynamo.client, made.tables[0]!).putAll(others);
+    const { findings, left } = await verified();
+    expect(findings).toMatchObject([{ kind: 'truncated', sure: 'certain', segment: segments[2]!.key }]);
+    expect(left).toBe(0);
   });
 
   it('keeps findings of every function where one has too many, and counts all', async () => {
