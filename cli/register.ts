@@ -29,14 +29,18 @@ export class Register {
     this.#api = api;
   }
 
-  /** Undefined when nothing of the instance was stitched. */
-  async noted(instanceId: InstanceId): Promise<Noted | undefined> {
+  /** Undefined when nothing of the instance was stitched; `cut` is told when there is more than the API gave. */
+  async noted(instanceId: InstanceId, cut: string[]): Promise<Noted | undefined> {
     interface Answer {
       readonly segments: readonly { readonly segment: string; readonly digest: string }[];
       readonly requests: readonly { readonly requestId: string }[];
+      readonly cut: readonly string[];
     }
     try {
-      const told = await this.#api.get<Answer>(`instances/${instanceId}`, {}, ['segments', 'requests']);
+      const told = await this.#api.get<Answer>(`instances/${instanceId}`, {}, ['segments', 'requests', 'cut']);
+      // What is cut of the index does not matter here.
+      const parts = told.cut.filter((line) => line.startsWith('requests, segments:'));
+      cut.push(...parts.map((line) => `what was noted of instance ${instanceId}: ${line}`));
       return {
         digests: new Map(told.segments.map(({ segment, digest }) => [segment, digest])),
         requests: told.requests.map(({ requestId }) => requestId),

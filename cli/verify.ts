@@ -68,7 +68,8 @@ prop \`auditors\`), and of the API execute-api:Invoke.`,
       if (findings.length < MOST) findings.push(one);
     };
     const seen = new Set<InstanceId>();
-    const noted = register === undefined ? {} : { noted: (id: InstanceId) => register.noted(id) };
+    const cut: string[] = [];
+    const noted = register === undefined ? {} : { noted: (id: InstanceId) => register.noted(id, cut) };
     const totals = await new Progress().stage('verifying the record', async (note) => {
       const told = ({ instances, segments, bytes }: Totals) =>
         note(`${plural(segments, 'segment')} of ${plural(instances, 'instance')}, ${size(bytes)}`);
@@ -86,7 +87,6 @@ prop \`auditors\`), and of the API execute-api:Invoke.`,
         take(value);
       }
     });
-    const cut: string[] = [];
     if (register !== undefined) {
       await new Progress().stage('comparing with other witnesses', async () => {
         // Of instances that have no segment left at all, only the register knows.

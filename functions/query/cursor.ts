@@ -31,7 +31,10 @@ export function readCursor<T extends z.ZodType>(cursor: string, shape: T): z.out
   return read.data;
 }
 
-const place = z.tuple([z.string().regex(/^\d{4}-\d\d-\d\dT\d\d$/), z.string().min(1).max(400)]);
+/** A sort key of DynamoDB takes 1,024 bytes. Escaped, a request's id alone may have 384 of them. */
+export const LONGEST_PLACE = 1100;
+
+const place = z.tuple([z.string().regex(/^\d{4}-\d\d-\d\dT\d\d$/), z.string().min(1).max(LONGEST_PLACE)]);
 
 /** Where a list of requests, instances or scanned requests goes on. */
 export const writePlace = ({ hour, place: at }: ListPlace) => writeCursor([hour, at]);

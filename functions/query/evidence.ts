@@ -49,6 +49,7 @@ async function objectOf(key: string, { objects }: Store): Promise<StoredObject> 
   try {
     return await objects.get(key);
   } catch (error) {
+    if (error instanceof SegmentError) throw new Problem(409, 'Segment unreadable', error.message, 'segment');
     if (!(error instanceof NoSuchObject)) throw error;
     throw new Problem(404, 'No such segment', 'it is not in the bucket: expired, or taken away', 'segment');
   }

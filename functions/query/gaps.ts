@@ -2,9 +2,9 @@ import { z } from 'zod';
 import type { Store } from '../store/connect.ts';
 import type { GapKind } from '../store/gap.ts';
 import type { GapPlace } from '../store/gaps.ts';
+import { LONGEST_CURSOR, LONGEST_PLACE, readCursor, writeCursor } from './cursor.ts';
 import { nothing } from './instances.ts';
 import { limit, read, time } from './parameters.ts';
-import { Problem } from './problem.ts';
 import type { Route } from './routes.ts';
 
 const DAY = 86_400_000_000;
@@ -33,8 +33,15 @@ export const gapsQuery = z.object({
   since: time.optional(),
   grace: z.coerce.number().int().min(0).max(86_400).default(GRACE),
   limit: limit(100, 500),
-  cursor: z.string().max(600).optional(),
+  cursor: z.string().max(LONGEST_CURSOR).optional(),
 });
+const gapPlace = z.tuple([
+  z
+    .string()
+    .max(LONGEST_PLACE)
+    .regex(/^\d{4}-\d\d-\d\dT\d\d#[aifwlv]#/),
+  z.string().max(LONGEST_PLACE),
+]);
 export const changesQuery = z.object({ since: time.optional(), limit: limit(100, 500) });
 
 /** What is missing from the record, and invocations that only another witness saw. */
@@ -44,11 +51,11 @@ export const gaps: Route = async ({ query, store }) => {
     ...{ since: asked.since ?? Math.max(0, now() - 7 * DAY), now: now(), grace: asked.grace * SECOND, limit: asked.limit },
     kinds: new Set(asked.kind === undefined ? GAP_KINDS : [asked.kind]),
     ...(asked.function === undefined ? {} : { fn: asked.function }),
-    ...(asked.cursor === undefined ? {} : { after: readCursor(asked.cursor) }),
+    ...(asked.cursor === undefined ? {} : { after: placeIn(asked.cursor) }),
   });
   return {
     gaps: page.gaps,
-    ...(page.next === undefined ? {} : { cursor: writeCursor(page.next) }),
+    ...(page.next === undefined ? {} : { cursor: writeCursor([page.next.list, page.next.place]) }),
     cut: page.next === undefined ? [] : ['gaps: not all was looked through; ask again with cursor'],
   };
 };
@@ -84,10 +91,7 @@ export async function silencedOfDay(store: Store): Promise<{ readonly count: num
   return { count, cut: ['silenced: not all of the last 24 hours was looked through; /v1/gaps?kind=silenced does'] };
 }
 
-const writeCursor = ({ list, place }: GapPlace) => Buffer.from(`${list}|${place}`).toString('base64url');
-
-function readCursor(cursor: string): GapPlace {
-  const [list, place] = Buffer.from(cursor, 'base64url').toString().split('|', 2);
-  if (list && place !== undefined && /^\d{4}-\d\d-\d\dT\d\d#[aifwlv]#/.test(list)) return { list, place };
-  throw new Problem(400, 'Invalid parameter', 'cursor: is not one that an answer gave', 'cursor');
+function placeIn(cursor: string): GapPlace {
+  const [list, place] = readCursor(cursor, gapPlace);
+  return { list, place };
 }

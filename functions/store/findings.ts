@@ -1,13 +1,14 @@
+import { segmentDigest } from '../../layers/record/key.ts';
 import type { Finding } from './finding.ts';
 import type { Gap } from './gap.ts';
 import { expiresAfter, N, number, S, text } from './rows.ts';
 import type { Item, Table } from './table.ts';
 
 const KEY = '~findings';
-/** Findings that are listed; with more, something is wrong everywhere. */
-const MOST = 1000;
 /** Requests that a row names. */
 const MOST_REQUESTS = 50;
+/** Bytes of a key that stand in a row's place as they are: a place takes 1,024, and anybody who writes to the bucket makes up keys. */
+const LONGEST_ABOUT = 400;
 
 /** What the periodic verification found: a row for each thing, however often it is found. */
 export class Findings {
@@ -24,27 +25,43 @@ export class Findings {
     const expires = N(expiresAfter(at, this.#retentionDays));
     const rows = new Map<string, Item>();
     for (const one of findings) {
-      const place = [one.function, one.instanceId ?? '', one.kind, one.segment ?? one.from ?? ''].join('#').slice(0, 900);
+      const about = String(one.segment ?? one.from ?? '');
+      const short = Buffer.byteLength(about) > LONGEST_ABOUT ? segmentDigest(Buffer.from(about)) : about;
+      const place = [one.function, one.instanceId ?? '', one.kind, short].join('#');
       const told = { ...one, requests: one.requests.slice(0, MOST_REQUESTS), why: one.why.slice(0, 2000) };
       rows.set(place, { key: S(KEY), place: S(place), of: S(JSON.stringify(told)), seen: N(at), expires });
     }
     await this.#links.putAll([...rows.values()]);
   }
 
-  /** As gaps of kind `tampered`. */
-  async gaps(since: number, fn: string | undefined): Promise<{ readonly gaps: readonly Gap[]; readonly cut: boolean }> {
+  /**
+   * As gaps of kind `tampered`, in the order of their places.
+   * @param after place where the page before ended; '' for the first
+   * @param limit rows of a page
+   */
+  async gaps(
+    since: number,
+    fn: string | undefined,
+    after: string,
+    limit: number,
+  ): Promise<{ readonly gaps: readonly Gap[]; readonly looked: number; readonly next?: string }> {
+    const [first, last] = fn === undefined ? [' ', '~'] : [`${fn}#`, `${fn}#~`];
     const { items, cut } = await this.#links.query(
       {
-        KeyConditionExpression: fn === undefined ? '#k = :k' : '#k = :k AND begins_with(place, :f)',
+        KeyConditionExpression: '#k = :k AND place BETWEEN :a AND :b',
         ExpressionAttributeNames: { '#k': 'key' },
-        ExpressionAttributeValues: { ':k': S(KEY), ...(fn === undefined ? {} : { ':f': S(`${fn}#`) }) },
+        ExpressionAttributeValues: { ':k': S(KEY), ':a': S(after > first ? after : first), ':b': S(last) },
       },
-      MOST,
+      // One of them is the one that the page before ended with.
+      limit + 1,
     );
-    const gaps = items
+    const rows = items.filter((item) => text(item, 'place') !== after).slice(0, limit);
+    const end = rows.at(-1);
+    const more = end !== undefined && (cut || text(end, 'place') !== text(items.at(-1) ?? end, 'place'));
+    const gaps = rows
       .map((item): Gap => gapOf(JSON.parse(text(item, 'of')) as Finding, number(item, 'seen')))
       .filter(({ at }) => at >= since);
-    return { gaps, cut };
+    return { gaps, looked: items.length, ...(more ? { next: text(end, 'place') } : {}) };
   }
 }
 

@@ -107,11 +107,7 @@ export class Gaps {
       units.push({ name: '9999-12-31T23#f#', read: async () => ({ gaps, looked: gaps.length }) });
     }
     if (kinds.has('tampered')) {
-      const read = async () => {
-        const { gaps } = await this.#findings.gaps(since, fn);
-        return { gaps, looked: gaps.length };
-      };
-      units.push({ name: '9999-12-31T23#v#', read });
+      units.push({ name: '9999-12-31T23#v#', read: (place) => this.#findings.gaps(since, fn, place, limit) });
     }
     if (kinds.has('witness') && fn === undefined) {
       const read = async () => {

@@ -14,7 +14,7 @@ const MAX_LOOKED_AT = 20_000;
 const MAX_SEGMENTS = 5000;
 /** Days times functions. */
 const MAX_FUNCTION_DAYS = 50_000;
-/** Items of one instance that are looked through for one segment. */
+/** Items of one instance that are looked through for its segments. */
 const MAX_FILTERED = 50_000;
 /** µs around the second that a trace's id names in which its requests begin; later ones are found from these by their hand-overs. */
 const BEFORE_TRACE = 60_000_000;
@@ -234,9 +234,9 @@ export class Lists {
     return { functions: [...seen.values()].sort((a, b) => (a.name < b.name ? -1 : 1)), cut };
   }
 
-  /** What is known of a segment, by its first record; undefined when it has not been stitched. */
-  async segment(instance: InstanceId, first: number): Promise<SeenSegment | undefined> {
-    const { items } = await this.#shards.query(
+  /** All segments of an instance, however many requests it served. `cut`: not all of its items were looked at. */
+  async digests(instance: InstanceId): Promise<{ readonly segments: readonly SeenSegment[]; readonly cut: boolean }> {
+    const { items, cut } = await this.#shards.query(
       {
         KeyConditionExpression: 'instanceId = :i',
         FilterExpression: 'attribute_exists(digest)',
@@ -246,7 +246,12 @@ export class Lists {
       MAX_FILTERED,
       MAX_FILTERED,
     );
-    return items.flatMap((item) => readSegment(item) ?? []).find((one) => one.first === first);
+    return { segments: items.flatMap((item) => readSegment(item) ?? []), cut };
+  }
+
+  /** What is known of a segment, by its first record; undefined when it has not been stitched. */
+  async segment(instance: InstanceId, first: number): Promise<SeenSegment | undefined> {
+    return (await this.digests(instance)).segments.find((one) => one.first === first);
   }
 
   /** Counts of everything, from the sums that the stitcher keeps up. */

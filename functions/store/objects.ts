@@ -1,5 +1,8 @@
 import { GetObjectCommand, PutObjectCommand, S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
+import { BOUNDS } from '../../layers/record/bounds.ts';
+import { SegmentError } from '../../layers/record/errors.ts';
 import { NoSuchObject, StoreError } from './errors.ts';
+import { segmentPrefix } from './schema.ts';
 
 export interface StoredObject {
   readonly bytes: Uint8Array;
@@ -27,13 +30,19 @@ export class S3Objects implements Objects {
     this.#bucket = bucket;
   }
 
-  /** @throws NoSuchObject, StoreError */
+  /** @throws NoSuchObject, StoreError, and SegmentError `oversized`: a function may put up to 5 GB where its segments belong */
   async get(key: string): Promise<StoredObject> {
     try {
       const found = await this.#client.send(new GetObjectCommand({ Bucket: this.#bucket, Key: key }));
+      const size = found.ContentLength ?? 0;
+      if (key.startsWith(segmentPrefix) && size > BOUNDS.compressed) {
+        (found.Body as { destroy?(): void } | undefined)?.destroy?.();
+        throw new SegmentError('oversized', key, undefined, `${size} bytes stored`);
+      }
       const bytes = (await found.Body?.transformToByteArray()) ?? new Uint8Array();
       return { bytes, received: (found.LastModified?.getTime() ?? 0) * 1000 };
     } catch (error) {
+      if (error instanceof SegmentError) throw error;
       if (error instanceof Error && (error.name === 'NoSuchKey' || error.name === 'NotFound'))
         throw new NoSuchObject(key, error);
       throw new StoreError('unavailable', `reading s3://${this.#bucket}/${key} failed: ${String(error)}`, error);

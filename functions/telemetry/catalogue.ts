@@ -66,7 +66,11 @@ export const METRICS = {
   },
   TestimoniesUnread: { unit: 'Count', by: 'witness', says: 'lines of logs that could not be read' },
   VerifiedSegments: { unit: 'Count', by: 'verify', says: 'segments whose chain was verified' },
-  UnverifiedInstances: { unit: 'Count', by: 'verify', says: 'instances of the last day that there was no time to verify' },
+  UnverifiedInstances: {
+    unit: 'Count',
+    by: 'verify',
+    says: 'instances of the last day that were not verified: no time, or not possible',
+  },
   VerificationFailures: { unit: 'Count', by: 'verify', says: 'segments deleted, swapped, altered, forged or cut off' },
 } as const satisfies Readonly<Record<string, Metric>>;
 

@@ -2,7 +2,16 @@ import { FUNCTION_NAME, INSTANCE_ID, parseSegmentKey } from '../../layers/record
 import type { InstanceId } from '../../layers/record/types.ts';
 import type { InstanceObjects, Part, StoredObject, Strange } from './evidence.ts';
 
-/** Puts objects, in the order of their keys, together to instances. Of an instance that is not asked for, nothing is kept. */
+/**
+ * Objects of one instance, and versions of one object: a recorder that ships every second for a day makes fewer. A function
+ * may put there whatever it likes, and what is known of them is kept in memory.
+ */
+export const MOST_OBJECTS = 100_000;
+
+/**
+ * Puts objects, in the order of their keys, together to instances. Of an instance that is not asked for, nothing is kept.
+ * @throws Error when an instance has more than {@link MOST_OBJECTS}
+ */
 export async function* byInstance(
   objects: AsyncIterable<StoredObject>,
   { fn, instanceId }: Part,
@@ -20,7 +29,10 @@ export async function* byInstance(
       open = { fn: name, instanceId: instance as InstanceId, objects: [] };
     }
     // Only a marker is left where every version is gone.
-    if (object.versions.length > 0) open.objects.push(object);
+    if (object.versions.length === 0) continue;
+    if (open.objects.length >= MOST_OBJECTS)
+      throw new Error(`segments/${name}/${instance}/ has more than ${MOST_OBJECTS} objects: no recorder writes so many`);
+    open.objects.push(object);
   }
   if (open !== undefined) yield open;
 }

@@ -23,10 +23,13 @@ export async function handler(_event: unknown, context?: { getRemainingTimeInMil
     ...{ now: now * 1000, hours: HOURS, retentionDays: Number(process.env[environment.retentionDays] ?? '90') },
     deadline: now + (context?.getRemainingTimeInMillis() ?? 900_000) - RESERVE,
   });
-  await store.findings.put(found.findings, now * 1000);
   const { failures, segments, instances, left, cut, findings } = found;
   for (const one of findings.slice(0, 50))
     logger.warn('the record is not whole', { ...one, requests: one.requests.slice(0, 20) });
-  logger[failures > 0 || left > 0 || cut ? 'warn' : 'info']('verified', { instances, segments, failures, left, cut });
-  emit({ VerifiedSegments: segments, VerificationFailures: failures, UnverifiedInstances: left });
+  logger[failures > 0 || left > 0 || cut ? 'warn' : 'info']('verified', {
+    ...{ instances, segments, failures, kept: findings.length, left, cut },
+  });
+  // Before they are stored, which may fail: the alarms go by these.
+  emit({ VerifiedSegments: segments, VerificationFailures: failures, UnverifiedInstances: left + (cut ? 1 : 0) });
+  await store.findings.put(found.findings, now * 1000);
 }

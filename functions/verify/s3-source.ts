@@ -1,7 +1,7 @@
 import { GetObjectCommand, ListObjectVersionsCommand, type S3Client } from '@aws-sdk/client-s3';
 import { BOUNDS } from '../../layers/record/bounds.ts';
 import { segmentPrefix } from '../store/schema.ts';
-import { byInstance } from './by-instance.ts';
+import { byInstance, MOST_OBJECTS } from './by-instance.ts';
 import type { EvidenceSource, InstanceObjects, Part, StoredObject, StoredVersion, Strange } from './evidence.ts';
 
 /** The evidence bucket itself, in all its versions. Needs s3:ListBucketVersions, s3:GetObjectVersion and kms:Decrypt. */
@@ -55,6 +55,8 @@ export class S3Evidence implements EvidenceSource {
           if (open !== undefined) yield oldestFirst(open);
           open = { key, versions: [] };
         }
+        if (open.versions.length >= MOST_OBJECTS)
+          throw new Error(`s3://${this.#bucket}/${key} has more than ${MOST_OBJECTS} versions`);
         const stored = LastModified?.getTime() ?? 0;
         if (!marker)
           open.versions.push({ key, stored, bytes: Size, ...(VersionId === undefined ? {} : { version: VersionId }) });

@@ -51,15 +51,18 @@ export async function* verify(options: VerifyOptions): AsyncGenerator<Finding, T
   return totals;
 }
 
+type Judging = Pick<VerifyOptions, 'source' | 'noted' | 'now' | 'kept' | 'signal'>;
+
 /** The record of one instance, of which perhaps nothing is left. */
 export async function verifyInstance(
   place: { readonly fn: string; readonly instanceId: InstanceId },
-  options: Pick<VerifyOptions, 'source' | 'noted' | 'now' | 'kept'>,
+  options: Judging,
 ): Promise<{ readonly findings: readonly Finding[]; readonly totals: Totals }> {
   const totals = { instances: 1, segments: 0, bytes: 0 };
   const findings: Finding[] = [];
   let seen = false;
   for await (const one of options.source.instances(place)) {
+    options.signal?.throwIfAborted();
     seen ||= !('strange' in one);
     findings.push(...('strange' in one ? [strange(one.strange)] : await judged(one, options, totals)));
   }
@@ -68,14 +71,21 @@ export async function verifyInstance(
 }
 
 async function judged(
-  objects: InstanceObjects,
-  { source, noted, now = Date.now(), kept }: Pick<VerifyOptions, 'source' | 'noted' | 'now' | 'kept'>,
+  listed: InstanceObjects,
+  { source, noted, now = Date.now(), kept, signal }: Judging,
   totals: { segments: number; bytes: number },
 ): Promise<readonly Finding[]> {
-  const { fn, instanceId } = objects;
-  const segments = await inspectAll(objects, source, totals);
+  const { fn, instanceId } = listed;
+  const told = await noted?.(instanceId);
+  const there = new Set(listed.objects.map(({ key }) => key));
+  let objects = listed;
+  // The instance may have gone on since the objects were listed: what was stitched by now was stored before that.
+  if ([...(told?.digests.keys() ?? [])].some((key) => !there.has(key))) {
+    for await (const again of source.instances({ fn, instanceId })) if (!('strange' in again)) objects = again;
+  }
+  const segments = await inspectAll(objects, source, totals, signal);
   return judge({
-    ...{ fn, instanceId, segments, now, noted: await noted?.(instanceId) },
+    ...{ fn, instanceId, segments, now, noted: told },
     ...(kept === undefined ? {} : { kept }),
   });
 }
@@ -100,11 +110,15 @@ async function inspectAll(
   { objects }: InstanceObjects,
   source: EvidenceSource,
   totals: { segments: number; bytes: number },
+  signal: AbortSignal | undefined,
 ): Promise<readonly Seen[]> {
   const found: Seen[] = [];
   const waiting = objects.filter(({ key }) => parseSegmentKey(key) !== undefined);
   for (let at = 0; at < waiting.length; at += PARALLEL) {
-    const some = await Promise.all(waiting.slice(at, at + PARALLEL).map((object) => inspectOne(object, source, totals)));
+    signal?.throwIfAborted();
+    const some = await Promise.all(
+      waiting.slice(at, at + PARALLEL).map((object) => inspectOne(object, source, totals, signal)),
+    );
     found.push(...some.flat());
   }
   return found;
@@ -114,6 +128,7 @@ async function inspectOne(
   { key, versions, hidden }: StoredObject,
   source: EvidenceSource,
   totals: { segments: number; bytes: number },
+  signal: AbortSignal | undefined,
 ): Promise<readonly Seen[]> {
   const [oldest, ...later] = versions;
   const bytes = oldest === undefined ? undefined : await source.read(oldest);
@@ -123,6 +138,7 @@ async function inspectOne(
   const seen = inspect(key, bytes);
   const rewritten: string[] = [];
   for (const version of later) {
+    signal?.throwIfAborted();
     const other = await source.read(version);
     const digest = other === undefined ? undefined : segmentDigest(other);
     if (digest !== undefined && digest !== seen.digest) rewritten.push(digest);

@@ -46,6 +46,20 @@ describe.skipIf(!hasJava)('query API', () => {
     return { status: statusCode ?? 0, type: String(headers?.['content-type']), body: JSON.parse(body ?? '') };
   }
 
+  it('sends what Lambda takes, as Lambda counts it: UTF-8, escaped once more', async () => {
+    const answerOf = async (reason: string) => {
+      const lists = { poison: async () => [{ segment: 's', code: 'header', reason }] };
+      const event = { rawPath: '/v1/segments/poison', rawQueryString: '', requestContext: { http: { method: 'GET' } } };
+      return await respond(event as APIGatewayProxyEventV2, { ...store, lists } as unknown as Store);
+    };
+    expect((await answerOf('x'.repeat(6_100_000))).statusCode).toBe(200);
+    for (const reason of ['漢'.repeat(2_500_000), '"'.repeat(1_700_000), '\u0001'.repeat(1_000_000)]) {
+      const { statusCode, body } = await answerOf(reason);
+      expect(statusCode).toBe(413);
+      expect(JSON.parse(body ?? '')).toMatchObject({ parameter: 'limit', detail: expect.stringContaining('6200000') });
+    }
+  });
+
   it('counts what was stitched', async () => {
     const { body } = await get('/v1/stats');
     const records = attack.instances.reduce((sum, one) => sum + one.records.length, 0);

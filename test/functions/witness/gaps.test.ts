@@ -16,6 +16,7 @@ const streamOf = (n: number) => `2026/11/22/[$LATEST]${String(n).padStart(32, '0
 
 interface Answer {
   readonly gaps: readonly Gap[];
+  readonly requests: readonly { readonly requestId?: string }[];
   readonly cursor?: string;
   readonly silenced: number;
   readonly changes: readonly object[];
@@ -183,6 +184,33 @@ describe.skipIf(!hasJava)('gaps', () => {
     await hear(delivery(lines, { group: '/aws/vendedlogs/api' }), store, noS3);
     expect((await get('/v1/gaps')).gaps).toMatchObject([{ kind: 'witness', why: 'unread: log delivery', lost: 3 }]);
     expect(await get('/v1/stats')).toMatchObject({ testimonyLost: 3 });
+  });
+
+  it('goes on after requests whose ids are as long and odd as may be', async () => {
+    const ids = ['#', '|', '%'].map((odd) => odd.repeat(128));
+    await stitchAll(served('odd', ...ids));
+    await store.witnesses.put(
+      ids.map((requestId) => ({
+        ...{ what: 'invocation', witness: 'platform-log', fn: 'quiet', requestId, part: 'start' },
+        at: now - 20 * MINUTE,
+      })),
+      now,
+    );
+    for (const [path, query] of [
+      ['/v1/gaps', { kind: 'silenced', grace: '0', limit: '1' }],
+      ['/v1/requests', { limit: '1' }],
+    ] as const) {
+      const found: string[] = [];
+      let cursor: string | undefined;
+      for (let pages = 0; pages === 0 || cursor !== undefined; pages++) {
+        expect(pages).toBeLessThan(50);
+        const page = await get(path, { ...query, ...(cursor === undefined ? {} : { cursor }) });
+        found.push(...(page.gaps ?? page.requests).map(({ requestId = '' }) => requestId));
+        cursor = page.cursor;
+      }
+      expect(new Set(found).size, path).toBe(3);
+      expect(found, path).toHaveLength(3);
+    }
   });
 
   it('lists missing segments, broken chains and what instances say they lost, page by page, each once', async () => {
