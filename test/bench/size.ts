@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { lstatSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -41,7 +41,7 @@ export async function layerSizes(): Promise<LayerSize[]> {
       const buildMs = performance.now() - from;
       const file = join(dir, `${name}.${packed}`);
       if (packed === 'zip') execFileSync('/usr/bin/python3', ['-c', ZIP, out, file]);
-      else execFileSync('tar', ['-czf', file, '-C', out, '.']);
+      else pack(out, file);
       sizes.push({ name, title, packedMb: statSync(file).size / 1e6, unpackedMb: bytesIn(out) / 1e6, buildMs });
       for (const done of [out, file]) rmSync(done, { recursive: true });
     }
@@ -49,6 +49,12 @@ export async function layerSizes(): Promise<LayerSize[]> {
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
+}
+
+function pack(folder: string, file: string): void {
+  const { status, stderr, error } = spawnSync('tar', ['-czf', file, '-C', folder, '.'], { encoding: 'utf8' });
+  // 1: a file changed meanwhile, as Node does, in name, when another build links it.
+  if (status !== 0 && status !== 1) throw new Error(`tar cannot pack ${folder}: ${error?.message ?? stderr}`);
 }
 
 function bytesIn(path: string): number {
