@@ -34,15 +34,26 @@ export interface FunctionFacts {
   };
   /** Newest first. */
   readonly deployed: readonly Deployed[];
+  /** There are older ones. */
+  readonly cut?: true;
 }
+
+const CODE = ['CreateFunction', 'UpdateFunctionCode'];
+const CONFIGURATION = 'UpdateFunctionConfiguration';
+/** Actions by which code or configuration is put there, as CloudTrail names them without the version of the API. */
+export const DEPLOYING: readonly string[] = [...CODE, CONFIGURATION];
 
 /** The code and the configuration that a request ran with: the newest change of each before it began. */
 export function deploymentsOf(facts: FunctionFacts, began: number): readonly Deployed[] {
   const before = facts.deployed.filter(({ at }) => at <= began);
-  const code = before.find(({ action }) => /^(?:CreateFunction|UpdateFunctionCode)$/.test(action));
-  const configuration = before.find(({ action, at }) => action === 'UpdateFunctionConfiguration' && at >= (code?.at ?? 0));
+  const code = before.find(({ action }) => CODE.includes(action));
+  const configuration = before.find(({ action, at }) => action === CONFIGURATION && at >= (code?.at ?? 0));
   return [code, configuration].filter((one) => one !== undefined);
 }
+
+/** Whether the change of code that a request ran with may be among those that were not looked at. */
+export const mayHaveOlder = (facts: FunctionFacts, began: number): boolean =>
+  facts.cut === true && !deploymentsOf(facts, began).some(({ action }) => CODE.includes(action));
 
 /** The graph, with the agents of its requests and the configured ways to invoke its functions. */
 export function withTopology(graph: Graph, known: ReadonlyMap<string, FunctionFacts>): Graph {

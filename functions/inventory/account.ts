@@ -32,6 +32,8 @@ const MAX_FUNCTIONS = 5000;
 const MAX_MAPPINGS = 20_000;
 /** Of one function, so that its row stays small. */
 const MAX_SOURCES = 200;
+/** Functions with more, by name. */
+const MAX_NAMED = 100;
 /** The control plane takes about 15 calls a second; the client waits and tries again when it is told to. */
 const WIDTH = 4;
 
@@ -67,18 +69,22 @@ export async function readAccount({ lambda: client, httpApis, restApis, events, 
     { service: 'sns', read: () => readSubscriptions(sns, own) },
   ]);
   const byFunction = Map.groupBy(mappings.items, ({ FunctionArn = '' }) => FunctionArn.split(':').slice(0, 7).join(':'));
+  const more: string[] = [];
   const functions = await inParallel(found.items, WIDTH, async (one): Promise<readonly ConfiguredFunction[]> => {
     const { FunctionName: name, FunctionArn: arn } = one;
     const variables = one.Environment?.Variables ?? {};
     // Alastor's own functions are not audited, or they would audit themselves for ever.
     if (name === undefined || arn === undefined || variables[environment.links] !== undefined) return [];
     const direct = triggers.get(name) ?? [];
+    // What pushes stands in the policy, too, so that of very many ways in the routes and rules are those to leave out.
     const sources = [
       ...(byFunction.get(arn) ?? []).flatMap(ofMapping),
-      ...direct,
-      ...withIdle(await policyOf(client, name), direct, complete, own),
       ...(await urlsOf(client, name)),
+      ...withIdle(await policyOf(client, name), direct, complete, own),
+      ...direct,
     ];
+    if (sources.length > MAX_SOURCES)
+      more.push(`lambda: ${name} has ${sources.length} ways in, of which ${MAX_SOURCES} are kept`);
     const layers = (one.Layers ?? []).flatMap(({ Arn }) => Arn ?? []);
     return [
       {
@@ -95,7 +101,7 @@ export async function readAccount({ lambda: client, httpApis, restApis, events, 
     ...(found.cut ? [`lambda: there are more than ${MAX_FUNCTIONS} functions`] : []),
     ...(mappings.cut ? [`lambda: there are more than ${MAX_MAPPINGS} event source mappings`] : []),
   ];
-  return { functions: functions.flat(), unread: [...cut, ...unread] };
+  return { functions: functions.flat(), unread: [...cut, ...more.sort().slice(0, MAX_NAMED), ...unread] };
 }
 
 /** Partition, region and account, as every function's ARN has them. */

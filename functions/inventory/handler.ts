@@ -31,8 +31,10 @@ export async function handler(event?: unknown): Promise<void> {
 
 async function lookAround(from: Clients, { inventory }: Pick<Store, 'inventory'>): Promise<void> {
   const now = Date.now() * 1000;
-  const before = await inventory.functions(now);
-  const { functions, unread } = await readAccount(from);
+  const { functions: before, cut } = await inventory.functions(now);
+  const account = await readAccount(from);
+  const { functions } = account;
+  const unread = [...account.unread, ...(cut ? ['inventory: more functions than can be compared with the look before'] : [])];
   const { audited, notAudited, drifted, fresh, functions: seen } = compare(before, functions, now);
   await inventory.put(seen, now, unread);
   const names = { drifted: drifted.slice(0, 50), new: fresh.slice(0, 50) };

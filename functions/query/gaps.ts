@@ -74,7 +74,11 @@ export const changes: Route = async ({ query, store }) => {
 export const inventory: Route = async ({ query, store }) => {
   read(nothing, query);
   const [found, look] = await Promise.all([store.inventory.functions(now()), store.inventory.look()]);
-  return { functions: [...found.values()], ...(look === undefined ? {} : { seen: look.seen }), cut: look?.unread ?? [] };
+  return {
+    functions: [...found.functions.values()],
+    ...(look === undefined ? {} : { seen: look.seen }),
+    cut: [...(found.cut ? ['functions: others, that are not listed'] : []), ...(look?.unread ?? [])],
+  };
 };
 
 /** Silenced invocations of the last 24 hours. */

@@ -62,10 +62,10 @@ export const requestGraph: Route = async ({ path, query, store }) => {
     for (const { witness, facts } of await store.witnesses.ofRequest(node.fn, node.partition, node.begin ?? node.first))
       witnesses.push({ node: node.id, witness, ...facts });
   }
-  const { shown, ...found } = await standingOut(graph, store);
+  const { shown, unseen, ...found } = await standingOut(graph, store);
   const folded = asked.baseline === 'collapsed' ? await collapsed(shown, store) : shown;
   const { more, ...page } = presentGraph(folded, asked.limit, at.listed);
-  const cut = [...start.cut, ...cutLines(provenance.cuts)];
+  const cut = [...start.cut, ...cutLines(provenance.cuts), ...unseen];
   return { ...page, ...rest(more, writeSamePart(question, at, at.listed + asked.limit), cut), witnesses, ...found };
 };
 
@@ -90,7 +90,7 @@ export const instanceGraph: Route = async ({ path, query, store }) => {
     if (one.kind !== 'process') continue;
     for (const edge of await provenance.causesOf(one.id, one.last)) if (edge.op === 'survive') graph.addEdge(edge);
   }
-  const { shown, ...found } = await standingOut(graph, store);
+  const { shown, unseen, ...found } = await standingOut(graph, store);
   const { more, ...page } = presentGraph(shown, asked.limit, at.listed);
   const after = at.partitions + partitions.length;
   const next =
@@ -99,7 +99,7 @@ export const instanceGraph: Route = async ({ path, query, store }) => {
       : after < all.length
         ? writeNextPartitions(question, after)
         : undefined;
-  const cuts = [...cutLines(provenance.cuts), ...(cut ? [`instance: only its first ${all.length} requests`] : [])];
+  const cuts = [...cutLines(provenance.cuts), ...unseen, ...(cut ? [`instance: only its first ${all.length} requests`] : [])];
   const later = after < all.length ? [`requests: ${all.length - after} later ones`] : [];
   return { requests: partitions.filter(isRequest).length, ...page, ...rest(more, next, cuts, later), ...found };
 };
@@ -119,13 +119,14 @@ export const requestWorkflow: Route = async ({ path, query, store }) => {
     if (one?.kind !== 'request') return [];
     return [{ node: id, requestId: one.partition, instanceId: one.instance, function: one.fn, at: one.begin ?? one.first }];
   });
-  const { shown, ...standing } = await standingOut(found.graph, store);
+  const { shown, unseen, ...standing } = await standingOut(found.graph, store);
   const { more, ...page } = presentGraph(shown, asked.limit, at.listed);
   const next = writeNextRequests(question, found.left, found.border);
   const cursor = more > 0 ? writeSamePart(question, at, at.listed + asked.limit) : next.cursor;
   const cuts = [
     ...start.cut,
     ...cutLines(provenance.cuts),
+    ...unseen,
     ...next.noRoom.map((id) => `${id}: had no room in the cursor; ask for its workflow`),
   ];
   const later = found.left.length > 0 ? [`requests: ${found.left.length} and what they are connected to`] : [];
@@ -163,7 +164,12 @@ async function standingOut(graph: Graph, store: Store) {
     deviating(graph.nodes.values(), store),
     explainedGraph(graph, store),
   ]);
-  return { shown: marked(known, deviates.nodes, new Set(unexplained)), unexplained, compared: deviates.compared };
+  return {
+    shown: marked(known.graph, deviates.nodes, new Set(unexplained)),
+    unexplained,
+    compared: deviates.compared,
+    unseen: known.cut,
+  };
 }
 
 /** Requests, by node, that nothing configured explains. */

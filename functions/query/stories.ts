@@ -45,11 +45,11 @@ export const path: Route = async ({ query, store }) => {
   const provenance = await known(asked.node, store);
   const told = await tell(provenance, asked.node, asked);
   const answer = present(provenance, asked.node, told);
-  return { ...answer, acts: acts(told.steps), ...(await beside(provenance, told, store)) };
+  return { ...answer, acts: acts(told.steps), ...(await beside(provenance, told, answer.cut, store)) };
 };
 
 /** What stands out in a story and who was behind it: its steps with marks, and agents. */
-async function beside(provenance: Provenance, { steps, requests: served }: Story, store: Store) {
+async function beside(provenance: Provenance, { steps, requests: served }: Story, cut: readonly string[], store: Store) {
   const requests = served.flatMap(({ instanceId, requestId: id }) => {
     const one = provenance.nodes.get(requestId(instanceId, id as Partition));
     return one?.kind === 'request' ? [one] : [];
@@ -60,7 +60,7 @@ async function beside(provenance: Provenance, { steps, requests: served }: Story
     const fn = node.kind === 'exchange' && node.aws ? steps.find((step) => step.node === node.id)?.function : undefined;
     if (fn !== undefined) calls.set(fn, [...(calls.get(fn) ?? []), node.id]);
   }
-  const [unexplained, deviates, agents] = await Promise.all([
+  const [unexplained, deviates, involved] = await Promise.all([
     unexplainedIn(requests, store),
     deviating(nodes, store),
     agentsOf(requests, calls, store),
@@ -72,7 +72,7 @@ async function beside(provenance: Provenance, { steps, requests: served }: Story
       ...(deviates.nodes.has(step.node) ? { deviates: true as const } : {}),
       ...(odd.has(step.node) ? { unexplained: true as const } : {}),
     })),
-    ...{ unexplained, compared: deviates.compared, agents },
+    ...{ unexplained, compared: deviates.compared, agents: involved.agents, cut: [...cut, ...involved.cut] },
   };
 }
 
@@ -107,7 +107,8 @@ export const explanation: Route = async ({ query, store }) => {
   const about = await subjectOf(asked, store);
   const provenance = await known(about.node, store, asked.request === undefined ? 'node' : 'request');
   const told = await tell(provenance, about.node, asked);
-  const shown = { ...present(provenance, about.node, told), ...(await beside(provenance, told, store)) };
+  const answer = present(provenance, about.node, told);
+  const shown = { ...answer, ...(await beside(provenance, told, answer.cut, store)) };
   const left = told.steps.flatMap(({ kind, node: id, label: named, parent, bytes, requestId }) => {
     if (kind !== 'exchange' || parent === undefined || told.steps[parent]?.kind !== 'endpoint') return [];
     return [

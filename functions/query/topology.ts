@@ -1,11 +1,11 @@
 import type { NodeId } from '../graph/ids.ts';
 import type { Graph } from '../graph/local.ts';
 import type { RequestNode } from '../graph/model.ts';
-import { type Deployed, deploymentsOf, type FunctionFacts, withTopology } from '../graph/topology.ts';
+import { DEPLOYING, type Deployed, deploymentsOf, type FunctionFacts, mayHaveOlder, withTopology } from '../graph/topology.ts';
 import type { Store } from '../store/connect.ts';
 import { inParallel } from '../store/table.ts';
 
-/** Changes of one function that are looked through for those of code and configuration. */
+/** Changes of code and configuration of one function. */
 const MAX_CHANGES = 100;
 
 /** What the inventory and CloudTrail know of functions; `until` (µs): changes up to then. */
@@ -17,22 +17,38 @@ export async function factsOf(
   const unique = [...new Set(names)];
   const configured = await inventory.of(unique, Date.now() * 1000);
   const facts = await inParallel(unique, 8, async (fn): Promise<readonly [string, FunctionFacts]> => {
-    const { changes } = await witnesses.changes(0, MAX_CHANGES, { fn, until });
-    const deployed = changes.flatMap(({ at, id, facts: { by, action, error } }): Deployed[] =>
-      error === undefined ? [{ agent: String(by), at, action: String(action), event: id }] : [],
+    // Others, like invocations that were only tried, anybody could make so many of that the deployment is pushed out.
+    const { changes, cut } = await witnesses.changes(0, MAX_CHANGES, { fn, until, actions: DEPLOYING });
+    const deployed = changes.map(
+      ({ at, id, facts: { by, action } }): Deployed => ({ agent: String(by), at, action: String(action), event: id }),
     );
     const known = configured.get(fn);
-    return [fn, { deployed, ...(known === undefined ? {} : { configured: known }) }];
+    return [fn, { deployed, ...(cut ? { cut } : {}), ...(known === undefined ? {} : { configured: known }) }];
   });
   return new Map(facts);
 }
 
+/** Lines about requests whose deployment was not found among the changes that were looked at. */
+function cutOf(requests: readonly RequestNode[], facts: ReadonlyMap<string, FunctionFacts>): readonly string[] {
+  const older = requests.filter((one) => {
+    const known = facts.get(one.fn);
+    return known !== undefined && mayHaveOlder(known, begun(one));
+  });
+  return [...new Set(older.map(({ fn }) => fn))].map(
+    (fn) => `agents: ${fn} was changed too often to look at all of its changes`,
+  );
+}
+
 /** The graph with agents and configured ways in, as far as anybody told of them. */
-export async function explainedGraph(graph: Graph, store: Store): Promise<Graph> {
+export async function explainedGraph(
+  graph: Graph,
+  store: Store,
+): Promise<{ readonly graph: Graph; readonly cut: readonly string[] }> {
   const requests = [...graph.nodes.values()].filter((node) => node.kind === 'request');
-  if (requests.length === 0) return graph;
+  if (requests.length === 0) return { graph, cut: [] };
   const until = Math.max(...requests.map(begun));
-  return withTopology(graph, await factsOf(new Set(requests.map(({ fn }) => fn)), until, store));
+  const facts = await factsOf(new Set(requests.map(({ fn }) => fn)), until, store);
+  return { graph: withTopology(graph, facts), cut: cutOf(requests, facts) };
 }
 
 const begun = ({ begin, first }: RequestNode) => begin ?? first;
@@ -59,9 +75,9 @@ export async function agentsOf(
   requests: readonly RequestNode[],
   calls: ReadonlyMap<string, readonly NodeId[]>,
   store: Store,
-): Promise<readonly Involved[]> {
+): Promise<{ readonly agents: readonly Involved[]; readonly cut: readonly string[] }> {
   const byFunction = Map.groupBy(requests, ({ fn }) => fn);
-  if (byFunction.size === 0) return [];
+  if (byFunction.size === 0) return { agents: [], cut: [] };
   const facts = await factsOf(byFunction.keys(), Math.max(...requests.map(begun)), store);
   const found = new Map<string, Involved>();
   for (const [fn, own] of byFunction) {
@@ -76,5 +92,5 @@ export async function agentsOf(
     if (role !== undefined && role !== '' && nodes.length > 0)
       found.set(`${fn}\nrole`, { agent: role, as: 'role', function: fn, nodes });
   }
-  return [...found.values()];
+  return { agents: [...found.values()], cut: cutOf(requests, facts) };
 }

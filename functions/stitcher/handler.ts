@@ -50,8 +50,8 @@ async function stitchMessages(event: SQSEvent, store: Store, tally: Tally): Prom
       for (const key of readKeys(messageId, body)) {
         // Whoever runs out of time or memory cannot say so afterwards.
         if (last) await giveUp(key, 'its last attempt did not come to an end: out of time or memory', store);
-        const { done, lag } = await stitchOne(key, store, tally, { again, restitching });
-        if (done && (last || restitching || lag > LATE_MS)) await store.writer.clearPoison(key);
+        const { done, settled, lag } = await stitchOne(key, store, tally, { again, restitching });
+        if (settled && (last || (done && (restitching || lag > LATE_MS)))) await store.writer.clearPoison(key);
       }
     } catch (error) {
       if (last) await listDeadLetter(messageId, body, error, store);
@@ -72,6 +72,8 @@ async function stitchMessages(event: SQSEvent, store: Store, tally: Tally): Prom
 
 interface Done {
   readonly done: boolean;
+  /** Nothing is left to do, also where there was nothing to stitch. */
+  readonly settled: boolean;
   /** ms since the segment was written. */
   readonly lag: number;
 }
@@ -100,12 +102,13 @@ async function listDeadLetter(messageId: string, body: string, error: unknown, s
 }
 
 async function stitchOne(key: string, store: Store, tally: Tally, { again, restitching }: Delivery): Promise<Done> {
-  const outcome = await stitch(key, store.objects, store.writer, again);
+  const outcome = await stitch(key, store.objects, store.writer, again, restitching);
   tally.segment(key, outcome, again, restitching);
   // A line for each segment would cost as much as storing it; what was done with it stands in the tables.
   if (outcome.done === 'stitched') logger.debug('segment stitched', { segment: key, ...outcome });
   else logger.warn(`segment ${outcome.done}`, { segment: key, ...outcome });
-  return outcome.done === 'stitched' ? { done: true, lag: outcome.lag } : { done: false, lag: 0 };
+  if (outcome.done === 'stitched') return { done: true, settled: true, lag: outcome.lag };
+  return { done: false, settled: outcome.done !== 'set-aside', lag: 0 };
 }
 
 const asError = (error: unknown) => (error instanceof Error ? error : new Error(String(error)));

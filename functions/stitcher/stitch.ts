@@ -33,8 +33,15 @@ export type Outcome =
  * What it counts is in the sums once the writer has settled.
  * @param key object key, as an instance was allowed to write it: its function and instance are taken from there
  * @param again whether an earlier attempt may have ended in the middle
+ * @param restitching somebody asked for it again, perhaps long after it came in
  */
-export async function stitch(key: string, objects: Objects, writer: GraphWriter, again = false): Promise<Outcome> {
+export async function stitch(
+  key: string,
+  objects: Objects,
+  writer: GraphWriter,
+  again = false,
+  restitching = false,
+): Promise<Outcome> {
   if (!key.startsWith('segments/')) return { done: 'ignored', reason: 'not under segments/' };
   let received = Date.now() * 1000;
   try {
@@ -44,7 +51,7 @@ export async function stitch(key: string, objects: Objects, writer: GraphWriter,
     // Checks that function, instance and range in the header are those of the key.
     const segment = decodeSegment(object.bytes, key);
     const built = buildShards(segment, key);
-    const { known, spills } = await writer.put(built, segmentDigest(object.bytes), received, again);
+    const { known, spills } = await writer.put(built, segmentDigest(object.bytes), received, again, restitching);
     return {
       ...{ done: 'stitched', records: segment.records.length, requests: built.requests.length, bytes: object.bytes.length },
       ...{ lag: Math.max(0, Date.now() - received / 1000), known, spills },

@@ -46,6 +46,8 @@ export class Findings {
     limit: number,
   ): Promise<{ readonly gaps: readonly Gap[]; readonly looked: number; readonly next?: string }> {
     const [first, last] = fn === undefined ? [' ', '~'] : [`${fn}#`, `${fn}#~`];
+    // A cursor of another question.
+    if (after > last) return { gaps: [], looked: 0 };
     const { items, cut } = await this.#links.query(
       {
         KeyConditionExpression: '#k = :k AND place BETWEEN :a AND :b',

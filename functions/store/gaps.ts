@@ -98,7 +98,7 @@ export class Gaps {
     const units: Unit[] = [];
     const configured =
       kinds.has('unexplained') || kinds.has('unaudited')
-        ? await this.#inventory.functions(now)
+        ? (await this.#inventory.functions(now)).functions
         : new Map<string, SeenFunction>();
     if (kinds.has('unaudited')) {
       const bare = [...configured.values()].filter((one) => !one.audited && (fn === undefined || one.name === fn));

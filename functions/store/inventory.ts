@@ -3,6 +3,8 @@ import { expiresAfter, N, number, S, text } from './rows.ts';
 import { type Item, inParallel, type Table } from './table.ts';
 
 const MAX_FUNCTIONS = 5000;
+/** Rows that are looked at to find them: of functions that are gone a row is kept until it expires. */
+const MAX_LOOKED_AT = 100_000;
 /** Row of the look itself; no function is named so. */
 const LOOK = '~look';
 /** A function that was not there in looks of so long a time is taken to be gone, µs. */
@@ -66,29 +68,40 @@ export class Inventory {
 
   /** What the last look did not read, and why; undefined when nobody has looked yet. */
   async look(): Promise<{ readonly seen: number; readonly unread: readonly string[] } | undefined> {
-    const [item] = await this.#rows(LOOK);
+    const [item] = await this.#row(LOOK);
     return item && { seen: number(item, 'seen'), unread: JSON.parse(text(item, 'of')) as readonly string[] };
   }
 
   /** Those of these names that are known. */
   async of(names: Iterable<string>, now: number): Promise<ReadonlyMap<string, SeenFunction>> {
-    const found = await inParallel([...new Set(names)], 8, (name) => this.#rows(name));
+    const found = await inParallel([...new Set(names)], 8, (name) => this.#row(name));
     return byName(found.flat(), now);
   }
 
-  /** By name. Empty when nobody has looked yet. */
-  async functions(now: number): Promise<ReadonlyMap<string, SeenFunction>> {
-    return byName(await this.#rows(), now);
+  /** By name. Empty when nobody has looked yet. `cut`: there are others. */
+  async functions(now: number): Promise<{ readonly functions: ReadonlyMap<string, SeenFunction>; readonly cut: boolean }> {
+    const { items, cut } = await this.#links.query(
+      {
+        KeyConditionExpression: '#k = :k',
+        FilterExpression: 'seen > :g',
+        ExpressionAttributeNames: { '#k': 'key' },
+        ExpressionAttributeValues: { ':k': S('~inventory'), ':g': N(now - GONE) },
+      },
+      // And the row of the look itself.
+      MAX_FUNCTIONS + 1,
+      MAX_LOOKED_AT,
+    );
+    return { functions: byName(items, now), cut };
   }
 
-  async #rows(name?: string): Promise<readonly Item[]> {
+  async #row(name: string): Promise<readonly Item[]> {
     const { items } = await this.#links.query(
       {
-        KeyConditionExpression: name === undefined ? '#k = :k' : '#k = :k AND place = :p',
+        KeyConditionExpression: '#k = :k AND place = :p',
         ExpressionAttributeNames: { '#k': 'key' },
-        ExpressionAttributeValues: { ':k': S('~inventory'), ...(name === undefined ? {} : { ':p': S(name) }) },
+        ExpressionAttributeValues: { ':k': S('~inventory'), ':p': S(name) },
       },
-      MAX_FUNCTIONS,
+      1,
     );
     return items;
   }

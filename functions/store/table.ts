@@ -122,13 +122,13 @@ export class Table {
   /**
    * Items of one partition, page by page, until `limit` items or the end. With a filter the limit is of what it lets through,
    * `lookAt` of what it looks at, to a page.
-   * @returns `cut`: there are more
+   * @returns `cut`: there are more; `looked`: items that were looked at
    */
   async query(
     input: Omit<QueryCommandInput, 'TableName' | 'Limit'>,
     limit: number,
     lookAt: number = Number.POSITIVE_INFINITY,
-  ): Promise<{ readonly items: readonly Item[]; readonly cut: boolean }> {
+  ): Promise<{ readonly items: readonly Item[]; readonly cut: boolean; readonly looked: number }> {
     const items: Item[] = [];
     let from: Item | undefined;
     let looked = 0;
@@ -149,7 +149,8 @@ export class Table {
         throw new StoreError('unavailable', `reading table ${this.name} failed: ${String(error)}`, error);
       }
     } while (from !== undefined && items.length <= limit && looked < lookAt);
-    return { items: items.slice(0, limit), cut: items.length > limit || (from !== undefined && looked >= lookAt) };
+    const cut = items.length > limit || (from !== undefined && looked >= lookAt);
+    return { items: items.slice(0, limit), cut, looked };
   }
 }
 

@@ -18,6 +18,8 @@ import type { AccessTestimony, ChangeTestimony, InvocationTestimony, Testimony, 
 const MAX_LISTS = 20_000;
 const REMEMBERED = 20_000;
 const MAX_PER_REQUEST = 16;
+/** Changes of one function that are looked at for those of certain actions. */
+const MAX_CHANGES_LOOKED_AT = 5000;
 /** Days times sources. */
 const MAX_UNREAD = 2000;
 /** Function under which invocations stand whose witness knows the API only. */
@@ -170,14 +172,15 @@ export class Witnesses {
     });
   }
 
-  /** Changes of functions, newest first. @param fn only of this one; `until` µs */
+  /** Changes of functions, newest first. @param fn only of this one; `until` µs; `actions`: only these, and where they succeeded */
   async changes(
     since: number,
     limit: number,
-    { fn, until }: { readonly fn?: string; readonly until?: number } = {},
+    { fn, until, actions }: { readonly fn?: string; readonly until?: number; readonly actions?: readonly string[] } = {},
   ): Promise<{ readonly changes: readonly WitnessedChange[]; readonly cut: boolean }> {
     const key = fn === undefined ? '~changes' : changesOf(fn);
-    const { items, cut } = await this.#page(key, pad(since), until === undefined ? '~' : `${pad(until)}#~`, limit, false);
+    const to = until === undefined ? '~' : `${pad(until)}#~`;
+    const { items, cut } = await this.#page(key, pad(since), to, limit, false, actions);
     const changes = items.map((item) => {
       const [at, id = ''] = text(item, 'place').split('#');
       return { at: Number(at), id, facts: facts(item) };
@@ -185,15 +188,22 @@ export class Witnesses {
     return { changes, cut };
   }
 
-  async #page(key: string, from: string, to: string, limit: number, forward: boolean) {
+  async #page(key: string, from: string, to: string, limit: number, forward: boolean, actions: readonly string[] = []) {
+    const wanted = Object.fromEntries(actions.map((action, i) => [`:w${i}`, S(action)]));
+    const filtered = {
+      FilterExpression: `#action IN (${Object.keys(wanted).join(', ')}) AND attribute_not_exists(#error)`,
+      ExpressionAttributeNames: { '#k': 'key', '#action': 'action', '#error': 'error' },
+    };
     return await this.#links.query(
       {
         KeyConditionExpression: '#k = :k AND place BETWEEN :a AND :b',
         ExpressionAttributeNames: { '#k': 'key' },
-        ExpressionAttributeValues: { ':k': S(key), ':a': S(from), ':b': S(to) },
+        ExpressionAttributeValues: { ':k': S(key), ':a': S(from), ':b': S(to), ...wanted },
         ScanIndexForward: forward,
+        ...(actions.length === 0 ? {} : filtered),
       },
       limit,
+      actions.length === 0 ? undefined : MAX_CHANGES_LOOKED_AT,
     );
   }
 

@@ -48,8 +48,9 @@ export interface GraphWriter {
   /**
    * Adds what one segment says. The same segment again changes nothing; the order of segments does not matter.
    * @param again whether somebody may have got as far as writing all of it before, without counting it
+   * @param restitching what is kept for a shorter time is kept from now on: counted from `received` it may be over
    */
-  put(built: Built, digest: string, received: number, again?: boolean): Promise<Written>;
+  put(built: Built, digest: string, received: number, again?: boolean, restitching?: boolean): Promise<Written>;
   /** Counts what was put since the last call. Until then a segment is there, but not in the sums. */
   settle(): Promise<void>;
   /** From now on nothing is taken to be in the tables already: somebody may have emptied them. */
@@ -89,12 +90,14 @@ export class DynamoWriter implements GraphWriter {
     this.#options = options;
   }
 
-  async put(built: Built, digest: string, received: number, again = false): Promise<Written> {
+  async put(built: Built, digest: string, received: number, again = false, restitching = false): Promise<Written> {
     const { shards, links } = this.#options;
     const { segment } = built;
     const expires = this.#expires(received);
     const { benignRetentionDays } = this.#options;
-    const sooner = benignRetentionDays !== undefined && isPlain(built) ? expiresAfter(received, benignRetentionDays) : expires;
+    const from = restitching ? Date.now() * 1000 : received;
+    const benign = benignRetentionDays !== undefined && isPlain(built);
+    const sooner = benign ? Math.min(expires, expiresAfter(from, benignRetentionDays)) : expires;
     const told = segmentFields({ ...segment, digest });
     const shardItems = await Promise.all(built.shards.map((shard, i) => this.#shardItem(shard, i === 0 ? told : {}, expires)));
     if (built.shards.length === 0)

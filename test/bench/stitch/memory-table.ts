@@ -81,7 +81,7 @@ export class MemoryTable extends Table {
     const value = (name: string | undefined) => input.ExpressionAttributeValues?.[name ?? '']?.S ?? '';
     const condition = input.KeyConditionExpression ?? '';
     const partition = this.#partitions.get(value(/= (:\w+)/.exec(condition)?.[1]));
-    if (partition === undefined) return { items: [], cut: false };
+    if (partition === undefined) return { items: [], cut: false, looked: 0 };
     partition.order ??= [...partition.items.keys()].sort();
     const between = /BETWEEN (:\w+) AND (:\w+)/.exec(condition);
     const prefix = /begins_with\(\w+, (:\w+)\)/.exec(condition)?.[1];
@@ -95,12 +95,13 @@ export class MemoryTable extends Table {
     const backward = input.ScanIndexForward === false;
     const contains = /contains\((\w+), (:\w+)\)/.exec(input.FilterExpression ?? '');
     const items: Item[] = [];
-    for (let looked = 0; from <= to && looked < lookAt && items.length <= limit; looked++) {
+    let looked = 0;
+    for (; from <= to && looked < lookAt && items.length <= limit; looked++) {
       const item = partition.items.get(order[backward ? to-- : from++] ?? '');
       if (item === undefined) continue;
       if (contains === null || item[contains[1] ?? '']?.S?.includes(value(contains[2]))) items.push(item);
     }
-    return { items: items.slice(0, limit), cut: items.length > limit || from <= to };
+    return { items: items.slice(0, limit), cut: items.length > limit || from <= to, looked };
   }
 
   #keyOf(item: Item): readonly [string, string] {

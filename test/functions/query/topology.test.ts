@@ -75,6 +75,15 @@ it.skipIf(!hasJava)(
       await change('UpdateFunctionCode20150331v2', 'cart', 50, { errorCode: 'AccessDenied' });
       await change('UpdateFunctionCode20150331v2', 'cart', 1);
       await change('UpdateFunctionCode20150331v2', 'other', 40);
+      // Invocations that were only tried, and changes that were refused, do not push out who put the code there.
+      await store.witnesses.put(
+        Array.from({ length: 130 }, (_, n) => ({
+          ...{ what: 'change', witness: 'cloudtrail', fn: 'cart', id: `try-${n}`, by: MALLORY },
+          ...(n % 2 === 0 ? { action: 'Invoke' } : { action: 'UpdateFunctionCode', error: 'AccessDenied' }),
+          at: now - 55 * MINUTE + n,
+        })),
+        now,
+      );
 
       const request = `request:${one.id}:r-buy`;
       const local = await query.get('/v1/requests/r-buy/graph');
@@ -91,6 +100,7 @@ it.skipIf(!hasJava)(
       expect(local.nodes.find(({ id }: Body) => id === 'function:cart')).toMatchObject({
         ...{ role: ROLE, audited: true, layers: [`arn:aws:lambda:${ACCOUNT}:layer:alastor:3`] },
       });
+      expect(local.cut).toEqual([]);
       expect(local.unexplained).toEqual([]);
       expect(local.edges.some(({ unexplained }: Body) => unexplained)).toBe(false);
 

@@ -103,6 +103,14 @@ describe.skipIf(!hasJava)('stitcher', () => {
     expect(await store.lists.poison(10)).toEqual([]);
   });
 
+  it('does not list as given up what is only gone', async () => {
+    const { store } = await dynamo.store();
+    const one = message('m1', notification(handOver('sqs').a.segments()[0]!.key));
+    const last = { Records: [{ ...one, attributes: { ApproximateReceiveCount: '5' } }] };
+    expect(await stitchEvent(last, store)).toEqual({ batchItemFailures: [] });
+    expect(await store.lists.poison(10)).toEqual([]);
+  });
+
   it('hands a failed read back to the queue, and that message alone', async () => {
     const { store, objects } = await dynamo.store();
     const [good] = handOver('sqs').a.segments();

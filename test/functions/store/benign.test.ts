@@ -10,7 +10,7 @@ import { Clock, Recorded, START } from '../scenario.ts';
 const DAY = 86_400;
 
 /** All that is written for a request, as (place, days it is kept). */
-async function kept(act: (one: Recorded) => void, benignDays?: number) {
+async function kept(act: (one: Recorded) => void, benignDays?: number, { received = START, restitching = false } = {}) {
   const rows: Item[] = [];
   class Watched extends MemoryTable {
     override async putAll(items: readonly Item[]) {
@@ -26,15 +26,17 @@ async function kept(act: (one: Recorded) => void, benignDays?: number) {
   const shards = new Watched('shards', shardsTable.partitionKey, shardsTable.sortKey);
   const links = new Watched('links', linksTable.partitionKey, linksTable.sortKey);
   const store = openStore(shards, links, objects, 90, undefined, benignDays);
-  const one = new Recorded('shop', new Clock());
+  const clock = new Clock();
+  clock.now = received;
+  const one = new Recorded('shop', clock);
   const cold = one.records.length;
   one.begin('r', { type: 'http', sourceIp: '203.0.113.9' }, [{ key: 'apigw:a', sure: 'exact' }]);
   act(one);
   one.end();
   const segment = one.segments([cold - 1]).at(-1)!;
-  objects.set(segment.key, segment.bytes, START);
-  await stitch(segment.key, objects, store.writer);
-  const days = (item: Item) => Math.round((Number(item.expires?.N) - START / 1e6) / DAY);
+  objects.set(segment.key, segment.bytes, received);
+  await stitch(segment.key, objects, store.writer, false, restitching);
+  const days = (item: Item) => Math.round((Number(item.expires?.N) - received / 1e6) / DAY);
   const of = (name: RegExp) => rows.filter((row) => name.test(row.key?.S ?? row.part?.S ?? '')).map(days);
   return {
     index: of(/^(?:addr|join:apigw|join:s3req|resource:s3):/),
@@ -65,6 +67,13 @@ describe('benignRetention', () => {
       act(one);
     }, 7);
     expect(Math.min(...index)).toBe(90);
+  });
+
+  it('begins again where a segment is stitched again, and ends with the rest of it', async () => {
+    const ago = (days: number) => ({ received: Date.now() * 1000 - days * DAY * 1e6, restitching: true });
+    const soonest = async (days: number) => Math.min(...(await kept(reads, 7, ago(days))).index);
+    expect(await soonest(30)).toBe(37);
+    expect(await soonest(88)).toBe(90);
   });
 
   it('is the retention unless told otherwise', async () => {
