@@ -51,6 +51,8 @@ function attach(stack: Stack, { layer, environment, ships }: Variant): void {
     if (fn.runtime !== Runtime.NODEJS_24_X) continue;
     fn.addLayers(layerVersion);
     for (const [name, value] of Object.entries(environment)) fn.addEnvironment(name, value);
-    if (ships) fn.addEnvironment('ALASTOR_BUCKET', bucket.bucketName);
+    if (!ships) continue;
+    fn.addEnvironment('ALASTOR_BUCKET', bucket.bucketName);
+    bucket.grantPut(fn);
   }
 }
