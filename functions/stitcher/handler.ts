@@ -2,6 +2,7 @@ import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { type Store, storeFromEnvironment } from '../store/connect.ts';
 import { mostReceives } from '../store/schema.ts';
 import { inParallel } from '../store/table.ts';
+import { GAVE_UP } from '../store/write.ts';
 import { logger } from '../telemetry/emit.ts';
 import { keysOf, restitchEvent } from './notification.ts';
 import { stitch } from './stitch.ts';
@@ -50,8 +51,8 @@ async function stitchMessages(event: SQSEvent, store: Store, tally: Tally): Prom
       for (const key of readKeys(messageId, body)) {
         // Whoever runs out of time or memory cannot say so afterwards.
         if (last) await giveUp(key, 'its last attempt did not come to an end: out of time or memory', store);
-        const { done, settled, lag } = await stitchOne(key, store, tally, { again, restitching });
-        if (settled && (last || (done && (restitching || lag > LATE_MS)))) await store.writer.clearPoison(key);
+        const { done, settled, lag, counted } = await stitchOne(key, store, tally, { again, restitching });
+        if (settled && (last || (done && (restitching || lag > LATE_MS)))) await store.writer.clearPoison(key, counted);
       }
     } catch (error) {
       if (last) await listDeadLetter(messageId, body, error, store);
@@ -76,6 +77,8 @@ interface Done {
   readonly settled: boolean;
   /** ms since the segment was written. */
   readonly lag: number;
+  /** Day whose sums ought to have it, because it was in the tables before. */
+  readonly counted?: string;
 }
 
 interface Delivery {
@@ -88,7 +91,7 @@ const LATE_MS = 300_000;
 
 /** Lists a segment whose message goes to the dead-letter queue, where nobody could look without taking it out. */
 async function giveUp(key: string, reason: string, { writer }: Store): Promise<void> {
-  await writer.putPoison({ segment: key, code: 'gave-up', reason }, Date.now() * 1000);
+  await writer.putPoison({ segment: key, code: GAVE_UP, reason }, Date.now() * 1000);
 }
 
 async function listDeadLetter(messageId: string, body: string, error: unknown, store: Store): Promise<void> {
@@ -107,7 +110,8 @@ async function stitchOne(key: string, store: Store, tally: Tally, { again, resti
   // A line for each segment would cost as much as storing it; what was done with it stands in the tables.
   if (outcome.done === 'stitched') logger.debug('segment stitched', { segment: key, ...outcome });
   else logger.warn(`segment ${outcome.done}`, { segment: key, ...outcome });
-  if (outcome.done === 'stitched') return { done: true, settled: true, lag: outcome.lag };
+  if (outcome.done === 'stitched')
+    return { done: true, settled: true, lag: outcome.lag, ...(outcome.known ? { counted: outcome.day } : {}) };
   return { done: false, settled: outcome.done !== 'set-aside', lag: 0 };
 }
 

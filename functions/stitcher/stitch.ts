@@ -16,6 +16,8 @@ export interface Stitched {
   readonly lag: number;
   /** It was in the tables before. */
   readonly known: boolean;
+  /** Whose sums count it. */
+  readonly day: string;
   /** Parts that were too large for a table item. */
   readonly spills: number;
   readonly linksCut: number;
@@ -51,10 +53,10 @@ export async function stitch(
     // Checks that function, instance and range in the header are those of the key.
     const segment = decodeSegment(object.bytes, key);
     const built = buildShards(segment, key);
-    const { known, spills } = await writer.put(built, segmentDigest(object.bytes), received, again, restitching);
+    const { known, day, spills } = await writer.put(built, segmentDigest(object.bytes), received, again, restitching);
     return {
       ...{ done: 'stitched', records: segment.records.length, requests: built.requests.length, bytes: object.bytes.length },
-      ...{ lag: Math.max(0, Date.now() - received / 1000), known, spills },
+      ...{ lag: Math.max(0, Date.now() - received / 1000), known, day, spills },
       ...{ linksCut: built.segment.linksCut, losses: lossesOf(segment) },
     };
   } catch (error) {

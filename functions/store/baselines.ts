@@ -1,6 +1,7 @@
 /**
  * Baselines of function versions. Each cold start says in one small row which set of items it showed; a set is stored once.
- * Nothing is read to write them, so that neither order nor number of segments matters.
+ * Nothing is read to write them, so that neither order nor number of segments matters; a set stays as long as the last cold
+ * start that showed it.
  */
 import { createHash } from 'node:crypto';
 import { constants, deflateRawSync, inflateRawSync } from 'node:zlib';

@@ -3,7 +3,6 @@ import type { InstanceId } from '../../layers/record/types.ts';
 import { missing } from './chain.ts';
 import type { Lists } from './lists.ts';
 import { number, S, text } from './rows.ts';
-import { listSpread } from './schema.ts';
 import { COUNTS, type Counts, NOTHING, plus, readCounts } from './sums.ts';
 import { type Item, inParallel, type Table } from './table.ts';
 
@@ -35,7 +34,7 @@ export async function readStats(links: Table, lists: Lists): Promise<Stats> {
   const budget = { rows: MAX_RECOUNTED };
   for (const row of sums.items) {
     const day = text(row, 'place');
-    const counted = number(row, 'doubt') > 0 ? await recount(links, day, budget) : undefined;
+    const counted = number(row, 'doubt') > 0 ? await recount(links, lists, day, budget) : undefined;
     if (counted === 'too-many') {
       cut.push(`counts of ${day}: ${number(row, 'doubt')} segments may not be counted, or twice; too many to count them anew`);
     }
@@ -60,12 +59,10 @@ export async function readStats(links: Table, lists: Lists): Promise<Stats> {
 }
 
 /** Exact, from the rows of the day's lists. @param budget what all days together may read; a day that finds it spent is left */
-async function recount(links: Table, day: string, budget: { rows: number }): Promise<Counts | 'too-many'> {
-  const hours = Array.from({ length: 24 }, (_, hour) => `~requests#${day}T${String(hour).padStart(2, '0')}`);
-  const names = hours.flatMap((hour) => Array.from({ length: listSpread }, (_, spread) => `${hour}#${spread}`));
-  const parts = await inParallel(names, 8, async (name) => {
+async function recount(links: Table, lists: Lists, day: string, budget: { rows: number }): Promise<Counts | 'too-many'> {
+  const parts = await inParallel(await lists.names(`${day}T00`, `${day}T23`), 8, async (name) => {
     if (budget.rows <= 0) return undefined;
-    const { items, cut } = await rowsOf(links, name, budget.rows);
+    const { items, cut } = await rowsOf(links, `~requests#${name}`, budget.rows);
     budget.rows -= items.length;
     return cut ? undefined : items.reduce((sum, item) => plus(sum, readCounts(item) ?? NOTHING), NOTHING);
   });

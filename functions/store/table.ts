@@ -1,6 +1,7 @@
 import {
   type AttributeValue,
   BatchWriteItemCommand,
+  ConditionalCheckFailedException,
   DeleteItemCommand,
   type DynamoDBClient,
   PutItemCommand,
@@ -62,6 +63,26 @@ export class Table {
   }
 
   /**
+   * Writes one item, unless the one that is there is kept for longer.
+   * @param item with `expires`
+   * @throws StoreError
+   */
+  async putLongest(Item: Item): Promise<void> {
+    const command = new PutItemCommand({
+      ...{ TableName: this.name, Item, ConditionExpression: 'attribute_not_exists(expires) OR expires < :e' },
+      ExpressionAttributeValues: { ':e': Item.expires ?? { N: '0' } },
+    });
+    await this.#patiently(async () => {
+      try {
+        return (await this.#client.send(command)).$metadata;
+      } catch (error) {
+        if (error instanceof ConditionalCheckFailedException) return true;
+        throw error;
+      }
+    });
+  }
+
+  /**
    * Adds to numbers of an item, which need not exist yet, and sets other attributes of it.
    * @returns false when it may have been added more than once, because an answer did not arrive and the call was repeated
    * @throws StoreError
@@ -80,12 +101,13 @@ export class Table {
   }
 
   /**
-   * Removes an item, if it is there.
+   * Removes an item, if it is there, and gives back what it was.
    * @throws StoreError
    */
-  async remove(key: Item): Promise<void> {
-    const command = new DeleteItemCommand({ TableName: this.name, Key: key });
-    await this.#patiently(async () => (await this.#client.send(command)) !== undefined);
+  async remove(key: Item): Promise<Item | undefined> {
+    const command = new DeleteItemCommand({ TableName: this.name, Key: key, ReturnValues: 'ALL_OLD' });
+    const { old } = await this.#patiently(async () => ({ old: (await this.#client.send(command)).Attributes }));
+    return old;
   }
 
   /**

@@ -7,6 +7,7 @@ import type { Objects } from './objects.ts';
 import {
   bucketOf,
   bucketPlace,
+  dayOf,
   emptyPart,
   expiresAfter,
   isSpread,
@@ -29,6 +30,9 @@ import { type Head, splitTouches, touchedIn, writeTouches } from './touches.ts';
 /** Items of more than 400 KB are refused; keys, summary and rounding need some room. */
 const SPILL_BYTES = 350_000;
 
+/** Code of a segment whose last attempt may have got anywhere. */
+export const GAVE_UP = 'gave-up';
+
 export interface Poison {
   readonly segment: string;
   readonly code: string;
@@ -39,6 +43,8 @@ export interface Poison {
 export interface Written {
   /** Whether it was there before. */
   readonly known: boolean;
+  /** Whose sums count it. */
+  readonly day: string;
   /** Shards that were too large for a table item. */
   readonly spills: number;
 }
@@ -57,8 +63,11 @@ export interface GraphWriter {
   forget(): void;
   /** Sets a segment aside that will never be readable. */
   putPoison(poison: Poison, received: number): Promise<void>;
-  /** A segment that was set aside could be read after all, by a newer version. */
-  clearPoison(segment: string): Promise<void>;
+  /**
+   * A segment that was set aside or given up on is in the tables after all.
+   * @param counted the day whose sums ought to have it already: whoever gave up on it may have died before it counted
+   */
+  clearPoison(segment: string, counted?: string): Promise<void>;
 }
 
 const poisonKey = (segment: string) => ({ key: S('~poison'), place: S(segment.slice(0, 900)) });
@@ -127,7 +136,7 @@ export class DynamoWriter implements GraphWriter {
     const members: Item[] = [];
     if (built.baseline.length > 0) {
       const { set, member } = baselineItems(segment, built.baseline);
-      note({ ...set, expires: N(expires) });
+      await this.#keepSet({ ...set, ...this.#dayExpires(dayOf(received)) });
       members.push({ ...member, expires: N(expires) });
     }
     this.#noteHour(note, hour, built);
@@ -146,8 +155,9 @@ export class DynamoWriter implements GraphWriter {
     const counts = countsOf(segment);
     const before = await links.replace({ ...row, ...writeCounts(counts), ...writeTouches(touches, head) });
     const known = readCounts(before);
-    this.#owe(sumsPlace(hour), plus(counts, known ?? NOTHING, -1), again && known !== undefined ? 1 : 0);
-    return { known: known !== undefined, spills: shardItems.filter(({ spill }) => spill !== undefined).length };
+    const day = sumsPlace(hour);
+    this.#owe(day, plus(counts, known ?? NOTHING, -1), again && known !== undefined ? 1 : 0);
+    return { known: known !== undefined, day, spills: shardItems.filter(({ spill }) => spill !== undefined).length };
   }
 
   async settle(): Promise<void> {
@@ -172,8 +182,9 @@ export class DynamoWriter implements GraphWriter {
     await this.#options.links.putAll([{ ...item, ...where, received: N(received), expires: N(this.#expires(received)) }]);
   }
 
-  async clearPoison(segment: string): Promise<void> {
-    await this.#options.links.remove(poisonKey(segment));
+  async clearPoison(segment: string, counted?: string): Promise<void> {
+    const old = await this.#options.links.remove(poisonKey(segment));
+    if (old?.code?.S === GAVE_UP && counted !== undefined) this.#owe(counted, NOTHING, 1);
   }
 
   #owe(where: string, counts: Counts, doubt: number): void {
@@ -200,6 +211,14 @@ export class DynamoWriter implements GraphWriter {
     const spill = `${spillPrefix}${shard.instance}/${part}`;
     await this.#options.objects.put(spill, data);
     return { ...item, spill: S(spill) };
+  }
+
+  /** A set is shared by cold starts of many days: one of an early day that comes late must not let it end before the others do. */
+  async #keepSet(set: Item): Promise<void> {
+    const name = `${set.key?.S}\n${set.place?.S}\n${set.expires?.N}`;
+    if (this.#written.has(name)) return;
+    await this.#options.links.putLongest(set);
+    this.#written.add(name);
   }
 
   /** Same for every segment of the hour, whichever came first. */

@@ -14,6 +14,13 @@ export const hasJava = spawnSync('java', ['-version']).status === 0;
 if (!hasJava)
   console.warn('java is missing: tests over DynamoDB Local are skipped; install a Java runtime (scripts/setup does)');
 
+/** Everything that a store holds. */
+export interface Dump {
+  readonly shards: Readonly<Record<string, Item>>;
+  readonly links: Readonly<Record<string, Item>>;
+  readonly spilled: object;
+}
+
 /** DynamoDB Local for a test file; `stop` ends it and waits until it is gone. */
 export class LocalDynamo {
   readonly client: DynamoDBClient;
@@ -62,10 +69,10 @@ export class LocalDynamo {
   /** A new, empty store. */
   async store(): Promise<{
     store: Store;
-    /** The same tables, for a process that has just begun. */
-    reopen(): Store;
+    /** The same tables, for a process that has just begun; with a client of its own, if one is given. */
+    reopen(client?: DynamoDBClient): Store;
     objects: MemoryObjects;
-    dump(): Promise<object>;
+    dump(): Promise<Dump>;
     drop(): Promise<void>;
     /** Names of its tables. */
     tables: readonly string[];
@@ -74,7 +81,7 @@ export class LocalDynamo {
     const shards = await this.table(`shards${n}`, shardsTable);
     const links = await this.table(`links${n}`, linksTable);
     const objects = new MemoryObjects();
-    const reopen = () => openStore(shards, links, objects);
+    const reopen = (client = this.client) => openStore(new Table(client, shards.name), new Table(client, links.name), objects);
     const store = reopen();
     const drop = async () => {
       for (const { name } of [shards, links]) await this.client.send(new DeleteTableCommand({ TableName: name }));
@@ -97,7 +104,7 @@ export class LocalDynamo {
   }
 
   /** Everything in a table, by key. */
-  async all(name: string): Promise<object> {
+  async all(name: string): Promise<Readonly<Record<string, Item>>> {
     const items: Item[] = [];
     for await (const page of this.pages(name)) items.push(...page);
     const key = (item: Item) => `${(item.key ?? item.instanceId)?.S}\n${(item.place ?? item.part)?.S}`;

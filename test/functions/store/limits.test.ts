@@ -159,6 +159,21 @@ describe.skipIf(!hasJava)('the sums', () => {
     expect(await store.lists.stats()).toMatchObject({ segments: 3, requests: 3, records, instances: 3, cut: [] });
   });
 
+  it('are exact although the stitcher died so on its last attempt, and somebody gave the message back', async () => {
+    const { store: dying, reopen, objects } = await dynamo.store();
+    const { a } = handOver('sqs');
+    const [segment] = a.segments();
+    const { key, bytes } = segment!;
+    objects.set(key, bytes, START);
+    await dying.writer.putPoison({ segment: key, code: 'gave-up', reason: 'its last attempt did not come to an end' }, START);
+    await stitch(key, dying.objects, dying.writer, true);
+    const store = reopen();
+    // What comes back from the dead-letter queue is a new message, received for the first time.
+    expect(await stitchEvent(messages([key]), store)).toEqual({ batchItemFailures: [] });
+    const counts = { segments: 1, requests: 1, records: a.records.length, instances: 1, poison: 0, cut: [] };
+    expect(await store.lists.stats()).toMatchObject(counts);
+  });
+
   it('show a hole between two segments as a gap', async () => {
     const { store, objects } = await dynamo.store();
     const { cards } = containerReuse();
