@@ -128,6 +128,15 @@ describe('External extensions', () => {
 });
 
 describe('Runtime on shutdown', () => {
+  it('is not ended between its answer and its asking for more, nor are its extensions', async () => {
+    const { add, call, layer, lines, service } = startService();
+    await add('fn', SHELL_FUNCTION, { layerDirs: [layer('a', { 'extensions/slow': extension({ busyMs: 300 }) })] });
+    await call('fn', { sh: 'true' });
+    expect(lines).not.toContain('EXT done');
+    await service.stop();
+    expect(lines.slice(-3)).toEqual(['EXT done', expect.stringContaining('spindown'), 'EXT bye']);
+  });
+
   it('gets SIGTERM when there is an extension', async () => {
     const { add, call, layer, lines, service } = startService();
     await add(
