@@ -5,13 +5,13 @@ import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { App, Stack } from 'aws-cdk-lib';
 import type { Architecture } from 'aws-cdk-lib/aws-lambda';
 import { CfnInclude } from 'aws-cdk-lib/cloudformation-include';
-import { parseToObject } from 'hcl2-parser';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { parse } from 'yaml';
 import { Alastor } from '../../cdk/index.ts';
 import { layerArchitecture } from '../../cdk/layer.ts';
 import { type Engine, startEngine } from '../../cdk/local/engine.ts';
 import { buildLayer } from '../../layers/build.ts';
+import { has, opened } from '../functions/export/python.ts';
 import { blocks } from './blocks.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 180_000 });
@@ -32,6 +32,9 @@ const intrinsics = ['Ref', 'Sub', 'GetAtt'].map((name) => ({
   resolve: (text: string) => ({ [name === 'Ref' ? name : `Fn::${name}`]: name === 'GetAtt' ? text.split('.') : text }),
 }));
 const yaml = (text: string) => parse(text, { customTags: intrinsics }) as Record<string, never>;
+
+/** Of Terraform: by type and name. */
+type Blocks = Record<string, Record<string, Record<string, unknown>>>;
 
 interface Recipe {
   readonly variables: object;
@@ -117,16 +120,14 @@ describe('the others say the same', () => {
     app.synth();
   });
 
-  it('Terraform', () => {
-    const [{ resource }] = parseToObject(recipe('Terraform', 'hcl')) as [
-      { resource: Record<string, Record<string, [Record<string, unknown>]>> },
-    ];
-    const fn = resource.aws_lambda_function?.checkout?.[0];
+  it.skipIf(!has('hcl2'))('Terraform', () => {
+    const [{ resource }] = opened('hcl', [recipe('Terraform', 'hcl')]) as [{ resource: Blocks[] }];
+    const found = (type: string, name: string) => resource.find((one) => one[type] !== undefined)?.[type]?.[name];
+    const fn = found('aws_lambda_function', 'checkout');
     expect(fn).toMatchObject({ layers: ['${' + 'var.audit_layer}'] });
-    const [environment] = (fn?.environment ?? []) as unknown as [{ variables: Record<string, string> }];
     const { variables } = readCloudFormation();
-    expect(environment.variables).toEqual({ ...variables, ALASTOR_BUCKET: '${' + 'var.evidence_bucket}' });
-    const policy = String(resource.aws_iam_role_policy?.alastor_segments?.[0].policy);
+    expect(fn?.environment).toEqual([{ variables: { ...variables, ALASTOR_BUCKET: '${' + 'var.evidence_bucket}' } }]);
+    const policy = String(found('aws_iam_role_policy', 'alastor_segments')?.policy);
     for (const part of ['s3:PutObject', '/segments/checkout/*', 'kms:GenerateDataKey', 'kms:ViaService'])
       expect(policy).toContain(part);
   });

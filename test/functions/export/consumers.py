@@ -1,4 +1,4 @@
-"""Opens exports with the programs that are to read them: a JSON list of documents in, a JSON list of what they read out."""
+"""Opens documents with the programs that are to read them: a JSON list of documents in, a JSON list of what they read out."""
 import io
 import json
 import sys
@@ -168,7 +168,14 @@ def html(text):
     }
 
 
+def hcl(text):
+    import hcl2
+
+    return hcl2.loads(text, serialization_options=hcl2.SerializationOptions(strip_string_quotes=True, explicit_blocks=False))
+
+
 READERS = {
+    "hcl": hcl,
     "graphml": graphml,
     "prov-json": lambda text: prov(text, "json"),
     "prov-jsonld": lambda text: prov(text, "jsonld"),
