@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import { GetRolePolicyCommand, IAMClient } from '@aws-sdk/client-iam';
+import { DeleteRolePolicyCommand, GetRolePolicyCommand, IAMClient } from '@aws-sdk/client-iam';
 import {
   GetFunctionConfigurationCommand,
   InvokeCommand,
@@ -97,7 +97,7 @@ async function configuration(FunctionName: string) {
     ({ PolicyDocument = '' }) => JSON.parse(decodeURIComponent(PolicyDocument)) as object,
     () => null,
   );
-  return { variables: Environment?.Variables, layers: Layers.map(({ Arn }) => Arn), tags: Tags, policy };
+  return { variables: Environment?.Variables, layers: Layers.map(({ Arn }) => Arn), tags: Tags, policy, role: RoleName };
 }
 
 async function invoke(FunctionName: string): Promise<string> {
@@ -183,7 +183,16 @@ describe('alastor instrument', () => {
     await invoke('other');
     expect([...(await recorded())].sort()).toEqual([`shop-cart ${cart}`, `shop-pay ${pay}`]);
 
+    // Somebody takes the policy away and leaves the layer: nothing arrives any more, until the same command is run again.
+    await iam.send(new DeleteRolePolicyCommand({ RoleName: after.role, PolicyName: 'AlastorSegments-shop-pay' }));
+    expect((await configuration('shop-pay')).policy).toBeNull();
+    await instrument('shop-pay');
+    expect((await configuration('shop-pay')).policy).toBeNull();
     expect((await instrument('--all', '--except', 'other,Deployed-*', '--apply')).out).toContain('2 functions: 2 unchanged.');
+    expect(await configuration('shop-pay')).toEqual(after);
+    const mended = await invoke('shop-pay');
+    expect(await recorded()).toContain(`shop-pay ${mended}`);
+
     const { functions } = JSON.parse((await alastor('status', '--all', '--json')).out) as {
       functions: readonly { function: string; state: string }[];
     };
