@@ -7,7 +7,7 @@ import { ArnPrincipal } from 'aws-cdk-lib/aws-iam';
 import { CfnFunction } from 'aws-cdk-lib/aws-lambda';
 import { CfnBucket } from 'aws-cdk-lib/aws-s3';
 import { AwsSolutionsChecks } from 'cdk-nag';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { Alastor, type AlastorProps } from '../../cdk/index.ts';
 import { inlineFunction, type Workbench, workbench } from './construct-parts.ts';
 
@@ -47,6 +47,8 @@ const JUSTIFIED: readonly (readonly [found: RegExp, why: string])[] = [
 let bench: Workbench;
 let synths = 0;
 beforeAll(() => {
+  // Other tests do without (test/vitest.config.ts).
+  vi.stubEnv('CDK_VALIDATION', 'true');
   bench = workbench();
 });
 afterAll(() => bench.remove());
