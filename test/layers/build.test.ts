@@ -32,11 +32,9 @@ function digests(layer: string): Record<string, string> {
   );
 }
 
-it('builds what the platform expects under /opt, the same bytes from the same sources', async () => {
+it('builds what the platform expects under /opt', async () => {
   const one = await buildLayer({ out: join(dir, 'one') });
-  const two = await buildLayer({ out: join(dir, 'two') });
   const files = digests(one);
-  expect(files).toEqual(digests(two));
   expect(Object.keys(files).sort()).toEqual([
     'alastor/NOTICES.txt',
     'alastor/build-id',
@@ -54,15 +52,17 @@ it('builds what the platform expects under /opt, the same bytes from the same so
   expect(readFileSync(join(one, 'alastor/recorder.cjs'), 'utf8')).not.toContain(process.cwd());
 });
 
-it('does nothing when nothing has changed, and everything when the build is not of these sources', async () => {
+it('does nothing when nothing has changed, and everything when the build is not of these sources: then the same bytes', async () => {
   const out = join(dir, 'one');
+  const before = digests(out);
   const built = statSync(out).ino;
   await buildLayer({ out });
   expect(statSync(out).ino).toBe(built);
   writeFileSync(join(out, 'alastor/build-id'), 'something else\n');
   await buildLayer({ out });
   expect(statSync(out).ino).not.toBe(built);
-  expect(readdirSync(dir).sort()).toEqual(['one', 'two']);
+  expect(digests(out)).toEqual(before);
+  expect(readdirSync(dir)).toEqual(['one']);
 });
 
 it('brings a Node for runtimes without one', async () => {
