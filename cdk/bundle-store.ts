@@ -5,9 +5,8 @@
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
-const STORE = join(dirname(dirname(fileURLToPath(import.meta.url))), 'build', 'functions');
+const STORE = join(import.meta.dirname, '..', 'build', 'functions');
 /** Bundles of earlier sources are removed when they are this old: by then nobody copies them any more. */
 const OLD_MS = 3_600_000;
 
