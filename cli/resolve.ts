@@ -59,7 +59,13 @@ export async function resolve(api: Api, text: string): Promise<Found | undefined
   if (found.length > 1) {
     const lines = found.slice(0, NAMED).map(({ node }) => `  ${safe(node)}`);
     const more = found.length > NAMED ? [`  and ${found.length - NAMED} more: alastor search`] : [];
-    throw new UsageError(`"${safe(text, 200)}" may mean ${found.length} things; name one:\n${[...lines, ...more].join('\n')}`);
+    // What all of them led to needs no choice.
+    const all = isIP(text) !== 0 && found.every(({ kind }) => kind === 'request');
+    const together = all
+      ? [`or ask what all of them led to: alastor trace client:${text.replaceAll(':', '%3A')} --reached`]
+      : [];
+    const choice = [...lines, ...more, ...together].join('\n');
+    throw new UsageError(`"${safe(text, 200)}" may mean ${found.length} things; name one:\n${choice}`);
   }
   if (first !== undefined && !first.node.endsWith(`:${text}`))
     process.stderr.write(`alastor: ${safe(text, 200)} is ${safe(first.node)}\n`);
