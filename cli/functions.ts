@@ -2,7 +2,7 @@ import type { Functions, Inventory } from './answers.ts';
 import { apiOptions, connect } from './api.ts';
 import { command } from './command.ts';
 import { listOptions, pages, wantedOf } from './lists.ts';
-import { formOptions, show } from './print.ts';
+import { formOptions, show, warn } from './print.ts';
 import { safe, screenOf } from './screen.ts';
 import { type Column, table } from './table.ts';
 
@@ -35,6 +35,8 @@ AUDITED is what the inventory says of how a function is configured now.`,
     const { recorded, others } = matched(seen.functions, inventory.functions);
     const rows = values.all ? [...recorded, ...others] : recorded;
     const answer = { ...seen, functions: rows, cut: [...seen.cut, ...inventory.cut] };
+    if (inventory.seen === undefined)
+      warn('functions', ['whether they are audited is not known: the inventory, which looks every hour, has not looked yet']);
     const screen = screenOf(process.stdout);
     return await show('functions', values, {
       answer,

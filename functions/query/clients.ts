@@ -30,11 +30,12 @@ export async function walkFromClient(
   const begun = asked.edges.map(({ to, start }): Start => ({ node: to, at: start, depth: 1, skip: 0 }));
   const from = [...begun, ...(before ?? []).filter(({ node }) => node !== client)];
   const found = await walk(provenance, client, { ...scope, from, limit: Math.max(0, scope.limit - begun.length) });
-  const clients = [...new Set(asked.edges.map((edge) => edge.from))].map((node) => ({ node, at: own?.at ?? 0, depth: 0 }));
+  // The oldest request of each first.
+  const clients = new Map(asked.edges.toReversed().map((edge) => [edge.from, { node: edge.from, at: edge.start, depth: 0 }]));
   const left = asked.next === undefined ? [] : [{ node: client, at: asked.next, depth: 0, skip: 0 }];
   return {
     ...found,
-    visits: [...clients, ...begun, ...found.visits],
+    visits: [...clients.values(), ...begun, ...found.visits],
     edges: [...asked.edges, ...found.edges],
     frontier: [...left.map(({ node }) => ({ node, why: 'limit' as const })), ...found.frontier],
     rest: [...left, ...found.rest],

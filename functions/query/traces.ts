@@ -173,7 +173,7 @@ export const blast: Route = async ({ query, store }) => {
   const places = { functions: new Set<string>(), instances: new Set<string>(), requests: new Set<string>() };
   for (const visit of [...found.trace.visits].sort((a, b) => a.at - b.at)) {
     const one = provenance.nodes.get(visit.node);
-    if (one === undefined || (visit.depth === 0 && visit.node === found.node)) continue;
+    if (one === undefined || visit.depth === 0) continue;
     const group = groups.get(one.kind) ?? { kind: one.kind, count: 0, nodes: [] };
     groups.set(one.kind, group);
     group.count++;

@@ -154,6 +154,11 @@ describe.skipIf(!hasJava)('asking the engine on this machine', () => {
     const lambda = new LambdaClient({ endpoint: engine.endpoint, region: engine.region, credentials });
     const { Functions = [] } = await lambda.send(new ListFunctionsCommand({}));
     const inventory = Functions.find(({ Environment }) => Environment?.Variables?.ALASTOR_PART === 'inventory');
+    const before = await ask('functions');
+    expect(before).toMatchObject({
+      code: 0,
+      err: expect.stringContaining('the inventory, which looks every hour, has not looked yet'),
+    });
     await lambda.send(new InvokeCommand({ FunctionName: inventory?.FunctionName }));
     lambda.destroy();
     const listed = async (...args: string[]) => {
@@ -199,6 +204,22 @@ describe.skipIf(!hasJava)('asking the engine on this machine', () => {
     expect(await ask('story', 'file:gone:/tmp/x')).toMatchObject({
       code: 1,
       err: expect.stringContaining('404: no record mentions'),
+    });
+    const client = await ask('story', 'client:203.0.113.9:curl/8');
+    expect(client).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("alastor trace 'client:203.0.113.9:curl/8' --reached"),
+    });
+    expect(await ask('gaps', '--kind', 'holes')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('--kind must be one of'),
+    });
+    const unwritten = await ask('export', '--format', 'html', '--node', 'endpoint:drop.evil', '--output', '/nowhere/x.html');
+    expect(unwritten).toMatchObject({ code: 2, err: expect.stringContaining('/nowhere/x.html: there is no such directory') });
+    const alone = instances[0]?.id ?? '';
+    expect(await ask('reuse', alone)).toMatchObject({
+      code: 3,
+      out: `${alone}: no: none of its 1 request used what an earlier one had left\n`,
     });
     expect(await ask('search', '--scan', 'perhaps', 'x')).toMatchObject({
       code: 2,

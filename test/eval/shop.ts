@@ -52,7 +52,10 @@ export async function evaluateShop(names: readonly string[], options: SiteOption
     for (const name of random.shuffle(names)) {
       await some();
       const run = shopAttacks.get(name)?.run;
-      const truth = await run?.({ apiUrl, attacker: internet.attacker, random, log }).catch((error: unknown) => asError(error));
+      const settled = async () => void (await engine?.idle(120_000));
+      const truth = await run?.({ apiUrl, attacker: internet.attacker, random, log, settled }).catch((error: unknown) =>
+        asError(error),
+      );
       options.signal.throwIfAborted();
       truths.push({ name, truth: truth ?? new Error(`there is no attack ${name}`) });
     }
