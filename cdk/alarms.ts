@@ -78,6 +78,9 @@ export function alarms(watched: Watched, limits: AlarmLimits): readonly AlarmSpe
     ...(watched.witnessDeadLetters === undefined
       ? []
       : [waiting('WitnessDeadLetters', 'what other witnesses said could not be stored', watched.witnessDeadLetters)]),
+    ...(watched.inventoryDeadLetters === undefined
+      ? []
+      : [waiting('InventoryDeadLetters', 'the inventory could not look after changes', watched.inventoryDeadLetters)]),
     ...(others.inventory === undefined
       ? []
       : [

@@ -57,8 +57,9 @@ export class Alastor extends Auditor {
     const { monitoring = true } = props;
     if (monitoring !== false) {
       const { stitcher, query } = this;
-      const own = { stitcher, query, others: { inventory, witness, verify }, witnessDeadLetters: witness?.deadLetters };
-      const watched = { installation: installationName(this), store, ...own };
+      const own = { stitcher, query, others: { inventory, witness, verify } };
+      const given = { witnessDeadLetters: witness?.deadLetters, inventoryDeadLetters: inventory?.deadLetters };
+      const watched = { installation: installationName(this), store, ...own, ...given };
       new Monitoring(this, 'Monitoring', watched, monitoring === true ? {} : monitoring, props.alarmTopic);
     }
     shareBucket(this, this.bucket, store.key, props);

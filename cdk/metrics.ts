@@ -16,6 +16,8 @@ export interface Watched {
   readonly others: { readonly [K in 'inventory' | 'witness' | 'verify']?: LambdaFunction | undefined };
   /** What the witness function gave up on. */
   readonly witnessDeadLetters: IQueue | undefined;
+  /** Changes after which the inventory could not look. */
+  readonly inventoryDeadLetters: IQueue | undefined;
 }
 
 /** A metric that Alastor's functions publish. @param stat of CloudWatch: `Sum`, `Maximum`, `p95`, … */

@@ -38,7 +38,8 @@ async function main([name, ...rest]: readonly string[]): Promise<number> {
     return 2;
   }
   // A reader that has seen enough (`| head`) is no failure.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
   if (named.command.endsItself !== true) process.once('SIGINT', interrupted);
   try {
     const code = await named.command.start(rest);

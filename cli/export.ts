@@ -115,6 +115,8 @@ async function write(text: Iterable<string>, output: string | undefined): Promis
     await rename(part, output);
   } catch (error) {
     await rm(part, { force: true });
-    throw error;
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    const why = { ENOENT: 'there is no such directory', EACCES: 'it may not be written', EISDIR: 'it is a directory' }[code];
+    throw why === undefined ? error : new UsageError(`--output ${safe(output)}: ${why}`);
   }
 }

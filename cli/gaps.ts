@@ -8,10 +8,18 @@ import { type Column, table, timeColumn } from './table.ts';
 
 type Gap = Gaps['gaps'][number];
 
+const KINDS = [
+  ...(['silenced', 'unrecorded', 'unexplained', 'unaudited', 'witness'] as const),
+  ...(['records', 'chain', 'gap', 'tampered'] as const),
+] satisfies Gap['kind'][];
+
 export default command({
   usage: ['[options]'],
   options: {
-    kind: { type: 'string', value: 'kind', says: 'of this kind only, see below' },
+    kind: {
+      ...{ type: 'string', value: 'kind', says: 'of this kind only, see below' },
+      choices: KINDS,
+    },
     function: { type: 'string', value: 'name', says: 'of this function only' },
     since: { type: 'string', value: 'time', says: 'from then on: ISO 8601, or a span back from now (default: 7d)' },
     ...listOptions,

@@ -47,19 +47,29 @@ const NAMED = 10;
 /**
  * The one node that a text means. A client is outside of everything that is recorded: its requests stand for it.
  * @returns nothing when nothing is known of it
- * @throws UsageError naming the nodes when it may mean several
+ * @throws UsageError naming the nodes when it may mean several, and what to ask of a client
  */
 export async function resolve(api: Api, text: string): Promise<Found | undefined> {
-  if (NODE.test(text) && !text.startsWith('client:')) return { node: text, kind: text.slice(0, text.indexOf(':')) };
-  const { results } = await seek(api, text.replace(/^client:([^:]*):.*$/s, '$1'));
-  const wanted = text.startsWith('client:') ? results.filter(({ node }) => node === text) : results;
-  const hits = wanted.flatMap((hit) => (hit.kind === 'client' ? requestsOf(hit) : [hit]));
+  if (text.startsWith('client:')) {
+    const [address = ''] = text.slice('client:'.length).split(':');
+    const instead = `alastor trace '${safe(text, 200)}' --reached tells what it caused, alastor search ${safe(address, 60)} its requests`;
+    throw new UsageError(`a client is outside of all that is recorded, so nothing leads to it; ${instead}`);
+  }
+  if (NODE.test(text)) return { node: text, kind: text.slice(0, text.indexOf(':')) };
+  const { results } = await seek(api, text);
+  const hits = results.flatMap((hit) => (hit.kind === 'client' ? requestsOf(hit) : [hit]));
   const found = meant(text, isIP(text) === 0 ? hits : hits.map(hostOf));
   const [first] = found;
   if (found.length > 1) {
     const lines = found.slice(0, NAMED).map(({ node }) => `  ${safe(node)}`);
     const more = found.length > NAMED ? [`  and ${found.length - NAMED} more: alastor search`] : [];
-    throw new UsageError(`"${safe(text, 200)}" may mean ${found.length} things; name one:\n${[...lines, ...more].join('\n')}`);
+    // What all of them led to needs no choice.
+    const all = isIP(text) !== 0 && found.every(({ kind }) => kind === 'request');
+    const together = all
+      ? [`or ask what all of them led to: alastor trace client:${text.replaceAll(':', '%3A')} --reached`]
+      : [];
+    const choice = [...lines, ...more, ...together].join('\n');
+    throw new UsageError(`"${safe(text, 200)}" may mean ${found.length} things; name one:\n${choice}`);
   }
   if (first !== undefined && !first.node.endsWith(`:${text}`))
     process.stderr.write(`alastor: ${safe(text, 200)} is ${safe(first.node)}\n`);

@@ -69,6 +69,10 @@ async function ofInstance(api: Api, screen: Screen, id: string, values: Values<t
   const query = { ...rangeOf(values), requests: requests === undefined ? undefined : whole('--requests', requests, 1, 2000) };
   const path = `instances/${encodeURIComponent(id)}/reuse`;
   const answer = await api.get<Reuse>(path, query, ['influences', 'cut'], 'comparing requests');
+  if (answer.influences.length === 0 && answer.cut.length === 0 && !values.json && !values.ndjson) {
+    await print([`${safe(id)}: no: none of its ${plural(answer.requests, 'request')} used what an earlier one had left`]);
+    return NOTHING_FOUND;
+  }
   return await show('reuse', values, { answer, items: answer.influences, lines: () => influenced(screen, answer) });
 }
 

@@ -45,10 +45,12 @@ export default command({
   positionals: [0, 1],
   options,
   text: `<what> is a node as \`alastor search\` names it, or anything that leads to one, as for \`alastor story\`. A trace names everything
-upstream or downstream; the story is what of it matters. What could not be followed to the end is said, with a cursor to go on.`,
+upstream or downstream; the story is what of it matters. What could not be followed to the end is said, with a cursor to go on.
+With --forward and --reached <what> may be a client, client:<address>:<user agent>, or all at an address, client:<address>.`,
   examples: [
     'evil.example --collapse all',
     'e29f9743-361f-44fa-95e0-56b09047ec99 --reached',
+    'client:203.0.113.9 --reached',
     'e29f9743-361f-44fa-95e0-56b09047ec99 --to evil.example',
   ],
   async run(values, [what]) {
@@ -66,7 +68,9 @@ upstream or downstream; the story is what of it matters. What could not be follo
     const nodes: string[] = [];
     for (const one of [what, to, common]) {
       if (one === undefined) continue;
-      const found = await resolve(api, one);
+      // Forward a client stands for all that it asked for.
+      const itself = one === what && one.startsWith('client:') && (forward || reached);
+      const found = itself ? { node: one } : await resolve(api, one);
       if (found !== undefined) nodes.push(found.node);
       else {
         warn('trace', [`nothing is known of ${one}`]);
@@ -107,7 +111,8 @@ async function follow(api: Api, query: Query, values: Asked): Promise<number> {
         style: 'dim',
       });
       // A trace that goes on somewhere names its start no more.
-      const tops = nodes.some(({ id }) => id === node) ? [node] : nodes.map(({ id }) => id);
+      const starts = nodes.flatMap(({ id, depth }) => (depth === 0 ? [id] : []));
+      const tops = starts.length > 0 ? starts : nodes.map(({ id }) => id);
       const { roots, undrawn } = forest(screen, { nodes, edges }, tops, towards);
       yield* tree(screen, roots);
       if (undrawn > 0)

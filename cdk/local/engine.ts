@@ -48,7 +48,8 @@ export interface Engine {
   apiUrl(outputOrLogicalId: string): string;
   /**
    * Resolves when nothing is under way any more: no message in a consumed queue, no invocation, notification or stream record
-   * pending. Rejects after `timeoutMs` (default 60 000), saying what still is.
+   * pending. Rejects, saying what still is, when that has not changed for `timeoutMs` (default 60 000), or when it has gone on
+   * changing for ten times as long: how fast things go depends on what else this machine does.
    */
   idle(timeoutMs?: number): Promise<void>;
   /** Ends every process and closes every port. May be called again. */
@@ -61,6 +62,8 @@ const REGION = 'us-east-1';
 
 /** Two looks with this pause find nothing: then there is nothing. One look could fall between two hand-overs. */
 const IDLE_POLL_MS = 20;
+/** What never comes to an end, such as a function that calls itself, may go on for so many times the patience with what stands still. */
+const MOST_PROGRESS = 10;
 
 /** Creates stacks of a synthesized CDK app and runs them. Throws, with everything stopped again, when something in it cannot run. */
 export async function startEngine(options: EngineOptions): Promise<Engine> {
@@ -159,13 +162,18 @@ function apiUrl(name: string, deployment: Deployment, services: Services, physic
 }
 
 async function idle(workers: readonly Worker[], timeoutMs: number): Promise<void> {
-  const until = Date.now() + timeoutMs;
+  const began = Date.now();
+  let [seen, since] = ['', began];
   for (let quiet = 0; ; ) {
     const busy = workers.map((one) => one.busy()).filter((what) => what !== null);
     quiet = busy.length === 0 ? quiet + 1 : 0;
     if (quiet === 2) return;
-    if (Date.now() > until)
-      throw new Error(`The engine is not idle after ${timeoutMs} ms: ${busy.join('; ') || 'it was busy a moment ago'}.`);
+    const [now, what] = [Date.now(), busy.join('; ')];
+    if (what !== seen) [seen, since] = [what, now];
+    if (now - since > timeoutMs || now - began > MOST_PROGRESS * timeoutMs) {
+      const how = now - since > timeoutMs ? 'nothing has changed since then' : 'there is always more';
+      throw new Error(`The engine is not idle after ${now - began} ms, and ${how}: ${what || 'it was busy a moment ago'}.`);
+    }
     await sleep(IDLE_POLL_MS);
   }
 }

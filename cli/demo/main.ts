@@ -18,6 +18,14 @@ import { Api, type Stats } from './api.ts';
 import { type Explained, explain, type GraphSize, graphSizes } from './ask.ts';
 import { attackReport, keepReport, sizesReport, totalsReport } from './report.ts';
 
+/** How long everything may stand still until it is given up; a busy machine is slow, and gets on all the same. */
+const PATIENCE_MS = 120_000;
+
+/** What the recorder says in the log when S3 does not answer in time (layers/capture/shipper.ts). */
+const LATE = '"alastor":"storing segment ';
+/** How often it is asked, with visitors between. */
+const MOST_ROUNDS = 4;
+
 interface Result {
   readonly stats: Stats;
   readonly attacks: readonly Explained[];
@@ -39,6 +47,8 @@ export class Demo {
   readonly #random: Random;
   readonly #stop = new AbortController();
   readonly #folder = mkdtempSync(join(tmpdir(), 'alastor-demo-'));
+  /** An instance has said that it could not ship in time. */
+  #late = false;
   #engine: Engine | undefined;
   #internet: Internet | undefined;
 
@@ -62,7 +72,9 @@ export class Demo {
       const result = await this.#ask(engine, api, truths, benign);
       process.stdout.write(this.#options.json ? `${JSON.stringify(this.#json(result))}\n` : this.#report(result));
       if (this.#options.keep) await this.#keep(result);
-      return complete(result) ? 0 : 1;
+      const lacking = lacks(result);
+      if (lacking.length > 0) process.stderr.write(`alastor demo: not complete: ${lacking.join('; ')}\n`);
+      return lacking.length === 0 ? 0 : 1;
     } catch (error) {
       if (this.#stop.signal.aborted) {
         process.stderr.write('Stopped; nothing is left running.\n');
@@ -93,7 +105,10 @@ export class Demo {
         hosts: internet.hosts,
         trustedCaPem: internet.caPem,
         stateDir: join(this.#folder, 'engine'),
-        log: (line) => void file?.write(`${line}\n`),
+        log: (line) => {
+          if (line.includes(LATE)) this.#late = true;
+          file?.write(`${line}\n`);
+        },
         ...(disorder && {
           notifications: { duplicate: 0.5, delayMs: [0, 2000], reorder: true, seed: this.#options.seed },
         }),
@@ -114,15 +129,19 @@ export class Demo {
   async #traffic(engine: Engine, internet: Internet): Promise<{ truths: GroundTruth[]; benign: string }> {
     const apiUrl = engine.apiUrl('ApiUrl');
     return this.#progress.stage('send visitors and attacks', async (note) => {
+      const settled = () => engine.idle(PATIENCE_MS);
       const all = visitors(this.#random, this.#options.visitors);
       const third = Math.ceil(all.length / 3);
       const answers: ShopAnswer[] = [];
       const visit = async (from: number) =>
-        void answers.push(...(await sendTraffic(apiUrl, all.slice(from, from + third), (line) => note(line))));
+        void answers.push(...(await sendTraffic(apiUrl, all.slice(from, from + third), (line) => note(line), settled)));
       const truths: GroundTruth[] = [];
       await visit(0);
       for (const attack of this.#random.shuffle([attack1, attack2])) {
-        const context = { apiUrl, attacker: internet.attacker, random: this.#random, log: (line: string) => note(line) };
+        const context = {
+          ...{ apiUrl, attacker: internet.attacker, random: this.#random, log: (line: string) => note(line) },
+          settled,
+        };
         truths.push(await attack.run(context));
         await visit(third * truths.length);
       }
@@ -134,19 +153,28 @@ export class Demo {
   }
 
   async #ask(engine: Engine, api: Api, truths: readonly GroundTruth[], benign: string): Promise<Result> {
-    await this.#progress.stage('stitch what is left', async () => engine.idle(120_000));
+    await this.#progress.stage('stitch what is left', async () => engine.idle(PATIENCE_MS));
     return this.#progress.stage('ask', async (note) => {
-      const attacks: Explained[] = [];
-      for (const truth of truths) {
-        note(truth.name);
-        attacks.push(await explain(api, truth));
+      for (let round = 1; ; round++) {
+        const found = await answers(api, truths, benign, note).catch((error: unknown) => error as Error);
+        const whole = !(found instanceof Error) && lacks(found).length === 0;
+        note('');
+        if (!whole && this.#late && round < MOST_ROUNDS) {
+          await this.#wake(engine, note);
+          continue;
+        }
+        if (found instanceof Error) throw found;
+        return found;
       }
-      const graphs = await graphSizes(api, 'benign', [await api.entryRequest(benign)]);
-      for (const [index, { entries }] of attacks.entries())
-        graphs.push(...(await graphSizes(api, `attack ${index + 1}`, entries)));
-      note('');
-      return { stats: await api.get<Stats>('stats'), attacks, graphs };
     });
+  }
+
+  /** On a busy machine an instance may be frozen before all was shipped; it ships the rest with the next request that it serves. */
+  async #wake(engine: Engine, note: (text: string) => void): Promise<void> {
+    const settled = () => engine.idle(PATIENCE_MS);
+    note('not all could be shipped in time: more visitors');
+    await sendTraffic(engine.apiUrl('ApiUrl'), visitors(this.#random, 6), (line) => note(line), settled);
+    await settled();
   }
 
   #report({ stats, attacks, graphs }: Result): string {
@@ -200,9 +228,29 @@ export class Demo {
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0);
 
-function complete({ stats, attacks }: Result): boolean {
-  return (
-    stats.gaps === 0 &&
-    attacks.every(({ paths }) => paths.every(({ verdict }) => verdict.missed.length === 0 && verdict.extra.length === 0))
+async function answers(
+  api: Api,
+  truths: readonly GroundTruth[],
+  benign: string,
+  note: (text: string) => void,
+): Promise<Result> {
+  const attacks: Explained[] = [];
+  for (const truth of truths) {
+    note(truth.name);
+    attacks.push(await explain(api, truth));
+  }
+  const graphs = await graphSizes(api, 'benign', [await api.entryRequest(benign)]);
+  for (const [index, { entries }] of attacks.entries()) graphs.push(...(await graphSizes(api, `attack ${index + 1}`, entries)));
+  return { stats: await api.get<Stats>('stats'), attacks, graphs };
+}
+
+/** What keeps the demonstration from being complete, one line each. */
+function lacks({ stats, attacks }: Result): readonly string[] {
+  const wrong = attacks.flatMap(({ truth, paths }) =>
+    paths.flatMap(({ host, verdict }) => [
+      ...verdict.missed.map((what) => `${truth.name}, ${host}: missed ${what}`),
+      ...verdict.extra.map((what) => `${truth.name}, ${host}: ${what} is too much`),
+    ]),
   );
+  return [...(stats.gaps === 0 ? [] : [`instances tell of ${stats.gaps} gaps (/v1/gaps; --log has their logs)`]), ...wrong];
 }

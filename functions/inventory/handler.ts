@@ -16,7 +16,7 @@ const PATIENT = { retryMode: 'adaptive', maxAttempts: 10 } as const;
 let store: Store | undefined;
 let clients: Clients | undefined;
 
-/** Looks at all functions of the region, on a schedule and when something about them was changed. */
+/** Looks at all functions of the region, on a schedule and when something about them was changed: once for all changes of a batch. */
 export async function handler(event?: unknown): Promise<void> {
   store ??= storeFromEnvironment();
   clients ??= {
@@ -25,8 +25,8 @@ export async function handler(event?: unknown): Promise<void> {
     ...{ events: new EventBridgeClient(PATIENT), s3: s3Client(process.env, PATIENT), sns: new SNSClient(PATIENT) },
   };
   await lookAround(clients, store);
-  // Changes come in swarms while an app is deployed; what is missing is looked for on the schedule only.
-  if ((event as { readonly source?: unknown } | null | undefined)?.source !== 'aws.lambda') await lookBack(store);
+  // A queue tells of changes; what is missing is looked for on the schedule only.
+  if ((event as { readonly Records?: unknown } | null | undefined)?.Records === undefined) await lookBack(store);
 }
 
 async function lookAround(from: Clients, { inventory }: Pick<Store, 'inventory'>): Promise<void> {

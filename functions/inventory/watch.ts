@@ -34,7 +34,7 @@ export async function lookForMissing({ gaps }: Pick<Store, 'gaps'>, now: number)
       else segments++;
     }
     after = found.next;
-    if (after === undefined) return { silenced, segments, cut: false };
+    if (after === undefined) return { silenced, segments, cut: found.cut.length > 0 };
   }
   return { silenced, segments, cut: true };
 }

@@ -56,7 +56,7 @@ export const gaps: Route = async ({ query, store }) => {
   return {
     gaps: page.gaps,
     ...(page.next === undefined ? {} : { cursor: writeCursor([page.next.list, page.next.place]) }),
-    cut: page.next === undefined ? [] : ['gaps: not all was looked through; ask again with cursor'],
+    cut: [...page.cut, ...(page.next === undefined ? [] : ['gaps: not all was looked through; ask again with cursor'])],
   };
 };
 
@@ -87,10 +87,10 @@ export async function silencedOfDay(store: Store): Promise<{ readonly count: num
   let count = 0;
   let after: GapPlace | undefined;
   for (let page = 0; page < STATS_PAGES; page++) {
-    const { gaps: found, next } = await store.gaps.page({ ...asked, ...(after === undefined ? {} : { after }) });
+    const { gaps: found, next, cut } = await store.gaps.page({ ...asked, ...(after === undefined ? {} : { after }) });
     count += found.length;
     after = next;
-    if (next === undefined) return { count, cut: [] };
+    if (next === undefined) return { count, cut };
   }
   return { count, cut: ['silenced: not all of the last 24 hours was looked through; /v1/gaps?kind=silenced does'] };
 }

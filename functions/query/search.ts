@@ -30,7 +30,7 @@ const SCANNED_DAYS = 7;
 const DAY = 86_400_000_000;
 
 export const searchQuery = z.object({
-  ...{ q: z.string().trim().min(1).max(1000).optional(), as: z.enum(SUBJECTS).optional() },
+  ...{ q: z.string().trim().min(1, 'must not be empty').max(1000).optional(), as: z.enum(SUBJECTS).optional() },
   scan: z.enum(['auto', 'always', 'never']).default('auto'),
   ...{ function: z.string().max(200).optional(), since: time.optional(), until: time.optional() },
   ...{

@@ -4,11 +4,12 @@ import { between, commonCauses } from '../graph/between.ts';
 import type { NodeId } from '../graph/ids.ts';
 import { label } from '../graph/label.ts';
 import type { NodeKind } from '../graph/model.ts';
-import { DEFAULT_BUDGET, type Provenance } from '../graph/provenance.ts';
+import { DEFAULT_BUDGET, Provenance } from '../graph/provenance.ts';
 import { type Direction, type Trace, type Visit, type WalkOptions, walk } from '../graph/walk.ts';
 import type { Store } from '../store/connect.ts';
+import { isClient, walkFromClient } from './clients.ts';
 import { readCursor, readWalk, writeCursor, writeWalk } from './cursor.ts';
-import { known } from './known.ts';
+import { known, mustKnow } from './known.ts';
 import { KINDS, limit, node, read, time } from './parameters.ts';
 import { cutLines, presentNode } from './present.ts';
 import { Problem } from './problem.ts';
@@ -99,13 +100,19 @@ async function walked(query: URLSearchParams, store: Store, fixed?: Direction): 
     throw new Problem(400, 'Invalid parameter', `${missing}: is required`, missing);
   }
   const linksPerKey = place?.linksPerKey ?? DEFAULT_BUDGET.linksPerKey;
-  const provenance = await known(start, store, 'node', { partitions: asked.partitions, linksPerKey });
-  const trace = await walk(provenance, start, {
-    ...optionsOf(asked),
-    direction,
+  const budget = { partitions: asked.partitions, linksPerKey };
+  const options = {
+    ...{ ...optionsOf(asked), direction },
     ...(asked.at === undefined ? {} : { at: asked.at }),
     ...(place === undefined ? {} : { from: place.from }),
-  });
+  };
+  const forward = direction === 'forward' && isClient(start);
+  const provenance = forward ? new Provenance(store.source, budget) : await known(start, store, 'node', budget);
+  // Half of what may be told and loaded is for what its requests caused.
+  const most = Math.max(1, Math.trunc(Math.min(asked.limit, asked.partitions) / 2));
+  const trace = forward
+    ? await walkFromClient(provenance, start, store, { ...options, most })
+    : await walk(provenance, start, options);
   const question = Object.fromEntries([...whole].filter(([name]) => !BUDGETS.has(name)));
   const crowded = provenance.cuts.some(({ why }) => why === 'links');
   const next = crowded ? Math.min(5000, linksPerKey * 5) : linksPerKey;
@@ -166,7 +173,7 @@ export const blast: Route = async ({ query, store }) => {
   const places = { functions: new Set<string>(), instances: new Set<string>(), requests: new Set<string>() };
   for (const visit of [...found.trace.visits].sort((a, b) => a.at - b.at)) {
     const one = provenance.nodes.get(visit.node);
-    if (one === undefined || (visit.depth === 0 && visit.node === found.node)) continue;
+    if (one === undefined || visit.depth === 0) continue;
     const group = groups.get(one.kind) ?? { kind: one.kind, count: 0, nodes: [] };
     groups.set(one.kind, group);
     group.count++;
@@ -192,7 +199,7 @@ export const paths: Route = async ({ query, store }) => {
   const asked = read(pathsQuery, query);
   const skip = asked.cursor === undefined ? 0 : readCursor(asked.cursor, offset).n;
   const provenance = await known(asked.from, store, 'from', { ...DEFAULT_BUDGET, partitions: asked.partitions });
-  if ((await provenance.find(asked.to)) === undefined) throw unknown(asked.to, 'to');
+  await mustKnow(provenance, asked.to, 'to');
   const found = await between(provenance, asked.from, asked.to, {
     ...{ ...optionsOf(asked), paths: asked.paths, skip, longest: asked.longest },
     ...(asked.at === undefined ? {} : { at: asked.at }),
@@ -221,7 +228,7 @@ const PATHS_CUT = {
 export const causes: Route = async ({ query, store }) => {
   const asked = read(causesQuery, query);
   const provenance = await known(asked.a, store, 'a', { ...DEFAULT_BUDGET, partitions: asked.partitions });
-  if ((await provenance.find(asked.b)) === undefined) throw unknown(asked.b, 'b');
+  await mustKnow(provenance, asked.b, 'b');
   const found = await commonCauses(provenance, asked.a, asked.b, optionsOf(asked));
   const told = found.causes.flatMap(({ node: id, depths, nearest }) => {
     const one = provenance.nodes.get(id);
@@ -229,6 +236,3 @@ export const causes: Route = async ({ query, store }) => {
   });
   return { a: asked.a, b: asked.b, causes: told, cut: cutLines(found.frontier) };
 };
-
-const unknown = (id: NodeId, parameter: string) =>
-  new Problem(404, 'No such node', `no record mentions ${id}; it may still be on its way`, parameter);

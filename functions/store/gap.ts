@@ -24,6 +24,8 @@ export interface Gap {
   readonly kind: GapKind;
   /** µs: of the invocation, or of the segment that shows the gap. */
   readonly at: number;
+  /** When S3 took that segment, µs; only where `at`, which the instance claims, lies more than an hour from it. */
+  readonly received?: number;
   /** Undefined when the witness knows the API only. */
   readonly function?: string;
   readonly instanceId?: InstanceId;

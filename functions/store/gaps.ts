@@ -4,15 +4,15 @@ import type { Store } from './connect.ts';
 import type { Findings } from './findings.ts';
 import type { Gap, GapKind } from './gap.ts';
 import { holesIn } from './holes.ts';
-import type { Inventory, SeenFunction } from './inventory.ts';
-import type { Lists } from './lists.ts';
+import { type Inventory, MAX_FUNCTIONS, type SeenFunction } from './inventory.ts';
+import { type Lists, MAX_LISTS } from './lists.ts';
 import { hourOf } from './rows.ts';
 import { listSpread } from './schema.ts';
 import { Silenced } from './silenced.ts';
 import { type Invoked, unexplained } from './unexplained.ts';
 import { unrecorded } from './unrecorded.ts';
 import { type DeadLetters, witnessLosses } from './witness-losses.ts';
-import type { Witnesses } from './witnesses.ts';
+import { MAX_LISTS as MAX_WITNESS_LISTS, type Witnesses } from './witnesses.ts';
 
 export interface GapQuery {
   readonly since: number;
@@ -34,6 +34,8 @@ export interface GapPlace {
 
 export interface GapPage {
   readonly gaps: readonly Gap[];
+  /** What was not looked at and no further page will have, one line each. */
+  readonly cut: readonly string[];
   readonly next?: GapPlace;
 }
 
@@ -77,29 +79,43 @@ export class Gaps {
 
   /** Newest hours first. A page may hold few or none and still say where to go on: it reads so many rows and no more. */
   async page(query: GapQuery): Promise<GapPage> {
-    const units = await this.#units(query);
+    const { units, cut } = await this.#units(query);
     const found: Gap[] = [];
     let looked = 0;
     for (const unit of units) {
       let place: string | undefined = unit.name === query.after?.list ? query.after.place : '';
       while (place !== undefined) {
-        if (found.length >= query.limit || looked >= MAX_LOOKED_AT) return { gaps: found, next: { list: unit.name, place } };
+        if (found.length >= query.limit || looked >= MAX_LOOKED_AT)
+          return { gaps: found, cut, next: { list: unit.name, place } };
         const { gaps, looked: more, next } = await unit.read(place);
-        found.push(...gaps.filter(({ at }) => at >= query.since));
+        // A clock that the function may have set must not hide what came since.
+        found.push(...gaps.filter(({ at, received = at }) => received >= query.since));
         looked += Math.max(more, READ_COST);
         place = next;
       }
     }
-    return { gaps: found };
+    return { gaps: found, cut };
   }
 
-  async #units({ since, now, grace, fn, kinds, after, limit }: GapQuery): Promise<readonly Unit[]> {
+  async #units({
+    since,
+    now,
+    grace,
+    fn,
+    kinds,
+    after,
+    limit,
+  }: GapQuery): Promise<{ readonly units: readonly Unit[]; readonly cut: readonly string[] }> {
     const [first, last] = [hourOf(since), after?.list.slice(0, 13) ?? '9'];
     const units: Unit[] = [];
-    const configured =
-      kinds.has('unexplained') || kinds.has('unaudited')
-        ? (await this.#inventory.functions(now)).functions
-        : new Map<string, SeenFunction>();
+    const cut: string[] = [];
+    let configured: ReadonlyMap<string, SeenFunction> = new Map();
+    if (kinds.has('unexplained') || kinds.has('unaudited')) {
+      const [known, look] = await Promise.all([this.#inventory.functions(now), this.#inventory.look()]);
+      configured = known.functions;
+      if (known.cut) cut.push(`inventory: it knows more functions than the ${MAX_FUNCTIONS} that were compared`);
+      cut.push(...(look?.unread ?? []).map((line) => `inventory: ${line}`));
+    }
     if (kinds.has('unaudited')) {
       const bare = [...configured.values()].filter((one) => !one.audited && (fn === undefined || one.name === fn));
       const gaps = bare.map(({ name, seen }): Gap => ({ kind: 'unaudited', at: seen, function: name }));
@@ -118,7 +134,9 @@ export class Gaps {
     }
     if (kinds.has('unexplained') || kinds.has('records') || kinds.has('chain') || kinds.has('gap')) {
       const from = { source: this.#source, lists: this.#lists };
-      for (const name of await this.#lists.names(first, last)) {
+      const [names, late] = await Promise.all([this.#lists.names(first, last), this.#lists.lateNames(first)]);
+      if (names.length >= MAX_LISTS || late.cut) cut.push('segments: those of the oldest hours; ask with a later since');
+      for (const name of [...names, ...late.names]) {
         units.push({
           name: `${name.slice(0, 13)}#a#${name.slice(14)}`,
           read: (place) => holesIn(from, name, place, { kinds, limit, configured, ...(fn === undefined ? {} : { fn }) }),
@@ -139,7 +157,9 @@ export class Gaps {
       }
     }
     if (kinds.has('silenced')) {
-      for (const list of await this.#witnesses.lists(first, last)) {
+      const lists = await this.#witnesses.lists(first, last);
+      if (lists.length >= MAX_WITNESS_LISTS) cut.push('silenced: invocations of the oldest hours; ask with a later since');
+      for (const list of lists) {
         if (fn !== undefined && fn !== list.fn) continue;
         for (let spread = 0; spread < listSpread; spread++) {
           const name = `${list.hour}#w#${list.fn}#${spread}`;
@@ -156,7 +176,7 @@ export class Gaps {
       }
     }
     units.sort((a, b) => (a.name < b.name ? 1 : -1));
-    return after === undefined ? units : units.filter(({ name }) => name <= after.list);
+    return { units: after === undefined ? units : units.filter(({ name }) => name <= after.list), cut };
   }
 
   /** Of these requests, those that nothing configured explains. */

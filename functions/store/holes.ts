@@ -81,4 +81,6 @@ async function told(
   return found;
 }
 
-const gapOf = ({ at, fn, instance }: ListRow) => ({ at, function: fn, instanceId: instance });
+const gapOf = ({ at, received, fn, instance }: ListRow) => {
+  return { at, ...(received === undefined ? {} : { received }), function: fn, instanceId: instance };
+};

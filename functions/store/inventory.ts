@@ -2,7 +2,7 @@
 import { expiresAfter, N, number, S, text } from './rows.ts';
 import { type Item, inParallel, type Table } from './table.ts';
 
-const MAX_FUNCTIONS = 5000;
+export const MAX_FUNCTIONS = 5000;
 /** Rows that are looked at to find them: of functions that are gone a row is kept until it expires. */
 const MAX_LOOKED_AT = 100_000;
 /** Row of the look itself; no function is named so. */
@@ -91,7 +91,8 @@ export class Inventory {
       MAX_FUNCTIONS + 1,
       MAX_LOOKED_AT,
     );
-    return { functions: byName(items, now), cut };
+    // That row is the last.
+    return { functions: byName(items.slice(0, MAX_FUNCTIONS), now), cut };
   }
 
   async #row(name: string): Promise<readonly Item[]> {

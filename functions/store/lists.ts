@@ -8,7 +8,7 @@ import { type Item, inParallel, type Table } from './table.ts';
 import type { Poison } from './write.ts';
 
 /** Lists that are known; the oldest of more are not looked into. 4 an hour. */
-const MAX_LISTS = 9000;
+export const MAX_LISTS = 9000;
 /** Entries looked at for one page; a page of a function that is seldom called may hold fewer than asked for, and say so. */
 const MAX_LOOKED_AT = 20_000;
 const MAX_SEGMENTS = 5000;
@@ -49,6 +49,8 @@ export interface ListRow {
   readonly at: number;
   readonly instance: InstanceId;
   readonly fn: string;
+  /** When S3 took the segment, µs; only where `at`, which the instance claims, lies far from it. */
+  readonly received?: number;
   /** Empty when no request began in the segment. */
   readonly partition: Partition;
   /** Absent when no request began. */
@@ -159,7 +161,15 @@ export class Lists {
       const counts = readCounts(item);
       const trigger = item.trigger?.S === undefined ? {} : { trigger: item.trigger.S };
       const source = item.source?.S === undefined ? {} : { source: item.source.S };
-      return { ...place, ...trigger, ...source, fn: text(item, 'fn'), ...(counts === undefined ? {} : { counts }) };
+      const received = item.received === undefined ? {} : { received: number(item, 'received') };
+      return {
+        ...place,
+        ...received,
+        ...trigger,
+        ...source,
+        fn: text(item, 'fn'),
+        ...(counts === undefined ? {} : { counts }),
+      };
     });
     return { rows, ...(end === undefined ? {} : { next: end }) };
   }
@@ -290,6 +300,21 @@ export class Lists {
       MAX_LISTS,
     );
     return items.map((item) => text(item, 'place'));
+  }
+
+  /** Names of lists of hours before this one to which segments were added in this hour or later. */
+  async lateNames(first: string): Promise<{ readonly names: readonly string[]; readonly cut: boolean }> {
+    const { items, cut } = await this.#links.query(
+      {
+        KeyConditionExpression: '#k = :k AND place > :a',
+        ExpressionAttributeNames: { '#k': 'key' },
+        ExpressionAttributeValues: { ':k': S('~late'), ':a': S(first) },
+        ScanIndexForward: false,
+      },
+      MAX_LISTS,
+    );
+    const names = items.map((item) => text(item, 'place').slice('2026-03-01T10#'.length));
+    return { names: [...new Set(names)].filter((name) => hourIn(name) < first), cut };
   }
 }
 

@@ -37,6 +37,9 @@ function isPlausible(time: number, received: number): boolean {
   return time > received - DAY && time < received + HOUR;
 }
 
+/** Whether a claimed time lies so far from when the segment came in that the one must not stand for the other. */
+export const isOdd = (time: number, received: number) => Math.abs(time - received) > HOUR;
+
 const iso = (time: number, length: number) => new Date(time / 1000).toISOString().slice(0, length);
 export const dayOf = (time: number) => iso(time, 10);
 export const hourOf = (time: number) => iso(time, 13);
@@ -121,8 +124,19 @@ export const listPlace = (at: number, instance: InstanceId, partition: Partition
 export const listKey = (hour: string, instance: InstanceId) => `~requests#${listName(hour, instance)}`;
 export const listName = (hour: string, instance: InstanceId) => `${hour}#${spreadOf(instance)}`;
 
-export function requestItem(entry: RequestEntry, hour: string, of: Range, expires: number): Item {
+/** Of a row whose time is odd: when S3 took the segment, which no function can choose. */
+export const receivedField = (at: number, received: number): Item =>
+  isOdd(at, received) ? { received: N(Math.trunc(received)) } : {};
+
+/** A list to which segments of an earlier hour were added later, under the hour in which they came. */
+export const lateItem = (list: string, received: number): Item => ({
+  key: S('~late'),
+  place: S(`${hourOf(received)}#${list}`),
+});
+
+export function requestItem(entry: RequestEntry, hour: string, of: Range, received: number, expires: number): Item {
   return {
+    ...receivedField(entry.at, received),
     key: S(listKey(hour, entry.instance)),
     place: S(listPlace(entry.at, entry.instance, entry.partition, of)),
     fn: S(entry.fn),

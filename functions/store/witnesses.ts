@@ -15,7 +15,7 @@ import { type Item, inParallel, type Table } from './table.ts';
 import type { AccessTestimony, ChangeTestimony, InvocationTestimony, Testimony, Witness } from './testimony.ts';
 
 /** Lists of witnessed invocations that are known; the oldest of more are not looked into. One for each function and hour. */
-const MAX_LISTS = 20_000;
+export const MAX_LISTS = 20_000;
 const REMEMBERED = 20_000;
 const MAX_PER_REQUEST = 16;
 /** Changes of one function that are looked at for those of certain actions. */

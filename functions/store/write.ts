@@ -10,13 +10,17 @@ import {
   dayOf,
   emptyPart,
   expiresAfter,
+  hourOf,
+  isOdd,
   isSpread,
+  lateItem,
   linkItem,
   listHour,
   listKey,
   listName,
   listPlace,
   N,
+  receivedField,
   requestItem,
   S,
   segmentFields,
@@ -129,8 +133,8 @@ export class DynamoWriter implements GraphWriter {
     });
     const listed = built.requests.map((entry) => {
       const own = listHour(entry.at, received);
-      this.#noteHour(note, own, built);
-      return requestItem(entry, own, segment, expires);
+      this.#noteHour(note, own, built, entry.at, received);
+      return requestItem(entry, own, segment, received, expires);
     });
     const others = listed.slice(1).filter(({ place: at }) => at?.S !== listed[0]?.place?.S);
     const members: Item[] = [];
@@ -139,7 +143,7 @@ export class DynamoWriter implements GraphWriter {
       await this.#keepSet({ ...set, ...this.#dayExpires(dayOf(received)) });
       members.push({ ...member, expires: N(expires) });
     }
-    this.#noteHour(note, hour, built);
+    this.#noteHour(note, hour, built, head.at, received);
     const unseen = [...catalogue].filter(([key]) => !this.#written.has(key));
     // Shards before links: whoever follows a link must find what it leads to.
     await shards.putAll(shardItems);
@@ -151,7 +155,8 @@ export class DynamoWriter implements GraphWriter {
       key: S(listKey(hour, segment.instance)),
       place: S(listPlace(segment.from, segment.instance, undefined, segment)),
     };
-    const row = listed[0] ?? { ...empty, fn: S(segment.fn), expires: N(expires) };
+    const odd = receivedField(segment.from, received);
+    const row = listed[0] ?? { ...empty, ...odd, fn: S(segment.fn), expires: N(expires) };
     const counts = countsOf(segment);
     const before = await links.replace({ ...row, ...writeCounts(counts), ...writeTouches(touches, head) });
     const known = readCounts(before);
@@ -222,9 +227,13 @@ export class DynamoWriter implements GraphWriter {
   }
 
   /** Same for every segment of the hour, whichever came first. */
-  #noteHour(note: (item: Item) => void, hour: string, { segment }: Built): void {
+  #noteHour(note: (item: Item) => void, hour: string, { segment }: Built, at: number, received: number): void {
     const day = hour.slice(0, 10);
-    note({ key: S('~hours'), place: S(listName(hour, segment.instance)), ...this.#dayExpires(day) });
+    const list = listName(hour, segment.instance);
+    note({ key: S('~hours'), place: S(list), ...this.#dayExpires(day) });
+    // Who asks for what came since a time later than the claimed one finds it by this.
+    if (isOdd(at, received) && hourOf(received) > hour)
+      note({ ...lateItem(list, received), ...this.#dayExpires(dayOf(received)) });
     note({ key: S('~functions'), place: S(`${day}#${segment.fn}`), ...this.#dayExpires(day) });
   }
 

@@ -53,6 +53,78 @@ describe('the inventory', () => {
       's3:GetBucketNotification',
       's3:ListAllMyBuckets',
       'sns:ListSubscriptions',
+      // Of the queue of changes only: below.
+      'sqs:ChangeMessageVisibility',
+      'sqs:DeleteMessage',
+      'sqs:GetQueueAttributes',
+      'sqs:GetQueueUrl',
+      'sqs:ReceiveMessage',
+    ]);
+    const ofQueues = Object.values(policies)
+      .flatMap((one) => one.Properties.PolicyDocument.Statement as { readonly Action: string[]; readonly Resource: unknown }[])
+      .filter(({ Action }) => String(Action).startsWith('sqs:'));
+    expect(ofQueues.map(({ Resource }) => Resource)).toEqual([
+      { 'Fn::GetAtt': [expect.stringMatching(/^AlastorInventoryChanges/), 'Arn'] },
+    ]);
+  });
+
+  it('is told of changes by a queue that gathers them, so that a deployment of many functions is one look', () => {
+    const stack = new Stack(bench.app(), 'Audit');
+    new Alastor(stack, 'Alastor', { witness: false, layerDirectory: bench.layerDirectory });
+    const template = templateOf(stack);
+    const own = Match.stringLikeRegexp('^AlastorInventory');
+    const queue = { 'Fn::GetAtt': [Match.stringLikeRegexp('^AlastorInventoryChanges'), 'Arn'] };
+    // The schedule starts it directly: who stops the queue does not stop the looks.
+    template.hasResourceProperties('AWS::Events::Rule', {
+      ScheduleExpression: 'rate(1 hour)',
+      Targets: [{ Arn: { 'Fn::GetAtt': [own, 'Arn'] } }],
+    });
+    template.hasResourceProperties('AWS::Events::Rule', {
+      EventPattern: { detail: { eventSource: ['lambda.amazonaws.com'], readOnly: [false], managementEvent: [true] } },
+      // Nothing of the call goes through the queue but its name and time.
+      Targets: [
+        {
+          Arn: queue,
+          InputTransformer: {
+            InputPathsMap: { 'detail-eventName': '$.detail.eventName', time: '$.time' },
+            InputTemplate: '{"change":<detail-eventName>,"time":<time>}',
+          },
+        },
+      ],
+    });
+    template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+      ...{ EventSourceArn: queue, FunctionName: { Ref: own }, BatchSize: 1000, MaximumBatchingWindowInSeconds: 60 },
+      ScalingConfig: { MaximumConcurrency: 2 },
+    });
+    template.hasResourceProperties('AWS::SQS::Queue', {
+      // Six times the 15 minutes of the function, and the 60 seconds of the gathering.
+      ...{ VisibilityTimeout: 5460, SqsManagedSseEnabled: true },
+      RedrivePolicy: {
+        deadLetterTargetArn: { 'Fn::GetAtt': [Match.stringLikeRegexp('^AlastorInventoryDeadLetters'), 'Arn'] },
+        maxReceiveCount: 5,
+      },
+    });
+    template.hasResourceProperties('AWS::CloudWatch::Alarm', {
+      AlarmName: 'Audit-Alastor-InventoryDeadLetters',
+      Dimensions: [
+        { Name: 'QueueName', Value: { 'Fn::GetAtt': [Match.stringLikeRegexp('^AlastorInventoryDeadLetters'), 'QueueName'] } },
+      ],
+    });
+    const [policy] = Object.values(
+      template.findResources('AWS::SQS::QueuePolicy', {
+        Properties: { Queues: [{ Ref: Match.stringLikeRegexp('^AlastorInventoryChanges') }] },
+      }),
+    );
+    const statements = (policy?.Properties.PolicyDocument.Statement ?? []) as readonly { readonly Effect: string }[];
+    const allowed = statements.filter(({ Effect }) => Effect === 'Allow');
+    // Nobody but the rule puts anything in.
+    expect(allowed).toEqual([
+      expect.objectContaining({
+        Principal: { Service: 'events.amazonaws.com' },
+        Condition: {
+          ArnEquals: { 'aws:SourceArn': { 'Fn::GetAtt': [expect.stringMatching(/^AlastorInventoryChanges/), 'Arn'] } },
+        },
+      }),
     ]);
   });
 });

@@ -40,6 +40,9 @@ const DAILY_METRICS = 3;
 /** An hourly look takes some seconds at 1 GB. */
 const LOOKS = 720 * (PRICES.lambdaCall + 3 * PRICES.lambdaGbSecond);
 
+/** Lambda polls a queue with about five pollers, each of which waits up to 20 seconds for a message. */
+const POLLS = (5 * 30 * 86_400) / 20;
+
 let bench: Workbench;
 let resources: Record<string, Resource>;
 beforeAll(() => {
@@ -77,6 +80,7 @@ describe('an idle installation', () => {
     const verifies = Object.values(resources).some(({ Properties }) =>
       JSON.stringify(Properties ?? {}).includes('"ALASTOR_PART":"verify"'),
     );
+    const polled = of('AWS::Lambda::EventSourceMapping').length;
     const rows = [
       [`${watched.length} alarms on ${metrics} metrics`, metrics * PRICES.alarmMetric],
       [`dashboard (\`monitoring: { dashboard: false }\` for none)`, of('AWS::CloudWatch::Dashboard').length * PRICES.dashboard],
@@ -85,6 +89,7 @@ describe('an idle installation', () => {
         (HOURLY_METRICS + (verifies ? DAILY_METRICS / 24 : 0)) * PRICES.customMetric,
       ],
       ['key for the evidence (`encryptionKey: false` for none)', of('AWS::KMS::Key').length * PRICES.key],
+      [`empty polls of ${polled} queues: of the stitcher, of changes for the inventory`, polled * POLLS * PRICES.sqsCall],
       ['the looks themselves', LOOKS],
     ] as const;
     const total = rows.reduce((sum, [, usd]) => sum + usd, 0);

@@ -2,8 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { InvokeCommand, LambdaClient, ListFunctionsCommand } from '@aws-sdk/client-lambda';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { App, Stack } from 'aws-cdk-lib';
+import { Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Alastor } from '../../cdk/index.ts';
 import type { LocalEngine } from '../../cli/local-engine.ts';
@@ -29,7 +31,9 @@ describe.skipIf(!hasJava)('asking the engine on this machine', () => {
   const folder = mkdtempSync(join(tmpdir(), 'alastor-ask-'));
   const env = { XDG_RUNTIME_DIR: folder, ALASTOR_ENDPOINT: '', NODE_COMPILE_CACHE: join(folder, 'cache') };
   const { instances, cards } = containerReuse();
-  const recorded = [...instances, hostile()];
+  /** One function under both of its names, and one of another account. */
+  const worker = ['worker', '123456789012.us-east-1.worker', '999999999999.eu-west-1.worker'];
+  const recorded = [...instances, hostile(), ...worker.map((name) => new Recorded(name, new Clock()))];
   const since = ['--since', '2026-01-01'];
   let local: ChildProcess;
   let state: string;
@@ -41,7 +45,14 @@ describe.skipIf(!hasJava)('asking the engine on this machine', () => {
 
   beforeAll(async () => {
     const app = new App({ outdir: join(folder, 'cdk.out'), analyticsReporting: false });
-    new Alastor(new Stack(app, 'Audit'), 'Alastor');
+    const stack = new Stack(app, 'Audit');
+    const code = {
+      runtime: Runtime.NODEJS_24_X,
+      handler: 'index.handler',
+      code: Code.fromInline('exports.handler = () => 1;'),
+    };
+    for (const functionName of ['worker', 'idle']) new LambdaFunction(stack, functionName, { functionName, ...code });
+    new Alastor(stack, 'Alastor');
     app.synth();
     local = spawn(process.execPath, [ALASTOR, 'local', '--assembly', join(folder, 'cdk.out')], {
       env: { ...process.env, ...env },
@@ -107,6 +118,8 @@ describe.skipIf(!hasJava)('asking the engine on this machine', () => {
     ['trace', 'req-plant', '--common', 'drop.evil'],
     ['instances', ...since],
     ['functions'],
+    ['trace', 'client:203.0.113.9:curl/8', '--forward'],
+    ['trace', 'client:203.0.113.9', '--reached'],
     ['graph', 'req-plant'],
   ])('finds something by %j', { timeout: 60_000 }, async (...args) => {
     const { code, out } = await ask(...args);
@@ -136,6 +149,33 @@ describe.skipIf(!hasJava)('asking the engine on this machine', () => {
     });
   });
 
+  it('lists a function once, under whatever names it was recorded', { timeout: 60_000 }, async () => {
+    const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
+    const lambda = new LambdaClient({ endpoint: engine.endpoint, region: engine.region, credentials });
+    const { Functions = [] } = await lambda.send(new ListFunctionsCommand({}));
+    const inventory = Functions.find(({ Environment }) => Environment?.Variables?.ALASTOR_PART === 'inventory');
+    const before = await ask('functions');
+    expect(before).toMatchObject({
+      code: 0,
+      err: expect.stringContaining('the inventory, which looks every hour, has not looked yet'),
+    });
+    await lambda.send(new InvokeCommand({ FunctionName: inventory?.FunctionName }));
+    lambda.destroy();
+    const listed = async (...args: string[]) => {
+      const { functions } = JSON.parse((await ask('functions', ...args, '--json')).out) as {
+        functions: { function: string; also?: string[]; audited?: boolean; firstDay?: string }[];
+      };
+      return functions.filter((one) => /worker|idle/.test(one.function));
+    };
+    const [own, foreign, ...rest] = await listed('--all');
+    expect([own?.function, ...(own?.also ?? [])].sort()).toEqual(['123456789012.us-east-1.worker', 'worker']);
+    expect(own).toMatchObject({ audited: false, firstDay: expect.any(String) });
+    expect(foreign).toMatchObject({ function: '999999999999.eu-west-1.worker' });
+    expect(foreign).not.toHaveProperty('audited');
+    expect(rest).toEqual([{ function: 'idle', audited: false }]);
+    expect(await listed()).toEqual([own, foreign]);
+  });
+
   it('answers the three questions by one command each', { timeout: 60_000 }, async () => {
     const deviation = await ask('deviation', 'req-plant', ...since);
     expect(deviation).toMatchObject({ code: 0, out: expect.stringMatching(/program +0 of \d +\/usr\/bin\/curl/) });
@@ -157,11 +197,29 @@ describe.skipIf(!hasJava)('asking the engine on this machine', () => {
     expect(await ask('story', 'unheard.of')).toMatchObject({ code: 3, err: 'alastor story: nothing is known of unheard.of\n' });
     expect(await ask('story', '203.0.113.9')).toMatchObject({
       code: 2,
-      err: expect.stringMatching(/may mean \d things; name one:\n {2}request:/),
+      err: expect.stringMatching(
+        /may mean \d things; name one:\n {2}request:.*\nor ask .*alastor trace client:203\.0\.113\.9 --reached\n/s,
+      ),
     });
     expect(await ask('story', 'file:gone:/tmp/x')).toMatchObject({
       code: 1,
       err: expect.stringContaining('404: no record mentions'),
+    });
+    const client = await ask('story', 'client:203.0.113.9:curl/8');
+    expect(client).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("alastor trace 'client:203.0.113.9:curl/8' --reached"),
+    });
+    expect(await ask('gaps', '--kind', 'holes')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('--kind must be one of'),
+    });
+    const unwritten = await ask('export', '--format', 'html', '--node', 'endpoint:drop.evil', '--output', '/nowhere/x.html');
+    expect(unwritten).toMatchObject({ code: 2, err: expect.stringContaining('/nowhere/x.html: there is no such directory') });
+    const alone = instances[0]?.id ?? '';
+    expect(await ask('reuse', alone)).toMatchObject({
+      code: 3,
+      out: `${alone}: no: none of its 1 request used what an earlier one had left\n`,
     });
     expect(await ask('search', '--scan', 'perhaps', 'x')).toMatchObject({
       code: 2,

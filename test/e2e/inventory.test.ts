@@ -1,8 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
 import { InvokeCommand, LambdaClient, ListFunctionsCommand } from '@aws-sdk/client-lambda';
-import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { GetQueueAttributesCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { App, CfnOutput, Stack } from 'aws-cdk-lib';
 import { LambdaIntegration, RestApi } from 'aws-cdk-lib/aws-apigateway';
 import { HttpApi, HttpMethod } from 'aws-cdk-lib/aws-apigatewayv2';
@@ -10,7 +11,7 @@ import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations
 import { EventBus, Rule, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction as FunctionTarget } from 'aws-cdk-lib/aws-events-targets';
 import { ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
+import { CfnEventSourceMapping, Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { Bucket, EventType } from 'aws-cdk-lib/aws-s3';
 import { LambdaDestination } from 'aws-cdk-lib/aws-s3-notifications';
@@ -38,6 +39,7 @@ const ORDINARY = 'exports.handler = async () => ({ statusCode: 200 });';
 const folder = mkdtempSync(join(tmpdir(), 'alastor-inventory-'));
 const log: string[] = [];
 let engine: Engine;
+let template: { readonly Resources: Readonly<Record<string, { readonly Type: string }>> };
 let lambda: LambdaClient;
 let sqs: SQSClient;
 
@@ -69,8 +71,12 @@ beforeAll(async () => {
   const forgotten = `arn:aws:execute-api:${stack.region}:${stack.account}:abcdefghij/*/*/old`;
   worker.addPermission('Old', { principal: new ServicePrincipal('apigateway.amazonaws.com'), sourceArn: forgotten });
   new CfnOutput(stack, 'ApiUrl', { value: api.apiEndpoint });
-  new Alastor(stack, 'Alastor').audit([worker, caller, hub]);
-  app.synth();
+  const alastor = new Alastor(stack, 'Alastor').audit([worker, caller, hub]);
+  // Nobody waits a minute for a test.
+  for (const one of alastor.node.findAll())
+    if (one instanceof CfnEventSourceMapping && one.maximumBatchingWindowInSeconds === 60)
+      one.maximumBatchingWindowInSeconds = 2;
+  template = app.synth().getStackByName('Shop').template as typeof template;
   engine = await startEngine({ assembly: join(folder, 'cdk.out'), log: (line) => log.push(line) });
   const { endpoint, region } = engine;
   const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
@@ -182,4 +188,33 @@ it('lists functions that are not audited, and requests that nothing configured e
   expect(edges).toContain(`agent:${deployed.userIdentity.arn} deploy ${graph.unexplained[0]}`);
   expect(edges).toContainEqual(expect.stringMatching(new RegExp(`^agent:arn:aws:iam::.* role ${graph.unexplained[0]}$`)));
   expect(edges).toContainEqual(expect.stringMatching(/^trigger:mapping:arn:aws:sqs:.* expected function:worker$/));
+}, 120_000);
+
+it('looks once after many changes, and does not lose one', async () => {
+  const { endpoint, region } = engine;
+  const events = new EventBridgeClient({ endpoint, region, credentials: { accessKeyId: 'local', secretAccessKey: 'local' } });
+  const looks = () => log.filter((line) => line.includes('looked at the account')).length;
+  const before = looks();
+  const deployed = (name: string) => ({
+    ...{ Source: 'aws.lambda', DetailType: 'AWS API Call via CloudTrail' },
+    Detail: JSON.stringify({ ...changeEvent('CreateFunction20150331', name), readOnly: false }),
+  });
+  try {
+    for (let ten = 0; ten < 3; ten++) {
+      const Entries = Array.from({ length: 10 }, (_, i) => deployed(`fn-${ten * 10 + i}`));
+      expect((await events.send(new PutEventsCommand({ Entries }))).FailedEntryCount).toBe(0);
+    }
+  } finally {
+    events.destroy();
+  }
+  await engine.idle();
+  // Several pollers gather, each its own batch.
+  expect(looks() - before).toBeGreaterThanOrEqual(1);
+  expect(looks() - before).toBeLessThanOrEqual(5);
+  const queue = (id: RegExp) => Object.keys(template.Resources).find((name) => id.test(name)) ?? '';
+  for (const id of [/^AlastorInventoryChanges\w{8}$/, /^AlastorInventoryDeadLetters\w{8}$/]) {
+    const asked = { QueueUrl: engine.physicalId(queue(id)), AttributeNames: ['All' as const] };
+    const { Attributes } = await sqs.send(new GetQueueAttributesCommand(asked));
+    expect(Attributes).toMatchObject({ ApproximateNumberOfMessages: '0', ApproximateNumberOfMessagesNotVisible: '0' });
+  }
 }, 120_000);

@@ -46,17 +46,20 @@ export async function evaluateShop(names: readonly string[], options: SiteOption
     await seed({ endpoint, region, credentials: { accessKeyId: 'local', secretAccessKey: 'local' } });
     const apiUrl = engine.apiUrl('ApiUrl');
     const log = (line: string) => options.note(`shop: ${line}`);
+    const settled = async () => void (await engine?.idle(120_000));
     const left = visitors(random, options.visitors);
-    const some = async () => void (await sendTraffic(apiUrl, left.splice(0, random.between(0, left.length)), log));
+    const some = async () => void (await sendTraffic(apiUrl, left.splice(0, random.between(0, left.length)), log, settled));
     const truths: { readonly name: string; readonly truth: GroundTruth | Error }[] = [];
     for (const name of random.shuffle(names)) {
       await some();
       const run = shopAttacks.get(name)?.run;
-      const truth = await run?.({ apiUrl, attacker: internet.attacker, random, log }).catch((error: unknown) => asError(error));
+      const truth = await run?.({ apiUrl, attacker: internet.attacker, random, log, settled }).catch((error: unknown) =>
+        asError(error),
+      );
       options.signal.throwIfAborted();
       truths.push({ name, truth: truth ?? new Error(`there is no attack ${name}`) });
     }
-    await sendTraffic(apiUrl, left, log);
+    await sendTraffic(apiUrl, left, log, settled);
     options.note('shop: ask');
     await engine.idle(120_000);
     return await ask(new Api(engine.apiUrl('AlastorQueryUrl')), truths);

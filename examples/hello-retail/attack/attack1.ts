@@ -35,7 +35,7 @@ export async function run(context: AttackContext): Promise<GroundTruth> {
   for (let round = 1; round <= mostRounds; round++) {
     const plan = makePlan(context);
     const planted = await plant(context, plan);
-    await letInstanceRest(round);
+    await letInstanceRest(context, round);
     const trigger = await waitForCustomer(context, plan);
     if (trigger) return groundTruth(plan, planted, trigger, round);
     context.log(`round ${round}: the tool was not loaded; once more`);

@@ -10,6 +10,8 @@ export interface AttackContext {
   readonly attacker: Attacker;
   readonly random: Random;
   log(line: string): void;
+  /** Resolves when all that was set off is over. @default none: some time is waited instead, which a busy machine may not keep to */
+  readonly settled?: () => Promise<void>;
 }
 
 /** By what a node of the provenance graph is recognised. */
@@ -52,10 +54,10 @@ export interface GroundTruth {
 
 /**
  * What follows must be served by the instance that served what came before. That one is free again, and first in line, only
- * when its extensions have finished: a moment after the answer went out. Longer at each round.
+ * when its extensions have finished: a moment after the answer went out. Where nobody can tell, longer at each round.
  */
-export async function letInstanceRest(round: number): Promise<void> {
-  await sleep(1_000 * round);
+export async function letInstanceRest({ settled }: AttackContext, round: number): Promise<void> {
+  await (settled === undefined ? sleep(1_000 * round) : settled());
 }
 
 /** Text as a regular expression that matches just it. */

@@ -22,11 +22,29 @@ export function visitors(random: Random, count: number): Visitor[] {
   return random.shuffle(drawn).map((kind) => kind(random));
 }
 
-/** Sends the visitors one after the other. @throws Error when the shop answers one in another way than it should. */
-export async function sendTraffic(apiUrl: string, all: readonly Visitor[], log: (line: string) => void): Promise<ShopAnswer[]> {
+/** How often a visitor tries again. */
+const MOST_TRIES = 5;
+
+/**
+ * Sends the visitors one after the other.
+ * @param settled resolves when all that was set off is over. An API waits half a minute for its function, which a very busy machine may
+ * not make: who was told so tries again then. @default none: nobody does
+ * @throws Error when the shop answers one in another way than it should
+ */
+export async function sendTraffic(
+  apiUrl: string,
+  all: readonly Visitor[],
+  log: (line: string) => void,
+  settled?: () => Promise<void>,
+): Promise<ShopAnswer[]> {
   const answers: ShopAnswer[] = [];
   for (const visitor of all) {
-    const answer = await visitor.visit(apiUrl);
+    let answer = await visitor.visit(apiUrl);
+    for (let tries = 1; settled !== undefined && answer.status >= 500 && tries < MOST_TRIES; tries++) {
+      log(`${visitor.what}: ${answer.status}; once more when the shop has caught up`);
+      await settled();
+      answer = await visitor.visit(apiUrl);
+    }
     if (answer.status !== visitor.expected) {
       const body = JSON.stringify(answer.body);
       throw new Error(`${visitor.what}: the shop answered ${answer.status} ${body} instead of ${visitor.expected}`);

@@ -313,6 +313,61 @@ describe.skipIf(!hasJava)('the query API over HTTP', () => {
       expect(ids(more.nodes)).toContain(request(attack.cards, 'req-plant'));
     });
 
+    const client = 'client:203.0.113.9:curl/8';
+
+    it('forward from a client tell every request that it made and all that these caused, in pages, too', async () => {
+      const question = { node: client, direction: 'forward' } as const;
+      const whole = await api.get('/v1/trace', question);
+      expect(whole.cut).toEqual([]);
+      const made = whole.edges.filter(({ from }: Body) => from === client).map(({ to }: Body) => to);
+      const { requests } = await api.get('/v1/requests', { since, trigger: 'http' });
+      const own = requests.filter((one: Body) => one.function !== 'quiet');
+      expect(made.sort()).toEqual(own.map((one: Body) => `request:${one.instanceId}:${one.requestId}`).sort());
+      const caused = new Set<string>([client]);
+      for (const node of made) for (const id of ids((await api.get('/v1/trace', { ...question, node })).nodes)) caused.add(id);
+      expect(ids(whole.nodes).sort()).toEqual([...caused].sort());
+      expect([...caused]).toEqual(expect.arrayContaining([request(attack.notify, 'req-notify'), attacker]));
+      const nodes = new Set<string>();
+      let page = await api.get('/v1/trace', { ...question, limit: 20 });
+      for (let pages = 0; ; pages++) {
+        for (const id of ids(page.nodes)) nodes.add(id);
+        if (page.cursor === undefined) break;
+        expect(pages).toBeLessThan(200);
+        page = await api.get('/v1/trace', { cursor: page.cursor, limit: 20 });
+      }
+      expect([...nodes].sort()).toEqual(ids(whole.nodes).sort());
+    });
+
+    it('what a client reached, whatever program it said it was, from a time on', async () => {
+      const reached = await api.get('/v1/blast', { node: client });
+      expect(reached.requests).toEqual(expect.arrayContaining(['req-plant', 'req-buy', 'req-use', 'req-notify', 'req-a']));
+      expect(reached.groups.find((one: Body) => one.kind === 'endpoint').nodes.map((one: Body) => one.node)).toContain(
+        attacker,
+      );
+      const all = await api.get('/v1/blast', { node: 'client:203.0.113.9' });
+      expect(all.requests).toEqual(reached.requests);
+      const { requests } = await api.get('/v1/requests', { since, function: 'authorize-cc', trigger: 'http' });
+      const [last] = requests;
+      expect((await api.get('/v1/blast', { node: client, at: last.at })).requests).toEqual([last.requestId]);
+      const nobody = await api.ask('/v1/blast', { node: 'client:203.0.113.9:wget' });
+      expect(nobody).toMatchObject({ status: 404, body: { parameter: 'node' } });
+    });
+
+    it.each([
+      ['/v1/trace', { node: client, direction: 'backward' }, 'node', '/v1/blast'],
+      ['/v1/path', { node: client }, 'node', '/v1/blast'],
+      ['/v1/questions/explanation', { node: client }, 'node', '/v1/blast'],
+      ['/v1/paths', { from: client, to: attacker }, 'from', '/v1/blast'],
+      ['/v1/paths', { from: request(attack.cards, 'req-plant'), to: client }, 'to', '/v1/blast'],
+      ['/v1/causes', { a: attacker, b: client }, 'b', '/v1/blast'],
+      ['/v1/path', { node: 'function:quiet' }, 'node', '/v1/requests'],
+      ['/v1/blast', { node: `instance:${other.id}` }, 'node', '/v1/instances/'],
+    ])('%s of what nothing leads to is refused, naming what to ask: %o', async (path, query, parameter, instead) => {
+      const { status, body } = await api.ask(path, query);
+      expect({ status, parameter: body.parameter }).toEqual({ status: 400, parameter });
+      expect(body.detail).toContain(instead);
+    });
+
     it('paths between two nodes, shortest first, each node once, in order of time', async () => {
       const asked = { from: request(attack.cards, 'req-plant'), to: attacker };
       const { paths, cut } = await api.get('/v1/paths', asked);

@@ -1,10 +1,12 @@
 import { gzipSync } from 'node:zlib';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { lookForMissing } from '../../../functions/inventory/watch.ts';
 import { respond } from '../../../functions/query/handler.ts';
 import { stitch } from '../../../functions/stitcher/stitch.ts';
 import type { Store } from '../../../functions/store/connect.ts';
 import type { Gap } from '../../../functions/store/gap.ts';
+import { MAX_FUNCTIONS } from '../../../functions/store/inventory.ts';
 import type { Testimony } from '../../../functions/store/testimony.ts';
 import { hear } from '../../../functions/witness/handler.ts';
 import { hasJava, LocalDynamo, type MemoryObjects } from '../dynamodb-local.ts';
@@ -18,6 +20,7 @@ interface Answer {
   readonly gaps: readonly Gap[];
   readonly requests: readonly { readonly requestId?: string }[];
   readonly cursor?: string;
+  readonly cut: readonly string[];
   readonly silenced: number;
   readonly changes: readonly object[];
   readonly segments: readonly { readonly reason: string }[];
@@ -240,4 +243,55 @@ describe.skipIf(!hasJava)('gaps', () => {
     expect((await get('/v1/gaps', { kind: 'records' })).gaps).toMatchObject([expected[0]]);
     expect((await get('/v1/gaps', { function: 'lossy' })).gaps).toMatchObject([expected[1]]);
   });
+
+  it.each([
+    ['hours ago', -5 * 60],
+    ['years ago', -3 * 365 * 24 * 60],
+    ['tomorrow', 24 * 60],
+    ['a moment ago', -1],
+  ])('lists what came since a time, though the clock of its instance says %s', async (_, minutes) => {
+    const at = now + minutes * MINUTE;
+    const clock = new Clock();
+    clock.now = at;
+    const hostile = new Recorded('hostile', clock);
+    for (const id of ['t-1', 't-2', 't-3']) {
+      hostile.begin(id);
+      if (id === 't-3') hostile.add(undefined, { kind: 'gap', why: 'ring-full', lost: 9 });
+      hostile.end();
+    }
+    const begin = (id: string) => hostile.records.findIndex(({ req }) => req === id) - 1;
+    await stitchAll(hostile, [begin('t-2'), begin('t-3')], [1]);
+    const since = String(now - 30 * MINUTE);
+    const { gaps } = await get('/v1/gaps', { since });
+    expect(gaps.map(({ kind, requestId }) => [kind, requestId]).sort()).toEqual([
+      ['gap', 't-3'],
+      ['records', undefined],
+    ]);
+    // What it claims is shown, and beside it when it came.
+    for (const gap of gaps) {
+      expect(Math.abs(gap.at - at)).toBeLessThan(MINUTE);
+      expect(gap.received).toBe(minutes === -1 ? undefined : now);
+    }
+    // The watch that alarms asks in the same way.
+    expect(await lookForMissing(store, now)).toEqual({ silenced: 0, segments: 1, cut: false });
+    // What came before stays out, whatever its clock says.
+    expect((await get('/v1/gaps', { since: String(now + 30 * MINUTE) })).gaps).toEqual([]);
+  });
+
+  it('says where the list of functions without the layer ends', async () => {
+    const bare = (name: string) => ({ name, arn: `arn:${name}`, layers: [], sources: [], audited: false });
+    await store.inventory.put([bare('one')], now, ['lambda: there are more than 5000 functions']);
+    const some = await get('/v1/gaps', { kind: 'unaudited' });
+    expect(some.gaps.map((gap) => gap.function)).toEqual(['one']);
+    expect(some.cut).toEqual(['inventory: lambda: there are more than 5000 functions']);
+    await store.inventory.put(
+      Array.from({ length: MAX_FUNCTIONS + 1 }, (_, i) => bare(`fn-${i}`)),
+      now,
+    );
+    const most = await get('/v1/gaps', { kind: 'unaudited', limit: '500' });
+    expect(most.gaps).toHaveLength(MAX_FUNCTIONS);
+    expect(most.cut).toEqual(['inventory: it knows more functions than the 5000 that were compared']);
+    // Of what was not asked for nothing is said.
+    expect((await get('/v1/gaps', { kind: 'records' })).cut).toEqual([]);
+  }, 30_000);
 });
