@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { segmentPrefix } from '../store/schema.ts';
+import { forgottenPrefix, segmentPrefix } from '../store/schema.ts';
+import { readTombstones, type Tombstone } from '../store/tombstone.ts';
 import { byInstance } from './by-instance.ts';
 import type { EvidenceSource, InstanceObjects, Part, StoredObject, StoredVersion, Strange } from './evidence.ts';
 
@@ -11,9 +12,11 @@ import type { EvidenceSource, InstanceObjects, Part, StoredObject, StoredVersion
  */
 export class DirectoryEvidence implements EvidenceSource {
   readonly #root: string;
+  readonly #tombs: string;
 
   constructor(directory: string) {
     this.#root = existsSync(join(directory, segmentPrefix)) ? join(directory, segmentPrefix) : directory;
+    this.#tombs = join(directory, forgottenPrefix);
   }
 
   instances(part: Part): AsyncIterable<InstanceObjects | Strange> {
@@ -22,6 +25,15 @@ export class DirectoryEvidence implements EvidenceSource {
 
   async read({ key }: StoredVersion): Promise<Uint8Array | undefined> {
     return await readFile(join(this.#root, key.slice(segmentPrefix.length)));
+  }
+
+  async *tombstones({ fn }: Part): AsyncGenerator<readonly Tombstone[] | Strange> {
+    for (const name of fn === undefined ? await names(this.#tombs) : [fn]) {
+      for (const file of await names(join(this.#tombs, name))) {
+        const key = `${forgottenPrefix}${name}/${file}`;
+        yield readTombstones(key, await readFile(join(this.#tombs, name, file), 'utf8')) ?? { strange: key };
+      }
+    }
   }
 
   async *#objects({ fn, instanceId }: Part): AsyncGenerator<StoredObject> {

@@ -23,6 +23,7 @@ import type { Gap } from '../../functions/store/gap.ts';
 import { buildLayer } from '../../layers/build.ts';
 import { decodeSegment, encodeSegment } from '../../layers/record/codec.ts';
 import { segmentDigest, segmentKey } from '../../layers/record/key.ts';
+import { forgettingOn, VISITED, visitedCode } from './forgetting.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'alastor-verify-'));
 const copy = join(folder, 'evidence');
@@ -46,7 +47,11 @@ beforeAll(async () => {
     ...{ functionName: 'fn', runtime: Runtime.NODEJS_24_X, handler: 'index.handler', timeout: Duration.seconds(10) },
     code: Code.fromInline(`exports.handler = async ({ n }) => { require('fs').writeFileSync('/tmp/' + n, 'x'); return n; };`),
   });
-  new Alastor(stack, 'Alastor').audit(fn);
+  const visited = new LambdaFunction(stack, VISITED, {
+    ...{ functionName: VISITED, runtime: Runtime.NODEJS_24_X, handler: 'index.handler', timeout: Duration.seconds(20) },
+    code: Code.fromInline(visitedCode),
+  });
+  new Alastor(stack, 'Alastor').audit([fn, visited]);
   app.synth();
   engine = await startEngine({ assembly: join(folder, 'cdk.out') });
   const { endpoint, region } = engine;
@@ -299,3 +304,5 @@ it('is found by the daily verification, too, which lists it among the gaps', asy
   expect(metrics).toMatch(/"VerifiedSegments":\d+/);
   expect(metrics).toMatch(/"VerificationFailures":1\b/);
 });
+
+describe('alastor forget', () => forgettingOn(() => engine));
