@@ -10,6 +10,7 @@ import { attachedFunctions } from './attached.ts';
 import { bucketChecks, tableChecks } from './evidence.ts';
 import { type Finding, look, ok, unknown, warning, wrong } from './finding.ts';
 import { ownFunctions, queues } from './parts.ts';
+import { permissionChecks } from './permissions.ts';
 import { recordChecks } from './record.ts';
 import { choose, type Survey, survey } from './survey.ts';
 
@@ -63,8 +64,10 @@ export async function examine(
     const elsewhere = new Set(found.installations.filter((one) => one !== chosen).map(({ bucket }) => bucket));
     const { findings: ofFunctions, audited } = await attachedFunctions(lambda, chosen, found.functions, elsewhere);
     findings.push(...ofFunctions);
+    findings.push(...(await permissionChecks(client, s3, chosen, queueArn, audited, note)));
     note('the record');
-    findings.push(...(await recordChecks(open, audited)));
+    const names = audited.map(({ name }) => name);
+    findings.push(...(await recordChecks(open, names)));
     note('alarms');
     findings.push(...(await alarmChecks(cloudWatch, chosen)));
     return { installation: chosen.name, findings };

@@ -12,6 +12,7 @@ import { UsageError } from '../../cli/usage.ts';
 import verify from '../../cli/verify.ts';
 import type { Finding } from '../../functions/store/finding.ts';
 import type { Gap } from '../../functions/store/gap.ts';
+import { hasPython, inTerminal } from '../cli/terminal.ts';
 
 const REASON = 'ticket 4711';
 const BYPASS = '--bypass-governance';
@@ -139,6 +140,14 @@ export function forgettingOn(running: () => Engine): void {
     await expect(apply('--request', requests[1]!)).rejects.toThrow(
       /nothing was deleted: .* until 20\d\d-.*--bypass-governance/,
     );
+    expect(await everything()).toBe(before);
+  });
+
+  it.skipIf(!hasPython)('asks on a terminal, where Ctrl-C changes nothing', async () => {
+    const before = await everything();
+    const args = ['forget', ...aws(), '--request', requests[1]!, BYPASS, '--apply', '--reason', REASON];
+    const { code, out } = await inTerminal(args, { interruptAt: 'Type "forget' });
+    expect([code, out]).toEqual([130, expect.stringMatching(/with them|links[\s\S]*interrupted, nothing was changed/)]);
     expect(await everything()).toBe(before);
   });
 
