@@ -150,7 +150,7 @@ async function forget(asked: Asked, values: Given, deployment: Deployment, progr
   const bypass = values['bypass-governance'];
   const reason = (values.reason ?? '').trim();
   const done = await carryOut({ deployment, targets: targets.segments, open, reason, bypass, signal, progress });
-  if (values.json) await print([jsonOf({ applied: true, ...told(plan), ...done })]);
+  if (values.json) await print([jsonOf({ applied: true, ...told(plan), done })]);
   else
     await print([
       `${plural(done.segments, 'segment')} forgotten: ${plural(done.versions + done.spills, 'version')} of objects, ${plural(rowsIn(done.rows), 'row')}.`,

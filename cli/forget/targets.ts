@@ -1,5 +1,6 @@
 /** Which segments are meant by what was asked for. */
 import { joinLink, requestPartition } from '../../functions/graph/ids.ts';
+import { inParallel } from '../../functions/store/table.ts';
 import type { StoredObject } from '../../functions/verify/evidence.ts';
 import { inspect } from '../../functions/verify/inspect.ts';
 import { parseSegmentKey } from '../../layers/record/key.ts';
@@ -34,6 +35,8 @@ export interface Targets {
 const MOST_SEGMENTS = 100_000;
 /** Instances that may claim to have served one request. */
 const MOST_CLAIMS = 200;
+/** Segments that are read at once. */
+const WIDTH = 8;
 
 /** @throws Error when it is too much, or the function of an instance is not known */
 export async function targetsOf(
@@ -49,7 +52,10 @@ export async function targetsOf(
       throw new Error(`more than ${MOST_SEGMENTS} segments are meant; forget them in parts, with --before`);
     note(`${found.length} segments`);
   };
-  if (asked.requests.length > 0) return { segments: found, ...(await ofRequests(asked, deployment, signal, take)) };
+  if (asked.requests.length > 0) {
+    const told = await ofRequests(asked, deployment, signal, take, note);
+    return { segments: found.sort((a, b) => (a.segment < b.segment ? -1 : 1)), ...told };
+  }
   const part = asked.instance === undefined ? { fn: asked.fn ?? '' } : await placeOf(asked.instance, asked.fn, deployment);
   for await (const target of stored(deployment, part, asked.before, signal)) take(target);
   return { segments: found, others: [], notes: [] };
@@ -60,6 +66,7 @@ async function ofRequests(
   deployment: Deployment,
   signal: AbortSignal,
   take: (target: Target) => void,
+  note: (text: string) => void,
 ): Promise<Omit<Targets, 'segments'>> {
   const wanted = new Set(requests.map(requestPartition));
   const notes: string[] = [];
@@ -77,17 +84,23 @@ async function ofRequests(
   }
   const others = new Set<string>();
   const unread: string[] = [];
+  let read = 0;
   for (const place of places.values()) {
-    for await (const target of stored(deployment, place, before, signal)) {
+    const own: Target[] = [];
+    for await (const target of stored(deployment, place, before, signal)) own.push(target);
+    // The segments themselves are asked: the tables know only what was stitched.
+    await inParallel(own, WIDTH, async (target) => {
+      signal.throwIfAborted();
       const [oldest] = target.object.versions;
       const bytes = oldest && (await deployment.evidence.read(oldest));
-      if (bytes === undefined) continue;
+      note(`${++read} segments read`);
+      if (bytes === undefined) return;
       const { header, requests: inside } = inspect(target.segment, bytes);
       if (header === undefined) unread.push(target.segment);
-      if (!inside.some((one) => wanted.has(requestPartition(one)))) continue;
+      if (!inside.some((one) => wanted.has(requestPartition(one)))) return;
       take(target);
       for (const one of inside) if (!wanted.has(requestPartition(one))) others.add(one);
-    }
+    });
   }
   if (unread.length > 0)
     notes.push(

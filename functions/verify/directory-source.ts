@@ -12,11 +12,13 @@ import type { EvidenceSource, InstanceObjects, Part, StoredObject, StoredVersion
  */
 export class DirectoryEvidence implements EvidenceSource {
   readonly #root: string;
-  readonly #tombs: string;
+  /** Undefined when the directory is that of the segments itself. */
+  readonly #tombs: string | undefined;
 
   constructor(directory: string) {
-    this.#root = existsSync(join(directory, segmentPrefix)) ? join(directory, segmentPrefix) : directory;
-    this.#tombs = join(directory, forgottenPrefix);
+    const whole = existsSync(join(directory, segmentPrefix)) || existsSync(join(directory, forgottenPrefix));
+    this.#root = whole ? join(directory, segmentPrefix) : directory;
+    this.#tombs = whole ? join(directory, forgottenPrefix) : undefined;
   }
 
   instances(part: Part): AsyncIterable<InstanceObjects | Strange> {
@@ -28,10 +30,12 @@ export class DirectoryEvidence implements EvidenceSource {
   }
 
   async *tombstones({ fn }: Part): AsyncGenerator<readonly Tombstone[] | Strange> {
-    for (const name of fn === undefined ? await names(this.#tombs) : [fn]) {
-      for (const file of await names(join(this.#tombs, name))) {
+    const tombs = this.#tombs;
+    if (tombs === undefined) return;
+    for (const name of fn === undefined ? await names(tombs) : [fn]) {
+      for (const file of await names(join(tombs, name))) {
         const key = `${forgottenPrefix}${name}/${file}`;
-        yield readTombstones(key, await readFile(join(this.#tombs, name, file), 'utf8')) ?? { strange: key };
+        yield readTombstones(key, await readFile(join(tombs, name, file), 'utf8')) ?? { strange: key };
       }
     }
   }

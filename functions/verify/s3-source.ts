@@ -5,6 +5,9 @@ import { LARGEST, readTombstones, type Tombstone } from '../store/tombstone.ts';
 import { byInstance, MOST_OBJECTS } from './by-instance.ts';
 import type { EvidenceSource, InstanceObjects, Part, StoredObject, StoredVersion, Strange } from './evidence.ts';
 
+/** Tombstones that are read at once. */
+const PARALLEL = 16;
+
 /** The evidence bucket itself, in all its versions. Needs s3:ListBucketVersions, s3:GetObjectVersion and kms:Decrypt. */
 export class S3Evidence implements EvidenceSource {
   readonly #client: S3Client;
@@ -20,11 +23,23 @@ export class S3Evidence implements EvidenceSource {
   }
 
   async *tombstones({ fn }: Part): AsyncGenerator<readonly Tombstone[] | Strange> {
-    for await (const { key, versions } of this.#objects(`${forgottenPrefix}${fn === undefined ? '' : `${fn}/`}`)) {
+    let some: StoredObject[] = [];
+    for await (const object of this.#objects(`${forgottenPrefix}${fn === undefined ? '' : `${fn}/`}`)) {
+      some.push(object);
+      if (some.length < PARALLEL) continue;
+      yield* await this.#tombstonesIn(some);
+      some = [];
+    }
+    yield* await this.#tombstonesIn(some);
+  }
+
+  async #tombstonesIn(objects: readonly StoredObject[]): Promise<readonly (readonly Tombstone[] | Strange)[]> {
+    const found = objects.map(async ({ key, versions }) => {
       // Nobody can overwrite one; should it have happened, the first is what was written.
       const bytes = versions[0] && (await this.#read(versions[0], LARGEST));
-      if (bytes !== undefined) yield readTombstones(key, Buffer.from(bytes).toString()) ?? { strange: key };
-    }
+      return bytes === undefined ? [] : (readTombstones(key, Buffer.from(bytes).toString()) ?? { strange: key });
+    });
+    return await Promise.all(found);
   }
 
   async read(version: StoredVersion): Promise<Uint8Array | undefined> {
