@@ -13,6 +13,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { App, Duration, Stack } from 'aws-cdk-lib';
 import { Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
+import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Alastor } from '../../cdk/index.ts';
 import { type Engine, startEngine } from '../../cdk/local/engine.ts';
@@ -49,7 +50,7 @@ beforeAll(async () => {
   });
   const visited = new LambdaFunction(stack, VISITED, {
     ...{ functionName: VISITED, runtime: Runtime.NODEJS_24_X, handler: 'index.handler', timeout: Duration.seconds(20) },
-    code: Code.fromInline(visitedCode),
+    ...{ code: Code.fromInline(visitedCode), logGroup: new LogGroup(stack, 'VisitedLog') },
   });
   new Alastor(stack, 'Alastor').audit([fn, visited]);
   app.synth();
