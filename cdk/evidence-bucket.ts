@@ -10,7 +10,7 @@ import {
   ObjectOwnership,
 } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
-import { segmentPrefix } from '../functions/store/schema.ts';
+import { forgottenPrefix, segmentPrefix } from '../functions/store/schema.ts';
 import type { AlastorSettings } from './props.ts';
 
 /**
@@ -45,28 +45,27 @@ export function evidenceBucket(scope: Construct, settings: AlastorSettings, key:
   if (auditors.length > 0) {
     const principals = [...auditors];
     const objects = ['s3:GetObject', 's3:GetObjectVersion'];
-    bucket.addToResourcePolicy(
-      new PolicyStatement({ principals, actions: objects, resources: [bucket.arnForObjects(`${segmentPrefix}*`)] }),
-    );
+    const resources = [segmentPrefix, forgottenPrefix].map((prefix) => bucket.arnForObjects(`${prefix}*`));
+    bucket.addToResourcePolicy(new PolicyStatement({ principals, actions: objects, resources }));
     const lists = ['s3:ListBucket', 's3:ListBucketVersions'];
     bucket.addToResourcePolicy(new PolicyStatement({ principals, actions: lists, resources: [bucket.bucketArn] }));
   }
   return bucket;
 }
 
-/** Lets nobody put a segment in the place of another, or in a way that keeps it from being read. */
+/** Lets nobody put a segment, or a tombstone, in the place of another, or in a way that keeps it from being read. */
 export function refuseRewriting(bucket: Bucket): void {
   for (const [sid, conditions] of REFUSALS) {
     bucket.addToResourcePolicy(
       new PolicyStatement({
         ...{ sid, effect: Effect.DENY, principals: [new AnyPrincipal()], actions: ['s3:PutObject'], conditions },
-        resources: [bucket.arnForObjects(`${segmentPrefix}*`)],
+        resources: [segmentPrefix, forgottenPrefix].map((prefix) => bucket.arnForObjects(`${prefix}*`)),
       }),
     );
   }
 }
 
-/** Of segments, what is refused to everybody, the administrator included: sid and condition. */
+/** Of these, what is refused to everybody, the administrator included: sid and condition. */
 const REFUSALS: readonly (readonly [string, Conditions])[] = [
   // Without the header S3 would put a new version before the one that is there. Parts of a multipart upload cannot have it, so
   // there are none: a segment is 4 MB at most.

@@ -1,7 +1,7 @@
 import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import { ArnPrincipal, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
-import { segmentPrefix, spillPrefix } from '../functions/store/schema.ts';
+import { forgottenPrefix, segmentPrefix, spillPrefix } from '../functions/store/schema.ts';
 import type { EvidenceStore } from './evidence.ts';
 import { letDecrypt, throughS3 } from './evidence-key.ts';
 
@@ -26,10 +26,15 @@ export function letQuery(fn: LambdaFunction, store: EvidenceStore): void {
   rows(fn, store.links, 'Query');
 }
 
-/** Reads segments in all their versions, and writes down what it finds. */
+/** Reads segments in all their versions and tombstones, and writes down what it finds. */
 export function letVerify(fn: LambdaFunction, store: EvidenceStore): void {
-  readObjects(fn, store, segmentPrefix);
-  allow(fn, [store.bucket.arnForObjects(`${segmentPrefix}*`)], 's3:GetObjectVersion');
+  const prefixes = [segmentPrefix, forgottenPrefix];
+  readObjects(fn, store, ...prefixes);
+  allow(
+    fn,
+    prefixes.map((prefix) => store.bucket.arnForObjects(`${prefix}*`)),
+    's3:GetObjectVersion',
+  );
   allow(fn, [store.bucket.bucketArn], 's3:ListBucketVersions');
   rows(fn, store.shards, 'Query');
   rows(fn, store.links, 'BatchWriteItem', 'Query');

@@ -50,6 +50,10 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: 'look whether all of a deployment is well, and say how to mend what is not',
     load: () => import('./doctor.ts'),
   },
+  forget: {
+    summary: 'delete the record of a request, an instance or a function, and say that it was deleted',
+    load: () => import('./forget.ts'),
+  },
   redrive: { summary: 'give the stitcher another try at what it gave up on', load: () => import('./redrive.ts') },
   instrument: { summary: 'audit functions that are deployed already, without CDK', load: () => import('./instrument.ts') },
   uninstrument: { summary: 'take back what `alastor instrument` did', load: () => import('./uninstrument.ts') },

@@ -25,12 +25,15 @@ export default command({
   },
   text: `Reads and changes nothing. Looks at what is deployed: Alastor's own functions, the queue and its dead letters, the bucket, the
 tables, the audited functions and the version of their layers, the query API with what it misses, alarms, the clock of this
-machine. What it could not look at is marked ? and never counts as well. It cannot see into the roles of audited functions: one
-that may not write its segments shows as one that never left a record.
+machine. Simulates the policies of roles, with those of bucket and key: that Alastor's own can do what they must, that audited
+functions can put their own segments and cannot read, alter or delete evidence. Where a policy depends on what only a real request
+tells, or is not understood, and for what it could not look at, it says ? and never that it is well. Policies of an organisation
+(SCPs, RCPs) and of VPC endpoints are not looked at.
 
 Needs lambda:ListFunctions, GetFunctionConfiguration, ListEventSourceMappings, ListLayerVersions; sqs:GetQueueUrl,
 GetQueueAttributes; s3:ListBucket, GetBucketVersioning, GetBucketObjectLockConfiguration, GetBucketPublicAccessBlock,
-GetBucketNotification; dynamodb:DescribeTable, DescribeTimeToLive; cloudwatch:DescribeAlarms, GetMetricStatistics;
+GetBucketNotification, GetBucketPolicy, GetEncryptionConfiguration; kms:GetKeyPolicy; iam:GetRole, ListRolePolicies, GetRolePolicy,
+ListAttachedRolePolicies, GetPolicy, GetPolicyVersion; dynamodb:DescribeTable, DescribeTimeToLive; cloudwatch:DescribeAlarms, GetMetricStatistics;
 execute-api:Invoke. Without one of them the rest is still looked at.`,
   examples: ['', '--profile security --region eu-west-1', '--json | jq -r \'.findings[] | select(.state == "wrong").says\''],
   exits:

@@ -29,7 +29,7 @@ export default command({
   text: `silenced: the platform tells of an invocation that left no record. unexplained: nothing configured explains how a request was
 invoked. unaudited: a function without Alastor. records, chain: a hole in an instance's record, or one that does not continue what
 was before. tampered: the daily verification found it altered, forged or taken away (alastor verify). gap: what capture itself said it had lost.
-unrecorded: an instance started without the recorder. witness: what witnesses said and nobody could take.`,
+forgotten: somebody deleted it on purpose (alastor forget). unrecorded: an instance started without the recorder. witness: what witnesses said and nobody could take.`,
   examples: ['--since 24h', '--kind silenced --all --ndjson'],
   async run(values) {
     const query = { kind: values.kind, function: values.function, since: micros('--since', values.since) };

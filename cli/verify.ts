@@ -3,7 +3,7 @@ import type { Finding, Sureness } from '../functions/store/finding.ts';
 import { DirectoryEvidence } from '../functions/verify/directory-source.ts';
 import type { EvidenceSource } from '../functions/verify/evidence.ts';
 import { S3Evidence } from '../functions/verify/s3-source.ts';
-import { type Totals, verify, verifyInstance } from '../functions/verify/verify.ts';
+import { type Totals, tombstonesOf, verify, verifyInstance } from '../functions/verify/verify.ts';
 import { FUNCTION_NAME, INSTANCE_ID } from '../layers/record/key.ts';
 import type { InstanceId } from '../layers/record/types.ts';
 import { apiOptions, connect } from './api.ts';
@@ -52,6 +52,7 @@ writes. The query API, when there is one, adds a second witness: the digests tha
 invocations that the platform saw. Without it a record whose end was cut off looks like that of a killed instance.
 
 certain: nothing lawful looks like this. likely: something lawful would be very odd. possible: a crash looks the same, too.
+told: nothing is wrong; somebody deleted it on purpose and a tombstone says who (\`alastor forget\`).
 docs/security.md says what can be found and what cannot. Needs s3:ListBucketVersions, s3:GetObjectVersion and kms:Decrypt (the
 prop \`auditors\`), and of the API execute-api:Invoke.`,
   examples: ['--from 24h', '--function purchase --json', '--directory ./evidence --alone'],
@@ -62,7 +63,7 @@ prop \`auditors\`), and of the API execute-api:Invoke.`,
     const register = await registerFor(values);
     const source = sourceFor(values);
     const findings: Finding[] = [];
-    const counts: Record<Sureness, number> = { certain: 0, likely: 0, possible: 0 };
+    const counts: Record<Sureness, number> = { certain: 0, likely: 0, possible: 0, told: 0 };
     const take = (one: Finding): void => {
       counts[one.sure]++;
       if (findings.length < MOST) findings.push(one);
@@ -90,22 +91,23 @@ prop \`auditors\`), and of the API execute-api:Invoke.`,
     if (register !== undefined) {
       await new Progress().stage('comparing with other witnesses', async () => {
         // Of instances that have no segment left at all, only the register knows.
+        const { forgotten } = await tombstonesOf(source, asked.part);
         for (const place of await register.instances(asked, cut)) {
           if (seen.has(place.instanceId)) continue;
-          const { findings: more } = await verifyInstance(place, { ...asked, source, ...noted });
+          const { findings: more } = await verifyInstance(place, { ...asked, source, ...noted, forgotten });
           for (const one of more) take(one);
         }
         for (const one of await register.silenced(asked, cut)) take(one);
       });
     }
-    const all = counts.certain + counts.likely + counts.possible;
+    const all = counts.certain + counts.likely + counts.possible + counts.told;
     if (all > findings.length) cut.push(`findings: ${all - findings.length} more`);
     if (values.ndjson) await print(findings.map(jsonOf));
     else if (values.json) await print([jsonOf({ findings, counts, totals, cut })]);
     else await print([...lines(findings), `${summary(findings, counts)} in ${totalsText(totals)}.`]);
     warn('verify', cut);
     if (counts.certain + counts.likely > 0) return NOT_WHOLE;
-    return totals.segments === 0 ? NOTHING_FOUND : 0;
+    return totals.segments + counts.told === 0 ? NOTHING_FOUND : 0;
   },
 });
 
@@ -176,8 +178,8 @@ async function registerFor(values: Asked): Promise<Register | undefined> {
   return undefined;
 }
 
-const STYLES: Readonly<Record<Sureness, Style>> = { certain: 'red', likely: 'yellow', possible: 'dim' };
-const RANK: readonly Sureness[] = ['certain', 'likely', 'possible'];
+const STYLES: Readonly<Record<Sureness, Style>> = { certain: 'red', likely: 'yellow', possible: 'dim', told: 'cyan' };
+const RANK: readonly Sureness[] = ['certain', 'likely', 'possible', 'told'];
 
 function* lines(findings: readonly Finding[]): Generator<string> {
   const screen = screenOf(process.stdout);
@@ -203,8 +205,10 @@ function* lines(findings: readonly Finding[]): Generator<string> {
 }
 
 function summary(findings: readonly Finding[], counts: Readonly<Record<Sureness, number>>): string {
-  const told = RANK.filter((sure) => counts[sure] > 0).map((sure) => `${counts[sure]} ${sure}`);
-  if (told.length === 0) return 'Nothing is wrong';
+  const doubts = RANK.filter((sure) => sure !== 'told' && counts[sure] > 0).map((sure) => `${counts[sure]} ${sure}`);
+  const forgotten = counts.told === 0 ? [] : [`${plural(counts.told, 'part')} of it forgotten on purpose`];
+  const told = [...doubts, ...forgotten];
+  if (doubts.length === 0) return ['Nothing is wrong', ...forgotten].join(', ');
   const requests = new Set(findings.flatMap((one) => one.requests));
   return `${told.join(', ')}${requests.size === 0 ? '' : ` (${plural(requests.size, 'request')} concerned)`}`;
 }

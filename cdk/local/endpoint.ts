@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ServiceError, sendJsonError } from './http/error.ts';
 import { credentialScope, type Exchange, readBody } from './http/exchange.ts';
-import { handleIam } from './services/iam.ts';
+import { handleIam, handleKms } from './services/iam.ts';
 import { handleSts } from './services/sts.ts';
 import type { Services } from './services.ts';
 
@@ -105,7 +105,8 @@ export class Endpoint {
   }
 
   async #byTarget(services: Services, exchange: Exchange, target: string): Promise<void> {
-    const [service = ''] = target.split('.');
+    const [service = '', operation = ''] = target.split('.');
+    if (service === 'TrentService') return await handleKms(services.iam, exchange, operation);
     if (service === 'AmazonSQS') return services.sqs.handle(exchange);
     if (service === 'AWSEvents') return services.events.handle(exchange);
     if (service === 'DynamoDB_20120810' || service === 'DynamoDBStreams_20120810')
@@ -148,7 +149,7 @@ export class Endpoint {
 function unknown(what: string): ServiceError {
   return new ServiceError(
     'UnknownOperationException',
-    `The local engine does not offer ${what}. It offers Lambda, S3, SQS, SNS, DynamoDB, EventBridge, API Gateway, policies of IAM roles and STS GetCallerIdentity.`,
+    `The local engine does not offer ${what}. It offers Lambda, S3, SQS, SNS, DynamoDB, EventBridge, API Gateway, policies of IAM roles and keys, and STS GetCallerIdentity.`,
     501,
   );
 }

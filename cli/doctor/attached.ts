@@ -7,10 +7,16 @@ import type { Installation } from './survey.ts';
 /** How the descriptions of Alastor's layers begin (cdk/layer.ts). */
 const OWN_LAYER = /^Alastor:/;
 
+/** An audited function and the name under which it stores its segments. */
+export interface Audited {
+  readonly name: string;
+  readonly configuration: FunctionConfiguration;
+}
+
 export interface Attached {
   readonly findings: readonly Finding[];
-  /** Names of the functions that are audited into this installation. */
-  readonly audited: readonly string[];
+  /** Functions that are audited into this installation. */
+  readonly audited: readonly Audited[];
 }
 
 /** Whether every function that is meant to be audited has all parts of it, of the newest version. */
@@ -43,9 +49,11 @@ export async function attachedFunctions(
   ];
   return {
     findings,
-    audited: audited.flatMap(({ FunctionName, Environment }) =>
-      FunctionName === undefined ? [] : [`${Environment?.Variables?.ALASTOR_QUALIFIER ?? ''}${FunctionName}`],
-    ),
+    audited: audited.flatMap((configuration): readonly Audited[] => {
+      const { FunctionName, Environment } = configuration;
+      if (FunctionName === undefined) return [];
+      return [{ name: `${Environment?.Variables?.ALASTOR_QUALIFIER ?? ''}${FunctionName}`, configuration }];
+    }),
   };
 }
 

@@ -5,14 +5,14 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import type { Api } from '../api.ts';
 import type { clientOf } from '../aws.ts';
-import { UsageError } from '../usage.ts';
 import { alarmChecks, queueAge } from './alarms.ts';
 import { attachedFunctions } from './attached.ts';
 import { bucketChecks, tableChecks } from './evidence.ts';
 import { type Finding, look, ok, unknown, warning, wrong } from './finding.ts';
 import { ownFunctions, queues } from './parts.ts';
+import { permissionChecks } from './permissions.ts';
 import { recordChecks } from './record.ts';
-import { type Installation, type Survey, survey } from './survey.ts';
+import { choose, type Survey, survey } from './survey.ts';
 
 export interface Examined {
   /** Undefined when none could be found. */
@@ -64,27 +64,16 @@ export async function examine(
     const elsewhere = new Set(found.installations.filter((one) => one !== chosen).map(({ bucket }) => bucket));
     const { findings: ofFunctions, audited } = await attachedFunctions(lambda, chosen, found.functions, elsewhere);
     findings.push(...ofFunctions);
+    findings.push(...(await permissionChecks(client, s3, chosen, queueArn, audited, note)));
     note('the record');
-    findings.push(...(await recordChecks(open, audited)));
+    const names = audited.map(({ name }) => name);
+    findings.push(...(await recordChecks(open, names)));
     note('alarms');
     findings.push(...(await alarmChecks(cloudWatch, chosen)));
     return { installation: chosen.name, findings };
   } finally {
     for (const one of [lambda, sqs, s3, dynamo, cloudWatch]) one.destroy();
   }
-}
-
-function choose(installations: readonly Installation[], wanted: string | undefined): Installation | undefined {
-  const names = installations.map(({ name }) => name);
-  if (wanted !== undefined) {
-    const found = installations.find(({ name }) => name === wanted);
-    if (found === undefined && names.length > 0)
-      throw new UsageError(`--installation "${wanted}" is not here; there is ${names.join(', ')}`);
-    return found;
-  }
-  if (installations.length > 1)
-    throw new UsageError(`several are deployed here: give --installation, one of ${names.join(', ')}`);
-  return installations[0];
 }
 
 function clock(aheadMs: number | undefined): Finding {

@@ -1,6 +1,7 @@
 import { type FunctionConfiguration, type LambdaClient, ListFunctionsCommand } from '@aws-sdk/client-lambda';
 import { environment } from '../../functions/store/schema.ts';
 import { serviceVariable } from '../../functions/telemetry/catalogue.ts';
+import { UsageError } from '../usage.ts';
 
 /** Alastor as it is deployed in a region, told by what its functions have in their environment. */
 export interface Installation {
@@ -56,4 +57,18 @@ export async function survey(lambda: LambdaClient): Promise<Survey> {
     };
   });
   return { installations, functions: all.filter((one) => !isOwn(one)), clockAheadMs };
+}
+
+/** The one that is meant. @throws UsageError when it must be said which */
+export function choose(installations: readonly Installation[], wanted: string | undefined): Installation | undefined {
+  const names = installations.map(({ name }) => name);
+  if (wanted !== undefined) {
+    const found = installations.find(({ name }) => name === wanted);
+    if (found === undefined && names.length > 0)
+      throw new UsageError(`--installation "${wanted}" is not here; there is ${names.join(', ')}`);
+    return found;
+  }
+  if (installations.length > 1)
+    throw new UsageError(`several are deployed here: give --installation, one of ${names.join(', ')}`);
+  return installations[0];
 }

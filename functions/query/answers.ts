@@ -48,6 +48,7 @@ const missing = z.object({ kind: z.enum(['records', 'chain']), from: count, to: 
 const segment = z.object({
   ...{ fn: text, version: text, segment: text, first: count, last: count, from: micros, to: micros, requests: count },
   ...{ gaps: count, unobserved: count, linksCut: count, digest: text, prev: text.nullable() },
+  forgotten: z.literal(true).optional().describe('It was deleted on purpose'),
 });
 
 const step = z.object({

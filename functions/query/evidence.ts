@@ -25,7 +25,15 @@ export const evidence: Route = async ({ query, store }) => {
   if (seq < place.first || seq > place.last) {
     throw new Problem(404, 'No such record', `the segment has records ${place.first} to ${place.last}`, 'seq');
   }
-  const [object, noted] = await Promise.all([objectOf(key, store), store.lists.segment(place.instanceId, place.first)]);
+  const noted = await store.lists.segment(place.instanceId, place.first);
+  if (noted?.segment === key && noted.forgotten === true)
+    throw new Problem(
+      404,
+      'Forgotten',
+      'the segment was deleted on purpose; /v1/gaps?kind=forgotten says by whom and why',
+      'segment',
+    );
+  const object = await objectOf(key, store);
   const sha256 = segmentDigest(object.bytes);
   const stitched = noted?.segment === key ? noted.digest : undefined;
   try {

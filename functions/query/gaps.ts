@@ -22,6 +22,7 @@ export const GAP_KINDS = [
   'records',
   'chain',
   'gap',
+  'forgotten',
   'tampered',
 ] as const satisfies readonly GapKind[];
 
@@ -39,7 +40,7 @@ const gapPlace = z.tuple([
   z
     .string()
     .max(LONGEST_PLACE)
-    .regex(/^\d{4}-\d\d-\d\dT\d\d#[aifwlv]#/),
+    .regex(/^\d{4}-\d\d-\d\dT\d\d#[aifgwlv]#/),
   z.string().max(LONGEST_PLACE),
 ]);
 export const changesQuery = z.object({ since: time.optional(), limit: limit(100, 500) });

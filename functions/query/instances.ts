@@ -85,7 +85,9 @@ type Told = Awaited<ReturnType<Store['lists']['instance']>>;
 /** Each instance is named where its newest row stands, so that no later page names it again. */
 function isNewest(at: number, until: number | undefined, { items, segments }: Told): boolean {
   const begun = items.flatMap((item) => (item.begin === undefined ? [] : [number(item, 'begin')]));
-  const all = [...begun, ...segments.filter(({ requests }) => requests === 0).map(({ from }) => from)];
+  // What was forgotten has no row of its own any more.
+  const rows = segments.filter(({ requests, forgotten }) => requests === 0 && forgotten !== true);
+  const all = [...begun, ...rows.map(({ from }) => from)];
   const newest = Math.max(...all.filter((one) => until === undefined || one <= until));
   // Times that an instance made up stand elsewhere in the lists: rather twice than never.
   return at >= newest || hourOf(at) > hourOf(newest);

@@ -1,6 +1,7 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { Baselines } from './baselines.ts';
 import { Findings } from './findings.ts';
+import { Forgotten } from './forgotten.ts';
 import { Gaps } from './gaps.ts';
 import { Inventory } from './inventory.ts';
 import { Lists } from './lists.ts';
@@ -24,6 +25,8 @@ export interface Store {
   /** What the witness function gave up on. */
   readonly deadLetters: DeadLetters;
   readonly findings: Findings;
+  /** What was deleted on purpose. */
+  readonly forgotten: Forgotten;
 }
 
 /** The store that the environment names, with the usual AWS configuration (region, credentials, AWS_ENDPOINT_URL). */
@@ -58,13 +61,14 @@ export function openStore(
 ): Store {
   const source = new DynamoSource(shards, links, objects);
   const findings = new Findings(links, retentionDays);
+  const forgotten = new Forgotten(links, retentionDays);
   const lists = new Lists(shards, links);
   const inventory = new Inventory(links, retentionDays);
   const witnesses = new Witnesses(links, retentionDays);
   return {
     writer: new DynamoWriter({ shards, links, objects, retentionDays, benignRetentionDays }),
-    ...{ source, lists, objects, witnesses, inventory, deadLetters, findings },
+    ...{ source, lists, objects, witnesses, inventory, deadLetters, findings, forgotten },
     baselines: new Baselines(links),
-    gaps: new Gaps(source, { lists, witnesses, inventory, deadLetters, findings }),
+    gaps: new Gaps(source, { lists, witnesses, inventory, deadLetters, findings, forgotten }),
   };
 }

@@ -11,6 +11,7 @@ import type { InstanceId } from '../../layers/record/types.ts';
  * - `truncated`: the record ends where it should go on
  * - `silenced`: the platform tells of an invocation that no segment tells of
  * - `foreign`: an object that is no segment lies among segments
+ * - `forgotten`: segments were deleted on purpose, and a tombstone says so
  */
 export type FindingKind =
   | 'missing'
@@ -22,10 +23,11 @@ export type FindingKind =
   | 'reordered'
   | 'truncated'
   | 'silenced'
-  | 'foreign';
+  | 'foreign'
+  | 'forgotten';
 
-/** `certain`: nothing lawful looks like this. `likely`: something lawful would be very odd. `possible`: a crash looks the same. */
-export type Sureness = 'certain' | 'likely' | 'possible';
+/** `certain`: nothing lawful looks like this. `likely`: something lawful would be very odd. `possible`: a crash looks the same. `told`: nothing is wrong. */
+export type Sureness = 'certain' | 'likely' | 'possible' | 'told';
 
 export interface Finding {
   readonly kind: FindingKind;

@@ -1,4 +1,5 @@
 import { segmentDigest } from '../../layers/record/key.ts';
+import { byFunction } from './by-function.ts';
 import type { Finding } from './finding.ts';
 import type { Gap } from './gap.ts';
 import { expiresAfter, N, number, S, text } from './rows.ts';
@@ -45,25 +46,11 @@ export class Findings {
     after: string,
     limit: number,
   ): Promise<{ readonly gaps: readonly Gap[]; readonly looked: number; readonly next?: string }> {
-    const [first, last] = fn === undefined ? [' ', '~'] : [`${fn}#`, `${fn}#~`];
-    // A cursor of another question.
-    if (after > last) return { gaps: [], looked: 0 };
-    const { items, cut } = await this.#links.query(
-      {
-        KeyConditionExpression: '#k = :k AND place BETWEEN :a AND :b',
-        ExpressionAttributeNames: { '#k': 'key' },
-        ExpressionAttributeValues: { ':k': S(KEY), ':a': S(after > first ? after : first), ':b': S(last) },
-      },
-      // One of them is the one that the page before ended with.
-      limit + 1,
-    );
-    const rows = items.filter((item) => text(item, 'place') !== after).slice(0, limit);
-    const end = rows.at(-1);
-    const more = end !== undefined && (cut || text(end, 'place') !== text(items.at(-1) ?? end, 'place'));
+    const { rows, looked, next } = await byFunction(this.#links, KEY, { fn, after, limit });
     const gaps = rows
       .map((item): Gap => gapOf(JSON.parse(text(item, 'of')) as Finding, number(item, 'seen')))
       .filter(({ at }) => at >= since);
-    return { gaps, looked: items.length, ...(more ? { next: text(end, 'place') } : {}) };
+    return { gaps, looked, ...(next === undefined ? {} : { next }) };
   }
 }
 

@@ -7,6 +7,7 @@ import type { Witness } from './testimony.ts';
  * `silenced`: a witness reports an invocation that no instance recorded. `records`: numbers missing between two segments.
  * `unrecorded`: the platform started an instance in which the recorder did not come up. `witness`: what a witness said was lost.
  * `unexplained`: nothing that is configured explains what invoked the function. `unaudited`: a function without the layer.
+ * `forgotten`: a segment was deleted on purpose (`alastor forget`).
  * `tampered`: the verification of the record found it altered, forged or taken away. `chain`: a segment does not follow on the one before. `gap`: the instance itself says that something is lost.
  */
 export type GapKind =
@@ -18,6 +19,7 @@ export type GapKind =
   | 'records'
   | 'chain'
   | 'gap'
+  | 'forgotten'
   | 'tampered';
 
 export interface Gap {
@@ -33,11 +35,11 @@ export interface Gap {
   /** First and last seq: missing, or of the segment that does not follow. */
   readonly from?: number;
   readonly to?: number;
-  /** Of kind `gap`; `why` also of `unexplained` (what the request says invoked it), `unrecorded` and `witness`. */
+  /** Of kind `gap`; `why` also of `unexplained` (what the request says invoked it), `unrecorded`, `witness` and `forgotten` (by whom, and why). */
   readonly node?: NodeId;
   readonly why?: string;
   readonly lost?: number;
-  /** Of kind `tampered`: the segment. */
+  /** Of kinds `tampered` and `forgotten`: the segment. */
   readonly detail?: string;
   /** Of kind `tampered`: requests whose record is not whole, or cannot be trusted. */
   readonly requests?: readonly string[];

@@ -2,6 +2,7 @@
 import type { GraphSource } from '../graph/source.ts';
 import type { Store } from './connect.ts';
 import type { Findings } from './findings.ts';
+import type { Forgotten } from './forgotten.ts';
 import type { Gap, GapKind } from './gap.ts';
 import { holesIn } from './holes.ts';
 import { type Inventory, MAX_FUNCTIONS, type SeenFunction } from './inventory.ts';
@@ -58,6 +59,7 @@ export class Gaps {
   readonly #inventory: Inventory;
   readonly #deadLetters: DeadLetters;
   readonly #findings: Findings;
+  readonly #forgotten: Forgotten;
 
   constructor(
     source: GraphSource,
@@ -67,11 +69,13 @@ export class Gaps {
       inventory,
       deadLetters,
       findings,
-    }: Pick<Store, 'lists' | 'witnesses' | 'inventory' | 'deadLetters' | 'findings'>,
+      forgotten,
+    }: Pick<Store, 'lists' | 'witnesses' | 'inventory' | 'deadLetters' | 'findings' | 'forgotten'>,
   ) {
     this.#inventory = inventory;
     this.#deadLetters = deadLetters;
     this.#findings = findings;
+    this.#forgotten = forgotten;
     this.#source = source;
     this.#lists = lists;
     this.#witnesses = witnesses;
@@ -124,6 +128,9 @@ export class Gaps {
     }
     if (kinds.has('tampered')) {
       units.push({ name: '9999-12-31T23#v#', read: (place) => this.#findings.gaps(since, fn, place, limit) });
+    }
+    if (kinds.has('forgotten')) {
+      units.push({ name: '9999-12-31T23#g#', read: (place) => this.#forgotten.gaps(since, fn, place, limit) });
     }
     if (kinds.has('witness') && fn === undefined) {
       const read = async () => {

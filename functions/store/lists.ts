@@ -200,7 +200,7 @@ export class Lists {
         KeyConditionExpression: 'instanceId = :i',
         ExpressionAttributeNames: { '#b': 'begin', '#e': 'end', '#s': 'status', '#t': 'trigger' },
         ExpressionAttributeValues: { ':i': S(instance) },
-        ProjectionExpression: 'instanceId, part, fn, #b, #e, #s, #t, digest, prev, seen',
+        ProjectionExpression: 'instanceId, part, fn, #b, #e, #s, #t, digest, prev, seen, gone',
       },
       MAX_SEGMENTS,
     );
@@ -251,7 +251,7 @@ export class Lists {
         KeyConditionExpression: 'instanceId = :i',
         FilterExpression: 'attribute_exists(digest)',
         ExpressionAttributeValues: { ':i': S(instance) },
-        ProjectionExpression: 'instanceId, part, fn, digest, prev, seen',
+        ProjectionExpression: 'instanceId, part, fn, digest, prev, seen, gone',
       },
       MAX_FILTERED,
       MAX_FILTERED,

@@ -161,6 +161,8 @@ export function readRequest(item: Item): Listed {
 /** A segment as it was seen, with the SHA-256 (hex) of its bytes, which the next one's `prev` must name; its own `prev` is cut to 16 bytes. */
 export interface SeenSegment extends SegmentEntry {
   readonly digest: string;
+  /** It was deleted on purpose (`alastor forget`); this is all that is left of it. */
+  readonly forgotten?: true;
 }
 
 /** What is known of a segment, as attributes of the item of one of its shards. */
@@ -199,6 +201,7 @@ export function readSegment(item: Item): SeenSegment | undefined {
     ...{ instance, fn, version: parts.slice(6).join(' '), segment: segmentIn(fn, instance, range), first, last },
     ...{ from, to: from + span, requests, gaps, unobserved, linksCut },
     ...{ digest: hex(item.digest.B), prev: item.prev?.B === undefined ? null : hex(item.prev.B) },
+    ...(item.gone === undefined ? {} : { forgotten: true }),
   };
 }
 

@@ -7,7 +7,8 @@
  *   instanceId                     part
  *   0192f0c4-…                     <reqId>#<first>-<last>      local subgraph (`data`), or where it was spilled to (`spill`)
  *   0192f0c4-…                     ~init#<first>-<last>        the same for what happened outside any request
- *   0192f0c4-…                     ~~segment#<first>-<last>    a segment that adds nothing to the graph: what is known of it
+ *   0192f0c4-…                     ~~segment#<first>-<last>    a segment that adds nothing to the graph, or was forgotten (`gone`):
+ *                                                              what is known of it
  *
  * links: every node through which a path can leave its shard, the search index, and the lists.
  *   key                            place
@@ -35,6 +36,7 @@
  *   ~unread                        2026-03-01#<source>         how much of what witnesses said nobody could read
  *   ~inventory                     <function>                  how it is configured, as last seen
  *   ~findings                      <function>#<instance>#<kind>#…   what the verification of segments found
+ *   ~forgotten                     <function>#<instance>#<first>-<last>   a segment that was deleted on purpose, by whom and why
  *   ~changes                       <time>#<event id>           somebody changed a function
  *   ~changes#<fn>                  <time>#<event id>           the same, by function
  */
@@ -69,3 +71,5 @@ export const mostReceives = 5;
 export const segmentPrefix = 'segments/';
 /** Shards too large for a table item: `spill/<instanceId>/<part>`. Read and written by the stitcher, read by the query function. */
 export const spillPrefix = 'spill/';
+/** What was deleted on purpose: tombstones (tombstone.ts). No function writes here, and nobody overwrites one. */
+export const forgottenPrefix = 'forgotten/';

@@ -7,6 +7,7 @@ import {
   PutItemCommand,
   QueryCommand,
   type QueryCommandInput,
+  ScanCommand,
   UpdateItemCommand,
   type WriteRequest,
 } from '@aws-sdk/client-dynamodb';
@@ -17,7 +18,7 @@ export type Item = Record<string, AttributeValue>;
 /** BatchWriteItem takes 25 items at most. */
 const BATCH = 25;
 const TRIES = 10;
-/** Items that a filter looks at in one call. */
+/** Items that are looked at in one call where how many are wanted does not say it. */
 const PAGE = 1000;
 /** Longest wait before the n-th try, ms: 25, 50, … 2,000; about 8 s in all at the most. */
 const wait = (attempt: number) => Math.random() * Math.min(2000, 25 * 2 ** attempt);
@@ -37,13 +38,16 @@ export class Table {
    * @throws StoreError
    */
   async putAll(items: readonly Item[]): Promise<void> {
-    const batches: WriteRequest[][] = [];
-    for (let i = 0; i < items.length; i += BATCH)
-      batches.push(items.slice(i, i + BATCH).map((Item) => ({ PutRequest: { Item } })));
-    await inParallel(batches, 4, (batch) => this.#putBatch(batch));
+    await this.#inBatches(items.map((Item) => ({ PutRequest: { Item } })));
   }
 
-  async #putBatch(batch: WriteRequest[]): Promise<void> {
+  async #inBatches(requests: readonly WriteRequest[]): Promise<void> {
+    const batches: WriteRequest[][] = [];
+    for (let i = 0; i < requests.length; i += BATCH) batches.push(requests.slice(i, i + BATCH));
+    await inParallel(batches, 4, (batch) => this.#writeBatch(batch));
+  }
+
+  async #writeBatch(batch: WriteRequest[]): Promise<void> {
     let left = batch;
     await this.#patiently(async () => {
       const { UnprocessedItems } = await this.#client.send(new BatchWriteItemCommand({ RequestItems: { [this.name]: left } }));
@@ -111,6 +115,33 @@ export class Table {
   }
 
   /**
+   * Removes items by their keys, those that are there.
+   * @throws StoreError
+   */
+  async removeAll(keys: readonly Item[]): Promise<void> {
+    await this.#inBatches(keys.map((Key) => ({ DeleteRequest: { Key } })));
+  }
+
+  /**
+   * Everything in one of `total` parts of the table, page by page: each costs what reading 1 MB costs, whatever of it is wanted.
+   * @param names attributes that are wanted
+   * @throws StoreError
+   */
+  async *scan(part: number, total: number, names: readonly string[]): AsyncGenerator<readonly Item[]> {
+    let from: Item | undefined;
+    do {
+      const command = new ScanCommand({
+        ...{ TableName: this.name, Segment: part, TotalSegments: total, ExclusiveStartKey: from },
+        ProjectionExpression: names.map((_, i) => `#${i}`).join(', '),
+        ExpressionAttributeNames: Object.fromEntries(names.map((name, i) => [`#${i}`, name])),
+      });
+      const page = await this.#patiently(() => this.#client.send(command));
+      from = page.LastEvaluatedKey;
+      yield page.Items ?? [];
+    } while (from !== undefined);
+  }
+
+  /**
    * Sets attributes of an item, which need not exist yet; those in `once` only where it has none. Others stay as they are.
    * @throws StoreError
    */
@@ -135,7 +166,7 @@ export class Table {
         if (done !== undefined) return done;
       } catch (error) {
         if (error instanceof Error && THROTTLED.has(error.name)) continue;
-        throw new StoreError('unavailable', `writing to table ${this.name} failed: ${String(error)}`, error);
+        throw new StoreError('unavailable', `using table ${this.name} failed: ${String(error)}`, error);
       }
     }
     throw new StoreError('throttled', `table ${this.name} did not take what it was given in ${TRIES} tries`);
@@ -160,7 +191,7 @@ export class Table {
           new QueryCommand({
             ...input,
             TableName: this.name,
-            Limit: input.FilterExpression === undefined ? limit + 1 - items.length : PAGE,
+            Limit: input.FilterExpression === undefined && Number.isFinite(limit) ? limit + 1 - items.length : PAGE,
             ExclusiveStartKey: from,
           }),
         );

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { segmentPrefix } from '../store/schema.ts';
+import { forgottenPrefix, segmentPrefix } from '../store/schema.ts';
+import { readTombstones, type Tombstone } from '../store/tombstone.ts';
 import { byInstance } from './by-instance.ts';
 import type { EvidenceSource, InstanceObjects, Part, StoredObject, StoredVersion, Strange } from './evidence.ts';
 
@@ -11,9 +12,13 @@ import type { EvidenceSource, InstanceObjects, Part, StoredObject, StoredVersion
  */
 export class DirectoryEvidence implements EvidenceSource {
   readonly #root: string;
+  /** Undefined when the directory is that of the segments itself. */
+  readonly #tombs: string | undefined;
 
   constructor(directory: string) {
-    this.#root = existsSync(join(directory, segmentPrefix)) ? join(directory, segmentPrefix) : directory;
+    const whole = existsSync(join(directory, segmentPrefix)) || existsSync(join(directory, forgottenPrefix));
+    this.#root = whole ? join(directory, segmentPrefix) : directory;
+    this.#tombs = whole ? join(directory, forgottenPrefix) : undefined;
   }
 
   instances(part: Part): AsyncIterable<InstanceObjects | Strange> {
@@ -22,6 +27,17 @@ export class DirectoryEvidence implements EvidenceSource {
 
   async read({ key }: StoredVersion): Promise<Uint8Array | undefined> {
     return await readFile(join(this.#root, key.slice(segmentPrefix.length)));
+  }
+
+  async *tombstones({ fn }: Part): AsyncGenerator<readonly Tombstone[] | Strange> {
+    const tombs = this.#tombs;
+    if (tombs === undefined) return;
+    for (const name of fn === undefined ? await names(tombs) : [fn]) {
+      for (const file of await names(join(tombs, name))) {
+        const key = `${forgottenPrefix}${name}/${file}`;
+        yield readTombstones(key, await readFile(join(tombs, name, file), 'utf8')) ?? { strange: key };
+      }
+    }
   }
 
   async *#objects({ fn, instanceId }: Part): AsyncGenerator<StoredObject> {

@@ -1,4 +1,5 @@
 import type { InstanceId } from '../../layers/record/types.ts';
+import type { Tombstone } from '../store/tombstone.ts';
 
 /** One version of an object, as a listing has it. */
 export interface StoredVersion {
@@ -37,9 +38,11 @@ export interface EvidenceSource {
   instances(part: Part): AsyncIterable<InstanceObjects | Strange>;
   /** @throws Error when it cannot be read; undefined when it is gone by now */
   read(version: StoredVersion): Promise<Uint8Array | undefined>;
+  /** What was deleted on purpose; `strange` is what lies there and is no tombstone. @throws Error when it cannot be read */
+  tombstones(part: Part): AsyncIterable<readonly Tombstone[] | Strange>;
 }
 
-/** A key under `segments/` that no instance's recorder makes. */
+/** A key that no instance's recorder makes, or one of no tombstone. */
 export interface Strange {
   readonly strange: string;
 }

@@ -1,7 +1,9 @@
 import { parseSegmentKey } from '../../layers/record/key.ts';
 import type { InstanceId } from '../../layers/record/types.ts';
 import type { Finding, FindingKind, Sureness } from '../store/finding.ts';
+import type { Tombstone } from '../store/tombstone.ts';
 import type { Noted } from './evidence.ts';
+import { forgottenAmong, type Graves } from './forgotten.ts';
 import type { Inspected } from './inspect.ts';
 import { aroundEach } from './open-requests.ts';
 
@@ -23,6 +25,8 @@ export interface Instance {
   readonly segments: readonly Seen[];
   /** Undefined: nobody noted anything, or could not be asked. */
   readonly noted: Noted | undefined;
+  /** Segments of it that were deleted on purpose. */
+  readonly forgotten?: readonly Tombstone[];
   /** ms since 1970. */
   readonly now: number;
   /** How long segments are kept, in ms: what is older may be gone lawfully. Undefined: for ever. */
@@ -64,12 +68,14 @@ class Judgement {
   readonly #instance: Instance;
   readonly #segments: readonly Placed[];
   readonly #openAtEnd: readonly string[];
+  readonly #graves: Graves;
   /** Requests that were noted and that no segment tells of any more. */
   readonly #unseen: readonly string[];
 
   constructor(instance: Instance) {
     this.#instance = instance;
-    const placed = instance.segments
+    this.#graves = forgottenAmong(instance);
+    const placed = [...instance.segments, ...this.#graves.segments]
       .flatMap((one) => {
         const { first, last } = parseSegmentKey(one.key) ?? {};
         return first === undefined || last === undefined ? [] : [{ ...one, first, last }];
@@ -80,7 +86,8 @@ class Judgement {
     this.#openAtEnd = openAtEnd;
     const seen = new Set(placed.flatMap(({ requests }) => requests));
     this.#unseen = (instance.noted?.requests ?? []).filter((request) => !seen.has(request));
-    for (const one of this.#segments) this.#alone(one);
+    for (const one of this.#segments) if (!this.#isForgotten(one)) this.#alone(one);
+    for (const { kind, sure, why, ...about } of this.#graves.findings) this.#add(kind, sure, why, about);
     this.#inOrder();
     this.#end();
   }
@@ -155,6 +162,11 @@ class Judgement {
       this.#add('forged', 'certain', 'names a segment before it, and is the first', this.#about(one));
       return;
     }
+    if (this.#isForgotten(before)) {
+      const why = `does not follow on ${before.key}, as the tombstone of that has it: one of the two is not what it was`;
+      this.#add('altered', 'certain', why, this.#about(one));
+      return;
+    }
     // Told already.
     if (before.header === undefined || before.belongs !== undefined || this.#isBlamed(before)) return;
     const isLast = one === this.#segments.at(-1);
@@ -200,7 +212,7 @@ class Judgement {
       this.#add(tail ? 'truncated' : 'deleted', old ? 'possible' : 'certain', why, { segment: key, from, to, requests });
       cut ||= tail;
     }
-    if (last === undefined || cut || last.shutdown) return;
+    if (last === undefined || cut || last.shutdown || this.#isForgotten(last)) return;
     const silent = last.stored === undefined ? Number.POSITIVE_INFINITY : this.#instance.now - last.stored;
     if (silent <= (this.#openAtEnd.length > 0 ? LONGEST_RUN : SURELY_OVER)) return;
     const since = last.stored === undefined ? '' : `; silent since ${time(last.stored)}`;
@@ -220,6 +232,10 @@ class Judgement {
 
   #isNoted({ key, digest }: Placed): boolean {
     return this.#instance.noted?.digests.get(key) === digest;
+  }
+
+  #isForgotten({ key }: Placed): boolean {
+    return this.#graves.keys.has(key);
   }
 
   #isBlamed({ key }: Placed): boolean {

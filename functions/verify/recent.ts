@@ -4,7 +4,7 @@ import type { Finding } from '../store/finding.ts';
 import { hourOf } from '../store/rows.ts';
 import { logger } from '../telemetry/emit.ts';
 import type { EvidenceSource, Noted } from './evidence.ts';
-import { verifyInstance } from './verify.ts';
+import { tombstonesOf, verifyInstance } from './verify.ts';
 
 const HOUR = 3_600_000_000;
 /** Instances of one run, and rows of lists that are read to find them. */
@@ -42,9 +42,10 @@ export interface Verified {
 /** Verifies every instance of which a segment was listed in the last hours, newest first. */
 export async function verifyRecent(store: Store, source: EvidenceSource, options: RecentOptions): Promise<Verified> {
   const { places, cut } = await instancesOf(store, options);
-  const findings: Finding[] = [];
+  const { forgotten, findings: strange } = await tombstonesOf(source, {});
+  const findings: Finding[] = [...strange];
   const kept = new Map<string, number>();
-  const told = { failures: 0, segments: 0, instances: 0 };
+  const told = { failures: strange.length, segments: 0, instances: 0 };
   const signal = AbortSignal.timeout(Math.max(1, options.deadline - Date.now()));
   let next = 0;
   // What one function put there must not end the verification of all others.
@@ -61,6 +62,7 @@ export async function verifyRecent(store: Store, source: EvidenceSource, options
         now: options.now / 1000,
         kept: options.retentionDays * 86_400_000,
         signal,
+        forgotten,
       });
       if (partial) logger.warn('an instance has more segments than are looked through', { ...place });
       return { ...found, partial };
@@ -79,7 +81,7 @@ export async function verifyRecent(store: Store, source: EvidenceSource, options
       told.segments += found.totals.segments;
       for (const one of found.findings) {
         // What a crash looks like, too, would drown what it does not.
-        if (one.sure === 'possible') continue;
+        if (one.sure === 'possible' || one.sure === 'told') continue;
         told.failures++;
         const own = kept.get(place.fn) ?? 0;
         if (findings.length >= MOST_FINDINGS || own >= MOST_OF_FUNCTION) continue;

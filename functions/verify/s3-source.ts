@@ -1,8 +1,12 @@
 import { GetObjectCommand, ListObjectVersionsCommand, type S3Client } from '@aws-sdk/client-s3';
 import { BOUNDS } from '../../layers/record/bounds.ts';
-import { segmentPrefix } from '../store/schema.ts';
+import { forgottenPrefix, segmentPrefix } from '../store/schema.ts';
+import { LARGEST, readTombstones, type Tombstone } from '../store/tombstone.ts';
 import { byInstance, MOST_OBJECTS } from './by-instance.ts';
 import type { EvidenceSource, InstanceObjects, Part, StoredObject, StoredVersion, Strange } from './evidence.ts';
+
+/** Tombstones that are read at once. */
+const PARALLEL = 16;
 
 /** The evidence bucket itself, in all its versions. Needs s3:ListBucketVersions, s3:GetObjectVersion and kms:Decrypt. */
 export class S3Evidence implements EvidenceSource {
@@ -18,12 +22,36 @@ export class S3Evidence implements EvidenceSource {
     return byInstance(this.#objects(prefixOf(part)), part);
   }
 
-  async read({ key, version }: StoredVersion): Promise<Uint8Array | undefined> {
+  async *tombstones({ fn }: Part): AsyncGenerator<readonly Tombstone[] | Strange> {
+    let some: StoredObject[] = [];
+    for await (const object of this.#objects(`${forgottenPrefix}${fn === undefined ? '' : `${fn}/`}`)) {
+      some.push(object);
+      if (some.length < PARALLEL) continue;
+      yield* await this.#tombstonesIn(some);
+      some = [];
+    }
+    yield* await this.#tombstonesIn(some);
+  }
+
+  async #tombstonesIn(objects: readonly StoredObject[]): Promise<readonly (readonly Tombstone[] | Strange)[]> {
+    const found = objects.map(async ({ key, versions }) => {
+      // Nobody can overwrite one; should it have happened, the first is what was written.
+      const bytes = versions[0] && (await this.#read(versions[0], LARGEST));
+      return bytes === undefined ? [] : (readTombstones(key, Buffer.from(bytes).toString()) ?? { strange: key });
+    });
+    return await Promise.all(found);
+  }
+
+  async read(version: StoredVersion): Promise<Uint8Array | undefined> {
+    return await this.#read(version, BOUNDS.compressed);
+  }
+
+  async #read({ key, version }: StoredVersion, most: number): Promise<Uint8Array | undefined> {
     try {
       const found = await this.#client.send(
-        // One byte more than a segment may have is enough to see that it has too many.
+        // One byte more than it may have is enough to see that it has too many.
         new GetObjectCommand({
-          ...{ Bucket: this.#bucket, Key: key, Range: `bytes=0-${BOUNDS.compressed}` },
+          ...{ Bucket: this.#bucket, Key: key, Range: `bytes=0-${most}` },
           ...(version === undefined ? {} : { VersionId: version }),
         }),
       );

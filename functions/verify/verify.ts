@@ -1,6 +1,7 @@
 import { parseSegmentKey, segmentDigest } from '../../layers/record/key.ts';
 import type { InstanceId } from '../../layers/record/types.ts';
 import type { Finding } from '../store/finding.ts';
+import type { Tombstone } from '../store/tombstone.ts';
 import type { EvidenceSource, InstanceObjects, Noted, Part, StoredObject } from './evidence.ts';
 import { inspect } from './inspect.ts';
 import { judge, type Seen } from './judge.ts';
@@ -37,21 +38,65 @@ const PARALLEL = 8;
 export async function* verify(options: VerifyOptions): AsyncGenerator<Finding, Totals> {
   const { source, part, signal } = options;
   const totals = { instances: 0, segments: 0, bytes: 0 };
-  for await (const one of source.instances(part)) {
+  const { forgotten, findings } = await tombstonesOf(source, part);
+  yield* findings;
+  const seen = new Set<InstanceId>();
+  const one = async (listed: InstanceObjects): Promise<readonly Finding[]> => {
+    const found = await judged(listed, { ...options, forgotten }, totals);
+    totals.instances++;
+    options.onProgress?.(listed.instanceId, totals);
+    return found;
+  };
+  for await (const listed of source.instances(part)) {
     signal?.throwIfAborted();
-    if ('strange' in one) {
-      yield strange(one.strange);
+    if ('strange' in listed) {
+      yield strange(listed.strange);
       continue;
     }
-    if (!inRange(one, options)) continue;
-    yield* await judged(one, options, totals);
-    totals.instances++;
-    options.onProgress?.(one.instanceId, totals);
+    if (forgotten.has(listed.instanceId)) seen.add(listed.instanceId);
+    if (inRange(listed, options)) yield* await one(listed);
+  }
+  // Of which nothing is left.
+  for (const [instanceId, tombstones] of forgotten) {
+    const fn = parseSegmentKey(tombstones[0]?.segment ?? '')?.fn;
+    const wanted = part.instanceId === undefined || part.instanceId === instanceId;
+    const listed = tombstones.map(({ segment: key, stored, bytes }) => ({ key, versions: [{ key, stored, bytes }] }));
+    if (fn === undefined || !wanted || seen.has(instanceId) || !inRange({ fn, instanceId, objects: listed }, options)) continue;
+    yield* await one({ fn, instanceId, objects: [] });
   }
   return totals;
 }
 
-type Judging = Pick<VerifyOptions, 'source' | 'noted' | 'now' | 'kept' | 'signal'>;
+/** More are not kept in memory. */
+const MOST_TOMBSTONES = 500_000;
+
+export type ForgottenOf = ReadonlyMap<InstanceId, readonly Tombstone[]>;
+
+/** What was deleted on purpose in a part of the evidence, by instance. @throws Error when it is more than can be kept */
+export async function tombstonesOf(source: EvidenceSource, part: Part) {
+  const forgotten = new Map<InstanceId, Tombstone[]>();
+  const findings: Finding[] = [];
+  let count = 0;
+  for await (const some of source.tombstones(part)) {
+    if ('strange' in some) {
+      findings.push(strange(some.strange));
+      continue;
+    }
+    count += some.length;
+    if (count > MOST_TOMBSTONES)
+      throw new Error(`more than ${MOST_TOMBSTONES} segments were forgotten: verify function by function`);
+    for (const one of some) {
+      const instanceId = parseSegmentKey(one.segment)?.instanceId;
+      if (instanceId === undefined) continue;
+      const known = forgotten.get(instanceId) ?? [];
+      known.push(one);
+      forgotten.set(instanceId, known);
+    }
+  }
+  return { forgotten: forgotten as ForgottenOf, findings };
+}
+
+type Judging = Pick<VerifyOptions, 'source' | 'noted' | 'now' | 'kept' | 'signal'> & { readonly forgotten: ForgottenOf };
 
 /** The record of one instance, of which perhaps nothing is left. */
 export async function verifyInstance(
@@ -72,7 +117,7 @@ export async function verifyInstance(
 
 async function judged(
   listed: InstanceObjects,
-  { source, noted, now = Date.now(), kept, signal }: Judging,
+  { source, noted, now = Date.now(), kept, signal, forgotten }: Judging,
   totals: { segments: number; bytes: number },
 ): Promise<readonly Finding[]> {
   const { fn, instanceId } = listed;
@@ -86,13 +131,14 @@ async function judged(
   const segments = await inspectAll(objects, source, totals, signal);
   return judge({
     ...{ fn, instanceId, segments, now, noted: told },
+    forgotten: (forgotten.get(instanceId) ?? []).filter((one) => parseSegmentKey(one.segment)?.fn === fn),
     ...(kept === undefined ? {} : { kept }),
   });
 }
 
 function strange(key: string): Finding {
   const [, fn = ''] = key.split('/');
-  const why = 'an object whose key is none that a recorder writes; nothing reads it';
+  const why = 'an object that neither a recorder nor `alastor forget` writes; nothing reads it';
   return { kind: 'foreign', sure: 'certain', function: fn, segment: key, requests: [], why };
 }
 

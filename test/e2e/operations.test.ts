@@ -3,14 +3,16 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { InvokeCommand, LambdaClient, ListFunctionsCommand } from '@aws-sdk/client-lambda';
+import { DeleteRolePolicyCommand, IAMClient, PutRolePolicyCommand } from '@aws-sdk/client-iam';
+import { GetFunctionConfigurationCommand, InvokeCommand, LambdaClient, ListFunctionsCommand } from '@aws-sdk/client-lambda';
 import { PutBucketVersioningCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { App, Stack } from 'aws-cdk-lib';
 import { Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Alastor } from '../../cdk/index.ts';
 import { type Engine, startEngine } from '../../cdk/local/engine.ts';
+import command from '../../cli/doctor.ts';
 import { Inventory } from '../../functions/store/inventory.ts';
 import { Table } from '../../functions/store/table.ts';
 import { METRICS, type MetricName, NAMESPACE } from '../../functions/telemetry/catalogue.ts';
@@ -92,18 +94,12 @@ function published(): readonly Datum[] {
   return log.splice(0).flatMap(embedded);
 }
 
+const where = () => ['--endpoint', engine.endpoint, '--region', engine.region, '--query-url', engine.apiUrl('AlastorQueryUrl')];
+
 async function doctor(
   ...more: readonly string[]
 ): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
-  const args = [
-    '--endpoint',
-    engine.endpoint,
-    '--region',
-    engine.region,
-    '--query-url',
-    engine.apiUrl('AlastorQueryUrl'),
-    ...more,
-  ];
+  const args = [...where(), ...more];
   const child = spawn(process.execPath, [CLI, 'doctor', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   let [out, err] = ['', ''];
   child.stdout.on('data', (chunk) => (out += chunk));
@@ -112,10 +108,23 @@ async function doctor(
   return { code, out, err };
 }
 
+/** The command in this process: starting one takes longer than what it does. */
 async function diagnose(): Promise<Diagnosis & { readonly code: number; state(what: string): string | undefined }> {
-  const { code, out, err } = await doctor('--json');
-  if (out === '') throw new Error(err);
-  const found = JSON.parse(out) as Diagnosis;
+  const out: string[] = [];
+  const kept = [process.stdout, process.stderr].map((stream, i) =>
+    vi.spyOn(stream, 'write').mockImplementation((chunk, ...more) => {
+      if (i === 0) out.push(String(chunk));
+      (more.at(-1) as (() => void) | undefined)?.();
+      return true;
+    }),
+  );
+  let code: number;
+  try {
+    code = (await command.start(['--json', ...where()])) ?? 0;
+  } finally {
+    for (const one of kept) one.mockRestore();
+  }
+  const found = JSON.parse(out.join('')) as Diagnosis;
   return { ...found, code, state: (what) => found.findings.find((one) => one.what === what)?.state };
 }
 
@@ -164,6 +173,7 @@ describe('alastor doctor', () => {
       'object lock',
       'notifications',
       'functions',
+      'permissions',
       'inventory',
     ])
       expect([what, found.state(what)]).toEqual([what, 'ok']);
@@ -182,6 +192,48 @@ describe('alastor doctor', () => {
     expect(out).toMatch(/WRONG {4}function stripped: is not audited: .*\n {9}→ deploy its app again/);
     expect(out).toMatch(/\?\s+alarms: not checked: /);
     expect(out).toMatch(/2 wrong, \d+ warnings, \d+ not checked, \d+ ok\n$/);
+  });
+
+  it('simulates the policies of roles: what they lack, what they have too much of, and what it cannot tell', async () => {
+    const { Role = '' } = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: 'worker' }));
+    const RoleName = Role.slice(Role.lastIndexOf('/') + 1);
+    const { endpoint, region } = engine;
+    const iam = new IAMClient({ endpoint, region, credentials: { accessKeyId: 'local', secretAccessKey: 'local' } });
+    const bucket = `arn:aws:s3:::${engine.outputs.AlastorEvidenceBucket}`;
+    const withPolicy = async (...Statement: readonly object[]) => {
+      const PolicyName = 'OfSomebody';
+      await iam.send(new PutRolePolicyCommand({ RoleName, PolicyName, PolicyDocument: JSON.stringify({ Statement }) }));
+      const { findings } = await diagnose();
+      await iam.send(new DeleteRolePolicyCommand({ RoleName, PolicyName }));
+      return findings.filter(({ what }) => what === 'role of worker');
+    };
+    const wide = await withPolicy({ Effect: 'Allow', Action: ['s3:*', 'dynamodb:Query'], Resource: '*' });
+    expect(wide).toEqual([
+      expect.objectContaining({
+        state: 'wrong',
+        says: expect.stringMatching(/could destroy or forge evidence: s3:PutObject on .*more$/),
+      }),
+      expect.objectContaining({
+        state: 'warning',
+        says: expect.stringMatching(/could read evidence: s3:ListBucket.*dynamodb:Query/),
+      }),
+    ]);
+    for (const { mend } of wide) expect(mend).toBe('narrow its role: OfSomebody');
+    // The key keeps them from reading what they may fetch, and the bucket from overwriting.
+    expect(JSON.stringify(wide)).not.toMatch(/s3:GetObject/);
+    const [own] = await withPolicy({ Effect: 'Allow', Action: 's3:PutObject', Resource: `${bucket}/forgotten/*` });
+    expect(own?.says).toMatch(/^could destroy or forge evidence: s3:PutObject on \S+\/forgotten\/worker\/x\.json$/);
+    const barred = await withPolicy({ Effect: 'Deny', Action: 's3:PutObject', Resource: '*' });
+    expect(barred).toEqual([
+      expect.objectContaining({ state: 'wrong', says: expect.stringMatching(/^cannot store its segments: s3:PutObject on /) }),
+    ]);
+    const sometimes = { Condition: { StringNotEquals: { 'aws:SourceVpce': 'vpce-1' } } };
+    const unsure = await withPolicy({ Effect: 'Deny', Action: 's3:PutObject', Resource: '*', ...sometimes });
+    expect(unsure).toEqual([
+      expect.objectContaining({ state: 'unknown', says: expect.stringContaining('only a real request tells') }),
+    ]);
+    expect(await diagnose().then(({ state }) => state('permissions'))).toBe('ok');
+    iam.destroy();
   });
 
   it('finds dead letters, segments set aside, a bucket that forgets and a queue that nobody reads', async () => {

@@ -13,6 +13,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { App, Duration, Stack } from 'aws-cdk-lib';
 import { Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
+import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Alastor } from '../../cdk/index.ts';
 import { type Engine, startEngine } from '../../cdk/local/engine.ts';
@@ -23,6 +24,7 @@ import type { Gap } from '../../functions/store/gap.ts';
 import { buildLayer } from '../../layers/build.ts';
 import { decodeSegment, encodeSegment } from '../../layers/record/codec.ts';
 import { segmentDigest, segmentKey } from '../../layers/record/key.ts';
+import { forgettingOn, VISITED, visitedCode } from './forgetting.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'alastor-verify-'));
 const copy = join(folder, 'evidence');
@@ -46,7 +48,11 @@ beforeAll(async () => {
     ...{ functionName: 'fn', runtime: Runtime.NODEJS_24_X, handler: 'index.handler', timeout: Duration.seconds(10) },
     code: Code.fromInline(`exports.handler = async ({ n }) => { require('fs').writeFileSync('/tmp/' + n, 'x'); return n; };`),
   });
-  new Alastor(stack, 'Alastor').audit(fn);
+  const visited = new LambdaFunction(stack, VISITED, {
+    ...{ functionName: VISITED, runtime: Runtime.NODEJS_24_X, handler: 'index.handler', timeout: Duration.seconds(20) },
+    ...{ code: Code.fromInline(visitedCode), logGroup: new LogGroup(stack, 'VisitedLog') },
+  });
+  new Alastor(stack, 'Alastor').audit([fn, visited]);
   app.synth();
   engine = await startEngine({ assembly: join(folder, 'cdk.out') });
   const { endpoint, region } = engine;
@@ -299,3 +305,5 @@ it('is found by the daily verification, too, which lists it among the gaps', asy
   expect(metrics).toMatch(/"VerifiedSegments":\d+/);
   expect(metrics).toMatch(/"VerificationFailures":1\b/);
 });
+
+describe('alastor forget', () => forgettingOn(() => engine));

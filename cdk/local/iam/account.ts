@@ -1,6 +1,6 @@
 import type { Context } from './conditions.ts';
 import { type Decision, decide, type Principal } from './evaluate.ts';
-import { managedPolicy } from './managed.ts';
+import { managedDocument, managedPolicy } from './managed.ts';
 import { type Policy, readPolicy } from './policy.ts';
 import { PolicyError } from './policy-error.ts';
 
@@ -24,6 +24,16 @@ export interface Wanted {
   readonly open: boolean;
 }
 
+/** A role as IAM tells of it. */
+export interface DescribedRole {
+  readonly arn: string;
+  readonly boundary: string | undefined;
+  /** Names of policies of its own. */
+  readonly names: readonly string[];
+  /** ARNs of those attached to it. */
+  readonly attached: readonly string[];
+}
+
 /** What PutRolePolicy, GetRolePolicy and DeleteRolePolicy do. Documents are JSON. */
 export interface OwnPolicies {
   /** @throws PolicyError for a policy that is not understood */
@@ -35,6 +45,11 @@ export interface OwnPolicies {
 interface Role {
   readonly arn: string;
   readonly policies: Policy[];
+  /** Told, and not applied. */
+  readonly boundary: string | undefined;
+  /** Those of the template, by name. */
+  readonly documents: Map<string, string>;
+  readonly attached: string[];
   /** Given to it by PutRolePolicy, by name. */
   readonly own: Map<string, { readonly document: string; readonly policy: Policy }>;
   /** Has a policy whose content is not known here: nothing is refused. */
@@ -54,7 +69,8 @@ export class Iam {
   readonly #roles = new Map<string, Role>();
   readonly #managed = new Map<string, Policy>();
   readonly #sessions = new Map<string, { readonly role: Role; readonly session: string }>();
-  readonly #keys = new Map<string, Policy>();
+  readonly #keys = new Map<string, { readonly document: unknown; readonly policy: Policy }>();
+  readonly #documents = new Map<string, unknown>();
 
   constructor(accountId: string, region: string, log: (line: string) => void) {
     this.#accountId = accountId;
@@ -66,16 +82,31 @@ export class Iam {
     return `arn:aws:iam::${this.#accountId}:role/${name}`;
   }
 
-  addRole(name: string): void {
-    this.#roles.set(this.roleArn(name), { arn: this.roleArn(name), policies: [], own: new Map(), unlimited: false });
+  addRole(name: string, boundary?: string): void {
+    const arn = this.roleArn(name);
+    const empty = { policies: [], own: new Map(), documents: new Map(), attached: [], unlimited: false };
+    this.#roles.set(arn, { arn, boundary, ...empty });
+  }
+
+  describe(roleName: string): DescribedRole | undefined {
+    const role = this.#roles.get(this.roleArn(roleName));
+    if (role === undefined) return undefined;
+    const { arn, boundary, attached } = role;
+    return { arn, boundary, attached, names: [...new Set([...role.documents.keys(), ...role.own.keys()])] };
+  }
+
+  /** Of a managed policy, or of a key; undefined when there is none, or its words are not known here. */
+  documentOf(arn: string): unknown {
+    return this.#documents.get(arn) ?? this.#keys.get(arn)?.document ?? managedDocument(arn);
   }
 
   /** A policy written into, or attached to, a role of the template; a role that is not is none of ours to limit. */
-  attach(roleName: string, document: unknown, of: string): void {
+  attach(roleName: string, document: unknown, name: string): void {
     const role = this.#roles.get(this.roleArn(roleName));
     if (role === undefined) return;
+    role.documents.set(name, JSON.stringify(document));
     try {
-      role.policies.push(readPolicy(document, of));
+      role.policies.push(readPolicy(document, `${roleName}, ${name}`));
     } catch (cause) {
       if (!(cause instanceof PolicyError)) throw cause;
       this.#unlimited(role, cause.message);
@@ -90,18 +121,20 @@ export class Iam {
       put: (name, document) => {
         role.own.set(name, { document, policy: readPolicy(JSON.parse(document), `${roleName}, ${name}`) });
       },
-      get: (name) => role.own.get(name)?.document,
+      get: (name) => role.own.get(name)?.document ?? role.documents.get(name),
       remove: (name) => role.own.delete(name),
     };
   }
 
   addManaged(arn: string, document: unknown, of: string): void {
+    this.#documents.set(arn, document);
     this.#managed.set(arn, readPolicy(document, of));
   }
 
   attachManaged(roleName: string, arn: string): void {
     const role = this.#roles.get(this.roleArn(roleName));
     if (role === undefined) return;
+    role.attached.push(arn);
     const policy = this.#managed.get(arn) ?? managedPolicy(arn);
     if (policy === null) this.#unlimited(role, `what ${arn} allows is not known here`);
     else role.policies.push(policy);
@@ -115,7 +148,7 @@ export class Iam {
 
   /** @throws PolicyError for a policy that is not understood */
   setKeyPolicy(keyArn: string, document: unknown, of: string): void {
-    this.#keys.set(keyArn, readPolicy(document, of));
+    this.#keys.set(keyArn, { document, policy: readPolicy(document, of) });
   }
 
   /** @param accessKey null: the request is not signed */
@@ -153,7 +186,13 @@ export class Iam {
   /** The same for the use of a KMS key that S3 makes for the caller. */
   keyRefusal(caller: Caller, action: 'kms:GenerateDataKey' | 'kms:Decrypt', keyArn: string): string | null {
     const context = { 'kms:viaservice': `s3.${this.#region}.amazonaws.com`, 'kms:calleraccount': caller.principal.accountId };
-    return this.refusal(caller, { action, resource: keyArn, context, policy: this.#keys.get(keyArn) ?? null, open: false });
+    return this.refusal(caller, {
+      action,
+      resource: keyArn,
+      context,
+      policy: this.#keys.get(keyArn)?.policy ?? null,
+      open: false,
+    });
   }
 
   #contextOf({ arn, accountId }: Principal): Context {

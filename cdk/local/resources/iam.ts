@@ -21,8 +21,9 @@ export const role: ResourceType = {
   create(resource) {
     const { properties, services } = resource;
     const name = resource.name(properties.RoleName);
-    services.iam.addRole(name);
-    for (const one of objects(properties.Policies)) services.iam.attach(name, one.PolicyDocument, `${name}, ${one.PolicyName}`);
+    const boundary = properties.PermissionsBoundary;
+    services.iam.addRole(name, boundary === undefined ? undefined : String(boundary));
+    for (const one of objects(properties.Policies)) services.iam.attach(name, one.PolicyDocument, String(one.PolicyName));
     for (const arn of (properties.ManagedPolicyArns ?? []) as unknown[]) services.iam.attachManaged(name, String(arn));
     return { ref: name, attributes: { Arn: services.iam.roleArn(name), RoleId: 'AROALOCALENGINE' } };
   },

@@ -5,6 +5,7 @@ import { respond } from '../../../functions/query/handler.ts';
 import { Baseline, type Baselines } from '../../../functions/store/baselines.ts';
 import type { Store } from '../../../functions/store/connect.ts';
 import type { Findings } from '../../../functions/store/findings.ts';
+import type { Forgotten } from '../../../functions/store/forgotten.ts';
 import { Gaps } from '../../../functions/store/gaps.ts';
 import type { Inventory } from '../../../functions/store/inventory.ts';
 import type { Lists } from '../../../functions/store/lists.ts';
@@ -40,6 +41,7 @@ function store(): Store {
     inventory,
     deadLetters: async () => undefined,
     findings: {} as Findings,
+    forgotten: {} as Forgotten,
   });
   const witnesses = { changes: async () => ({ changes: [], cut: false }) } as Pick<Witnesses, 'changes'> as Witnesses;
   const baselines = { of: async () => new Baseline(new Map(), false) } as Pick<Baselines, 'of'> as Baselines;

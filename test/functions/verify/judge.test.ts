@@ -111,4 +111,24 @@ describe('the record of an instance', () => {
     expect(brief([segment(0, { hidden: began + 10 * DAY }), ...whole.slice(1)], old)).toEqual([['deleted', 'certain', key(0)]]);
     expect(brief([], { noted, ...old }).every(([, sure]) => sure === 'possible')).toBe(true);
   });
+
+  it('may have been forgotten in parts: told, and held against the digest that the next segment names', () => {
+    const tomb = (n: number, more: object = {}) => ({
+      ...{ segment: key(n), digest: `digest ${n}`, bytes: 1, stored: began + n * 60_000 },
+      ...{ run: 'r', at: (began + 600_000) * 1000, by: 'arn:somebody', why: 'asked to', ...more },
+    });
+    const [first, , last] = whole;
+    expect(found([first!, last!], { forgotten: [tomb(1)], noted })).toEqual([['forgotten', 'told', key(1), []]]);
+    // Two beside each other are one thing, the end of an instance no loss.
+    expect(found([first!], { forgotten: [tomb(1), tomb(2)], noted })).toEqual([['forgotten', 'told', undefined, []]]);
+    expect(brief([], { forgotten: [tomb(0), tomb(1), tomb(2)], noted })).toEqual([['forgotten', 'told', undefined]]);
+    // A tombstone that somebody made up.
+    const other = { digest: 'other' };
+    expect(brief([first!, last!], { forgotten: [tomb(1, other)], noted })).toContainEqual(['forged', 'certain', key(1)]);
+    expect(brief([first!, last!], { forgotten: [tomb(1, other)] })).toContainEqual(['altered', 'certain', key(2)]);
+    // What is still there, and what was put there since.
+    expect(brief(whole, { forgotten: [tomb(1)], noted })).toEqual([['forgotten', 'told', key(1)]]);
+    const since = segment(1, { stored: began + 3_000_000 });
+    expect(brief([first!, since, last!], { forgotten: [tomb(1)], noted })).toContainEqual(['forged', 'certain', key(1)]);
+  });
 });

@@ -1,5 +1,5 @@
 import { ServiceError } from '../../http/error.ts';
-import { readBody } from '../../http/exchange.ts';
+import { readBody, send } from '../../http/exchange.ts';
 import { children, parseXml } from '../../http/xml.ts';
 import { invalid } from './errors.ts';
 import { type BucketRequest, reply, type S3Request } from './request.ts';
@@ -44,6 +44,18 @@ export function getObjectLock(request: BucketRequest): void {
     );
   const value = { ObjectLockEnabled: 'Enabled', Rule: { DefaultRetention: { Mode: lock.mode, Days: String(lock.days) } } };
   reply(request, 200, {}, { root: 'ObjectLockConfiguration', value });
+}
+
+export function getPolicy({ bucket, res }: BucketRequest): void {
+  if (bucket.policyDocument === null) throw new ServiceError('NoSuchBucketPolicy', 'The bucket policy does not exist', 404);
+  send(res, 200, { 'content-type': 'application/json' }, JSON.stringify(bucket.policyDocument));
+}
+
+export function getEncryption(request: BucketRequest): void {
+  const { keyArn } = request.bucket;
+  const by = keyArn === null ? { SSEAlgorithm: 'AES256' } : { SSEAlgorithm: 'aws:kms', KMSMasterKeyID: keyArn };
+  const value = { Rule: { ApplyServerSideEncryptionByDefault: by, BucketKeyEnabled: String(keyArn !== null) } };
+  reply(request, 200, {}, { root: 'ServerSideEncryptionConfiguration', value });
 }
 
 export async function putVersioning(request: BucketRequest): Promise<void> {

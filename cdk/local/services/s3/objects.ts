@@ -96,6 +96,7 @@ export async function getObject(request: BucketRequest, withBody: boolean): Prom
     ...versionHeaders(object),
     'last-modified': object.modified.toUTCString(),
     'accept-ranges': 'bytes',
+    ...lockHeaders(request, object),
     'content-length': range === null ? object.size : range.end - range.start + 1,
   };
   if (range !== null) headers['content-range'] = `bytes ${range.start}-${range.end}/${object.size}`;
@@ -111,6 +112,13 @@ export async function getObject(request: BucketRequest, withBody: boolean): Prom
   await pipeline(content, res).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code !== 'ERR_STREAM_PREMATURE_CLOSE') throw cause;
   });
+}
+
+/** Until when the version may not be removed. Nothing here changes a retention, so it is the bucket's default. */
+function lockHeaders({ bucket: { lock } }: BucketRequest, { modified }: ObjectVersion): Record<string, string> {
+  if (lock === null) return {};
+  const until = new Date(modified.getTime() + lock.days * 86_400_000).toISOString();
+  return { 'x-amz-object-lock-mode': lock.mode, 'x-amz-object-lock-retain-until-date': until };
 }
 
 /** Deletes one key (or one version of it) and says what came of it. */

@@ -6,7 +6,16 @@ import { element } from '../../http/xml.ts';
 import type { Iam } from '../../iam/account.ts';
 import { s3HostId, s3RequestId } from '../../ids.ts';
 import { asked, S3Authority } from './authorize.ts';
-import { createBucket, deleteBucket, getObjectLock, getVersioning, listBuckets, putVersioning } from './buckets.ts';
+import {
+  createBucket,
+  deleteBucket,
+  getEncryption,
+  getObjectLock,
+  getPolicy,
+  getVersioning,
+  listBuckets,
+  putVersioning,
+} from './buckets.ts';
 import { invalid, notHere } from './errors.ts';
 import { listObjects, listObjectsV2, listVersions } from './listing.ts';
 import { MultipartUploads } from './multipart.ts';
@@ -120,8 +129,13 @@ export class S3Service implements Worker {
     if (method === 'PUT' && key === '' && query.size === 0) return createBucket(request);
     if (method === 'GET' && key === '' && query.has('notification'))
       return getNotification({ ...request, bucket: this.buckets.get(bucketName) });
-    if (method === 'GET' && key === '' && query.has('object-lock'))
-      return getObjectLock({ ...request, bucket: this.buckets.get(bucketName) });
+    const told = [
+      ['object-lock', getObjectLock],
+      ['policy', getPolicy],
+      ['encryption', getEncryption],
+    ] as const;
+    const [, tell] = told.find(([name]) => method === 'GET' && key === '' && query.has(name)) ?? [];
+    if (tell !== undefined) return tell({ ...request, bucket: this.buckets.get(bucketName) });
     const sub = SUBRESOURCES.find((name) => query.has(name));
     if (sub !== undefined) throw notHere(`the S3 subresource ?${sub} (${method} on ${key === '' ? 'a bucket' : 'an object'})`);
     const onBucket: BucketRequest = { ...request, bucket: this.buckets.get(bucketName) };

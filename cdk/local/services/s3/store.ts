@@ -47,6 +47,8 @@ export class Bucket {
   /** How long a version may not be removed. */
   lock: ObjectLock | null = null;
   #policy: Policy | null = null;
+  /** As it was given. */
+  policyDocument: unknown = null;
   /** Newest version last. */
   readonly #objects = new Map<string, ObjectVersion[]>();
   #sorted: string[] | null = null;
@@ -64,6 +66,7 @@ export class Bucket {
   /** @throws PolicyError for what is not understood */
   setPolicy(document: unknown): void {
     this.#policy = readPolicy(document, `the policy of bucket ${this.name}`);
+    this.policyDocument = document;
   }
 
   current(key: string): ObjectVersion | null {
