@@ -52,21 +52,9 @@ function part(text: string): string {
   return clean(text, 160).replace(SEPARATORS, percent);
 }
 
-type Placed = Pick<AuditRecord, 'req' | 'phase'>;
-let lastPlaced: Placed | undefined;
-let lastPlace = '' as Partition;
-
-/** Asked several times for each record. */
-export function partitionOf(record: Placed): Partition {
-  if (record !== lastPlaced) {
-    lastPlace = placeOf(record);
-    lastPlaced = record;
-  }
-  return lastPlace;
-}
-
-function placeOf({ req, phase }: Placed): Partition {
+export function partitionOf({ req, phase }: Pick<AuditRecord, 'req' | 'phase'>): Partition {
   if (req !== null) return requestPartition(req);
+  if (phase === 'init') return INIT;
   if (phase === 'invoke' || phase === 'after') return '~concurrent' as Partition;
   return `~${phase}` as Partition;
 }
@@ -111,7 +99,9 @@ export const requestId = (instance: InstanceId, partition: Partition) => id('req
 /** A process is one node per request: what it did in another request is another unit of execution. */
 export const processId = (instance: InstanceId, partition: Partition, proc: ProcessId) =>
   id('process', `${owner(instance)}:${partition}:${clean(proc, 64)}`);
-export const fileId = (instance: InstanceId, path: string) => id('file', `${owner(instance)}:${clean(path)}`);
+export const fileId = (instance: InstanceId, path: string) => namedFileId(instance, clean(path));
+/** Of a path that is clean. */
+export const namedFileId = (instance: InstanceId, name: string) => id('file', `${owner(instance)}:${name}`);
 export const treeId = (instance: InstanceId, root: string) => id('image-tree', `${owner(instance)}:${clean(root)}`);
 export const baselineId = (fn: string, version: string) => id('baseline', `${part(fn)}:${part(version)}`);
 export const exchangeId = (instance: InstanceId, partition: Partition, exchange: string) =>
