@@ -117,7 +117,7 @@ function observe(draft: Draft, record: AuditRecord): void {
 }
 
 /** Where the units of a process are found in order of time, whatever request each belongs to. */
-export const processKey = (instance: InstanceId, proc: ProcessId) => linkKey('proc', instance, proc);
+export const processKey = (instance: InstanceId, proc: ProcessId) => linkKey('proc', `${instance}:${proc}`);
 
 /** The units of one segment, for the entries under which a process is found again in a later request. */
 class Units {

@@ -1,7 +1,7 @@
 /** Index entries that one segment makes in one partition, while it is being drafted. */
 import type { JoinKey } from '../../layers/record/types.ts';
 import type { Folded } from './draft.ts';
-import { joinLink, type LinkKey, linkKey, type Partition } from './ids.ts';
+import { joinLink, type LinkKey, ownKey, type Partition } from './ids.ts';
 import type { Sure } from './model.ts';
 import type { Link } from './shard.ts';
 
@@ -58,7 +58,7 @@ export class DraftEntries {
 
   /** Under the node's own id: no other node has that key. */
   own(priority: Priority, direction: Direction, folded: Folded, t: number, seq: number): void {
-    folded.own ??= under(linkKey(folded.node.id));
+    folded.own ??= under(ownKey(folded.node.id));
     this.#put(folded.own, priority, direction, folded, t, seq);
   }
 
@@ -112,11 +112,11 @@ export class DraftEntries {
     } else if (t < before.t) Object.assign(before, { t, sure, seq });
   }
 
-  /** All of them; to be called once, last. */
-  all(): readonly Drafted[] {
+  /** To be called once, last. */
+  addTo(all: Drafted[]): void {
     const { out, in: reads, at } = this.#lists;
     const left = reads.filter((read) => !isBoth(read));
-    return out.concat(left, at);
+    for (const list of [out, left, at]) for (const one of list) all.push(one);
   }
 }
 

@@ -2,7 +2,16 @@ import type { AuditRecord, InstanceId, JoinKey, ProcessId, ResourceRef } from '.
 import { DraftEntries, type Drafted, PRIORITY, type Priority, type Under } from './draft-entries.ts';
 import { type LinkKey, namedFileId, type Partition, partitionOf, processId, requestId, resourceId, treeId } from './ids.ts';
 import { label } from './label.ts';
-import { EVIDENCE_KEPT, type ExchangeNode, type Node, type Operation, type ResourceNode, type Sure } from './model.ts';
+import {
+  EVIDENCE_KEPT,
+  type ExchangeNode,
+  type Node,
+  type Operation,
+  type ProcessNode,
+  type RequestNode,
+  type ResourceNode,
+  type Sure,
+} from './model.ts';
 import type { PathClass } from './paths.ts';
 import type { Link, RequestEntry, Shard, ShardEdge } from './shard.ts';
 
@@ -51,8 +60,8 @@ class Part {
   readonly entries: DraftEntries;
   /** By the numbers of their nodes, operation and certainty. */
   readonly byEnds = new Map<number, MutableEdge>();
-  request: Folded | undefined;
-  readonly units = new Map<ProcessId, Folded>();
+  request: Folded<RequestNode> | undefined;
+  readonly units = new Map<ProcessId, Folded<ProcessNode>>();
   /** Trees by what their paths mean, which is one object for each; files by their path. */
   readonly paths = new Map<PathClass | string, Folded>();
   readonly exchanges = new Map<string, Folded>();
@@ -103,7 +112,8 @@ export class Draft {
   #seq = 0;
   #t = 0;
   #proc: ProcessId | undefined;
-  #unit: Folded | undefined;
+  /** That process's unit, if it was asked for. */
+  #unit: Folded<ProcessNode> | undefined;
 
   constructor(instance: InstanceId, fn: string, segment: string) {
     this.instance = instance;
@@ -184,40 +194,36 @@ export class Draft {
     return this.#proc === undefined ? this.request() : this.unit(this.#proc);
   }
 
-  unit(proc: ProcessId, facts?: object): Folded {
-    const unit = (proc === this.#proc ? this.#unit : undefined) ?? this.#findUnit(proc);
-    if (proc === this.#proc) this.#unit = unit;
+  unit(proc: ProcessId): Folded<ProcessNode> {
+    const own = proc === this.#proc;
+    const unit = (own ? this.#unit : undefined) ?? this.unitIn(this.partition, proc) ?? this.#newUnit(proc);
+    if (own) this.#unit = unit;
     widen(unit.node, this.#t, this.#t);
-    if (facts !== undefined) Object.assign(unit.node, facts);
     return unit;
   }
 
-  #findUnit(proc: ProcessId): Folded {
+  #newUnit(proc: ProcessId): Folded<ProcessNode> {
     const { units, partition } = this.#part;
-    let unit = units.get(proc);
-    if (unit === undefined) {
-      const { instance } = this;
-      const id = processId(instance, partition, proc);
-      unit = this.#add({ kind: 'process', id, instance, partition, proc, first: this.#t, last: this.#t });
-      units.set(proc, unit);
-    }
+    const { instance } = this;
+    const id = processId(instance, partition, proc);
+    const unit = this.#add<ProcessNode>({ kind: 'process', id, instance, partition, proc, first: this.#t, last: this.#t });
+    units.set(proc, unit);
     return unit;
   }
 
   /** If there is one. */
-  unitIn(partition: Partition, proc: ProcessId): Folded | undefined {
-    return this.#parts.get(partition)?.units.get(proc);
+  unitIn(partition: Partition, proc: ProcessId): Folded<ProcessNode> | undefined {
+    const part = partition === this.partition ? this.#part : this.#parts.get(partition);
+    return part?.units.get(proc);
   }
 
-  request(facts?: object): Folded {
-    const { instance, fn } = this;
+  request(): Folded<RequestNode> {
     const part = this.#part;
     const { partition } = part;
+    const { instance, fn } = this;
     const [first, last] = [this.#t, this.#t];
     part.request ??= this.#add({ kind: 'request', id: requestId(instance, partition), instance, fn, partition, first, last });
-    const { node } = part.request;
-    widen(node, first, last);
-    if (facts !== undefined) Object.assign(node, facts);
+    widen(part.request.node, first, last);
     return part.request;
   }
 
@@ -308,7 +314,8 @@ export class Draft {
   /** To be called last: labels tell what the whole segment knows of a node. */
   links(): { readonly links: readonly Link[]; readonly cut: number } {
     const { instance, fn, segment } = this;
-    let all = this.#drafted.flatMap(({ entries }) => entries.all());
+    let all: Drafted[] = [];
+    for (const { entries } of this.#drafted) entries.addTo(all);
     const cut = Math.max(0, all.length - MAX_LINKS);
     if (cut > 0) {
       const order = (a: Drafted, b: Drafted) =>

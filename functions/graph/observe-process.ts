@@ -16,7 +16,9 @@ type Of<T> = T & { readonly proc?: ProcessId };
 
 export function observeStart(draft: Draft, { proc, parent, how, exe }: Of<ProcessStartObservation>): void {
   if (proc === undefined) return;
-  const unit = draft.unit(proc, { exe, started: draft.t });
+  const unit = draft.unit(proc);
+  unit.node.exe = exe;
+  unit.node.started = draft.t;
   // During init the parent is what launched the runtime. Later, `runtime` is said of a process whose parent is not known.
   const launched = how === 'runtime' && draft.partition === INIT;
   // Pid 1 adopts what others left behind: it has started nothing here but the runtime.
@@ -31,8 +33,10 @@ export function observeStart(draft: Draft, { proc, parent, how, exe }: Of<Proces
 export function observeExec(draft: Draft, record: Of<ProcessExecObservation>): void {
   const { proc, path, argv, cwd, child } = record;
   if (!record.ok || proc === undefined) return;
-  const facts = { exe: path, argv: argv.slice(0, 64), ...(cwd === undefined ? {} : { cwd }) };
-  const unit = draft.unit(child === undefined ? proc : childOf(child), facts);
+  const unit = draft.unit(child === undefined ? proc : childOf(child));
+  unit.node.exe = path;
+  unit.node.argv = argv.slice(0, 64);
+  if (cwd !== undefined) unit.node.cwd = cwd;
   if (child !== undefined) draft.edge(draft.unit(proc), 'start', unit);
   ran(draft, path, unit);
 }
@@ -40,11 +44,10 @@ export function observeExec(draft: Draft, record: Of<ProcessExecObservation>): v
 export function observeExit(draft: Draft, { proc, child, code, signal }: Of<ProcessExitObservation>): void {
   const ended = child === undefined ? proc : childOf(child);
   if (ended === undefined) return;
-  draft.unit(ended, {
-    exited: draft.t,
-    ...(code === undefined ? {} : { exitCode: code }),
-    ...(signal === undefined ? {} : { signal }),
-  });
+  const { node } = draft.unit(ended);
+  node.exited = draft.t;
+  if (code !== undefined) node.exitCode = code;
+  if (signal !== undefined) node.signal = signal;
 }
 
 /** The program file is a cause of what the process does. */

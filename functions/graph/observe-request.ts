@@ -11,8 +11,12 @@ export function observeBegin(draft: Draft, record: AuditRecord & RequestBeginObs
   const own: JoinKey = { key: `lambda:${req}`, sure: 'exact' };
   const known = record.fnArn.startsWith('http:') || record.keys.some(({ key }) => key === own.key);
   const keys = known ? record.keys : [own, ...record.keys];
-  const facts = { begin: t, trigger, keys };
-  const request = draft.request(event.sha256 === undefined ? facts : { ...facts, eventSha: event.sha256 });
+  const request = draft.request();
+  const { node } = request;
+  node.begin = t;
+  node.trigger = trigger;
+  node.keys = keys;
+  if (event.sha256 !== undefined) node.eventSha = event.sha256;
   const { instance, fn, partition } = draft;
   draft.edge(draft.node({ kind: 'instance', id: instanceId(instance), instance, fn, first: t, last: t }), 'serves', request);
 
@@ -23,11 +27,11 @@ export function observeBegin(draft: Draft, record: AuditRecord & RequestBeginObs
     if (sourceIp !== '') draft.link('endpoint', linkKey('addr', sourceIp), 'at', request);
   }
   for (const resource of resources) {
-    const node = draft.resource(resource, t, t);
+    const touched = draft.resource(resource, t, t);
     const { type, access } = resource;
     if (access === 'call') continue;
-    draft.edge(node, 'event', request);
-    if (type === 's3-object' || type === 'table-item') draft.linkOwn('resource', 'in', node);
+    draft.edge(touched, 'event', request);
+    if (type === 's3-object' || type === 'table-item') draft.linkOwn('resource', 'in', touched);
   }
   for (const key of indexed(keys, resources)) draft.join(key, 'in', request);
   const source = trigger.source ?? trigger.path;
@@ -41,12 +45,13 @@ export function observeBegin(draft: Draft, record: AuditRecord & RequestBeginObs
 export function observeEnd(draft: Draft, record: AuditRecord & RequestEndObservation): void {
   if (record.req === null) return;
   const { status, errorType, response, keys } = record;
-  const node = draft.request({
-    ...{ end: draft.t, status },
-    ...(errorType === undefined ? {} : { errorType }),
-    ...(response.sha256 === undefined ? {} : { responseSha: response.sha256 }),
-    ...(keys === undefined ? {} : { results: keys }),
-  });
+  const request = draft.request();
+  const { node } = request;
+  node.end = draft.t;
+  node.status = status;
+  if (errorType !== undefined) node.errorType = errorType;
+  if (response.sha256 !== undefined) node.responseSha = response.sha256;
+  if (keys !== undefined) node.results = keys;
   // Its result is a cause of whatever a service hands it on to.
-  for (const key of keys ?? []) draft.join(key, 'out', node);
+  for (const key of keys ?? []) draft.join(key, 'out', request);
 }
