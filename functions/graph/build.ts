@@ -2,6 +2,7 @@ import type { AuditRecord, InstanceId, ProcessId, Segment } from '../../layers/r
 import { initItems } from './baseline.ts';
 import { Draft, type Folded } from './draft.ts';
 import { INIT, linkKey, type Partition } from './ids.ts';
+import type { ProcessNode } from './model.ts';
 import { observeExchange } from './observe-exchange.ts';
 import { observeChange, observeClose, observeOpen } from './observe-file.ts';
 import { observeInstance } from './observe-instance.ts';
@@ -28,9 +29,8 @@ export function buildShards(segment: Segment, key: string): Built {
   let unobserved = 0;
   for (const record of records) {
     const { kind, t } = record;
-    draft.take(record);
-    // Every observation widens the interval of its unit, also those that make no edge; else the interval would depend on the split.
-    if (record.proc !== undefined) units.see(record, record.proc);
+    const unit = draft.take(record);
+    if (unit !== undefined) units.see(record, unit);
     if (kind === 'request-begin') units.told(record.runtime ?? []);
     observe(draft, record);
     from = Math.min(from, t);
@@ -123,7 +123,7 @@ export const processKey = (instance: InstanceId, proc: ProcessId) => linkKey('pr
 class Units {
   readonly #draft: Draft;
   /** What each process did outside init, by partition. */
-  readonly #units = new Map<ProcessId, Folded[]>();
+  readonly #units = new Map<ProcessId, Folded<ProcessNode>[]>();
   readonly #ofInit = new Set<ProcessId>();
   readonly #started = new Set<ProcessId>();
   readonly #runtime = new Map<Partition, readonly ProcessId[]>();
@@ -132,9 +132,8 @@ class Units {
     this.#draft = draft;
   }
 
-  see(record: AuditRecord, proc: ProcessId): void {
-    const { partition } = this.#draft;
-    const unit = this.#draft.unit(proc);
+  see(record: AuditRecord, unit: Folded<ProcessNode>): void {
+    const { partition, proc } = unit.node;
     if (record.kind === 'process-start') {
       if (partition === INIT) this.#ofInit.add(proc);
       else if (record.how !== 'exec') this.#started.add(proc);

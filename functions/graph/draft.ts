@@ -121,22 +121,22 @@ export class Draft {
     this.segment = segment;
   }
 
-  /** From here on, `record` is what is being observed. */
-  take(record: AuditRecord): void {
+  /**
+   * From here on, `record` is what is being observed.
+   * @returns the unit of its process: every observation widens the unit's interval, also those that make no edge; else the
+   * interval would depend on how the records were cut into segments
+   */
+  take(record: AuditRecord): Folded<ProcessNode> | undefined {
+    const { seq, t, proc } = record;
     const partition = partitionOf(record);
     if (partition !== this.#part.partition) {
-      let part = this.#parts.get(partition);
-      if (part === undefined) {
-        part = new Part(partition);
-        this.#parts.set(partition, part);
-      }
-      this.#part = part;
+      this.#part = this.#partOf(partition);
       this.#unit = undefined;
-    }
-    this.#seq = record.seq;
-    this.#t = record.t;
-    if (record.proc !== this.#proc) this.#unit = undefined;
-    this.#proc = record.proc;
+    } else if (proc !== this.#proc) this.#unit = undefined;
+    this.#seq = seq;
+    this.#t = t;
+    this.#proc = proc;
+    return proc === undefined ? undefined : this.unit(proc);
   }
 
   /** The same record tells something that happened later, µs. */
@@ -337,6 +337,15 @@ export class Draft {
       const of = { instance, fn, partition, segment, first, last };
       return linksCut === 0 ? { ...of, nodes, edges } : { ...of, linksCut, nodes, edges };
     });
+  }
+
+  #partOf(partition: Partition): Part {
+    let part = this.#parts.get(partition);
+    if (part === undefined) {
+      part = new Part(partition);
+      this.#parts.set(partition, part);
+    }
+    return part;
   }
 
   #add<N extends Node>(node: N): Folded<N> {
