@@ -1,6 +1,7 @@
 import type { AuditRecord, InstanceId, ProcessId, Segment } from '../../layers/record/types.ts';
 import { initItems } from './baseline.ts';
-import { Draft, type Folded } from './draft.ts';
+import { Draft } from './draft.ts';
+import type { Folded } from './draft-part.ts';
 import { INIT, linkKey, type Partition } from './ids.ts';
 import type { ProcessNode } from './model.ts';
 import { observeExchange } from './observe-exchange.ts';
@@ -68,6 +69,13 @@ export function buildShards(segment: Segment, key: string): Built {
 
 function observe(draft: Draft, record: AuditRecord): void {
   switch (record.kind) {
+    // Half of all records first.
+    case 'exchange':
+      observeExchange(draft, record);
+      break;
+    case 'file-open':
+      observeOpen(draft, record);
+      break;
     case 'request-begin':
       observeBegin(draft, record);
       break;
@@ -82,9 +90,6 @@ function observe(draft: Draft, record: AuditRecord): void {
       break;
     case 'process-exit':
       observeExit(draft, record);
-      break;
-    case 'file-open':
-      observeOpen(draft, record);
       break;
     case 'file-close':
       observeClose(draft, record);
@@ -104,9 +109,6 @@ function observe(draft: Draft, record: AuditRecord): void {
       break;
     case 'dns':
       observeDns(draft, record);
-      break;
-    case 'exchange':
-      observeExchange(draft, record);
       break;
     case 'tunnel':
       observeTunnel(draft, record);

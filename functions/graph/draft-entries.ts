@@ -1,6 +1,6 @@
 /** Index entries that one segment makes in one partition, while it is being drafted. */
 import type { JoinKey } from '../../layers/record/types.ts';
-import type { Folded } from './draft.ts';
+import type { Folded } from './draft-part.ts';
 import { joinLink, type LinkKey, ownKey, type Partition } from './ids.ts';
 import type { Sure } from './model.ts';
 import type { Link } from './shard.ts';

@@ -1,19 +1,11 @@
 import type { AuditRecord, InstanceId, JoinKey, ProcessId, ResourceRef } from '../../layers/record/types.ts';
-import { DraftEntries, type Drafted, PRIORITY, type Priority, type Under } from './draft-entries.ts';
+import { type Drafted, PRIORITY, type Priority } from './draft-entries.ts';
+import { type Flow, type Folded, type Mutable, Part } from './draft-part.ts';
 import { type LinkKey, namedFileId, type Partition, partitionOf, processId, requestId, resourceId, treeId } from './ids.ts';
 import { label } from './label.ts';
-import {
-  EVIDENCE_KEPT,
-  type ExchangeNode,
-  type Node,
-  type Operation,
-  type ProcessNode,
-  type RequestNode,
-  type ResourceNode,
-  type Sure,
-} from './model.ts';
+import type { ExchangeNode, Node, Operation, ProcessNode, RequestNode, Sure } from './model.ts';
 import type { PathClass } from './paths.ts';
-import type { Link, RequestEntry, Shard, ShardEdge } from './shard.ts';
+import type { Link, RequestEntry, Shard } from './shard.ts';
 
 /** Index entries one segment may make. More come only from a flood. */
 export const MAX_LINKS = 4000;
@@ -29,52 +21,6 @@ export function mergeNode(earlier: Node | undefined, later: Node): Node {
   } as Node;
 }
 
-export type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-type MutableEdge = Mutable<Omit<ShardEdge, 'seqs'>> & { readonly seqs: number[] };
-
-/** A node being folded. It is handed around instead of its id, which is long, and which nothing here needs to read. */
-export interface Folded<N extends Node = Node> {
-  readonly node: Mutable<N>;
-  /** Its number in its part: edges are looked up by two of them. */
-  readonly index: number;
-  /** Entries under its own id. */
-  own: Under | undefined;
-  /** Of a process unit: what its own records showed. */
-  seen: Seen | undefined;
-  /** Made when it is certain. */
-  label: string | undefined;
-}
-
-export interface Seen {
-  readonly first: AuditRecord;
-  ended: boolean;
-  /** It serves every request alike. */
-  serves: boolean;
-}
-
-/** What is being built for one partition. Each kind of node is found by the shortest text that tells it from others. */
-class Part {
-  readonly partition: Partition;
-  readonly nodes: Node[] = [];
-  readonly edges: MutableEdge[] = [];
-  readonly entries: DraftEntries;
-  /** By the numbers of their nodes, operation and certainty. */
-  readonly byEnds = new Map<number, MutableEdge>();
-  request: Folded<RequestNode> | undefined;
-  readonly units = new Map<ProcessId, Folded<ProcessNode>>();
-  /** Trees by what their paths mean, which is one object for each; files by their path. */
-  readonly paths = new Map<PathClass | string, Folded>();
-  readonly exchanges = new Map<string, Folded>();
-  readonly resources = new Map<string, Folded<ResourceNode>>();
-  /** All others by id. */
-  readonly others = new Map<string, Folded>();
-
-  constructor(partition: Partition) {
-    this.partition = partition;
-    this.entries = new DraftEntries(partition);
-  }
-}
-
 /**
  * Keys worth an index entry. An object that was written is found by the id of the write, and as a resource: the key made of
  * its name and version says nothing more.
@@ -83,14 +29,6 @@ export function indexed(keys: readonly JoinKey[], resources: readonly ResourceRe
   if (!keys.some(({ key }) => key.startsWith('s3req:'))) return keys;
   return keys.filter(({ key }) => !(key.startsWith('s3:') && resources.some(({ id }) => id === `s3://${key.slice(3)}`)));
 }
-
-/** Parts with fewer nodes, nearly all, give an edge a number that fits a machine word; maps find those several times faster. */
-const FEW = 2 ** 12;
-/** Room for each of its two nodes in others: more than a segment has records times nodes per record. */
-const NODES = 2 ** 21;
-/** Room for operation and certainty. */
-const KINDS = 128;
-const OPERATIONS = new Map<Operation, number>();
 
 /** Before the first record was taken; no record has such a partition. */
 const NOWHERE = new Part('~' as Partition);
@@ -254,7 +192,10 @@ export class Draft {
     return folded;
   }
 
-  /** Flows of one kind between the same two nodes in one partition are one edge: interval, sums and the first evidence. */
+  /**
+   * Something flowed. Flows of one kind between the same two nodes in one partition are one edge.
+   * @param fresh when earlier content of the file was thrown away
+   */
   edge(
     from: Folded,
     op: Operation,
@@ -266,34 +207,11 @@ export class Draft {
     fresh?: number,
   ): void {
     if (from === to) return;
-    const { edges, byEnds } = this.#part;
-    const [a, b] = [from.index, to.index];
-    const kind = numberOf(op) * 2 + (sure === 'exact' ? 0 : 1);
-    const key = a < FEW && b < FEW ? (a * FEW + b) * KINDS + kind : 2 ** 31 + (a * NODES + b) * KINDS + kind;
-    const edge = byEnds.get(key);
-    if (edge === undefined) {
-      const made: MutableEdge = {
-        from: from.node.id,
-        to: to.node.id,
-        op,
-        sure,
-        start,
-        end: Math.max(start, end),
-        bytes,
-        count: 1,
-        seqs: [this.#seq],
-      };
-      if (fresh !== undefined) made.fresh = fresh;
-      byEnds.set(key, made);
-      edges.push(made);
-      return;
-    }
-    edge.start = Math.min(edge.start, start);
-    edge.end = Math.max(edge.end, start, end);
-    edge.bytes += bytes;
-    edge.count++;
-    if (edge.seqs.length < EVIDENCE_KEPT) edge.seqs.push(this.#seq);
-    if (fresh !== undefined) edge.fresh = Math.max(edge.fresh ?? -1, fresh);
+    const seqs = [this.#seq];
+    end = Math.max(start, end);
+    const flow: Flow = { from: from.node.id, to: to.node.id, op, sure, start, end, bytes, count: 1, seqs };
+    if (fresh !== undefined) flow.fresh = fresh;
+    this.#part.flow(from, to, flow);
   }
 
   /** An index entry under a key that several nodes may have: one for each direction. */
@@ -356,15 +274,6 @@ export class Draft {
     nodes.push(node);
     return added;
   }
-}
-
-function numberOf(op: Operation): number {
-  let number = OPERATIONS.get(op);
-  if (number === undefined) {
-    number = OPERATIONS.size;
-    OPERATIONS.set(op, number);
-  }
-  return number;
 }
 
 function widen(node: Mutable<Node>, first: number, last: number): void {

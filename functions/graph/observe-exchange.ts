@@ -1,6 +1,7 @@
 import type { AuditRecord, BodyDigest, ExchangeObservation } from '../../layers/record/types.ts';
 import { contentKeys, PARTS } from './content.ts';
-import { type Draft, indexed, type Mutable } from './draft.ts';
+import { type Draft, indexed } from './draft.ts';
+import type { Mutable } from './draft-part.ts';
 import { exchangeId } from './ids.ts';
 import type { ExchangeNode } from './model.ts';
 import { endpointHost, hostKey, isLoopback, linkAddress } from './observe-network.ts';

@@ -7,7 +7,8 @@ import type {
   SocketConnectObservation,
   TunnelObservation,
 } from '../../layers/record/types.ts';
-import type { Draft, Folded } from './draft.ts';
+import type { Draft } from './draft.ts';
+import type { Folded } from './draft-part.ts';
 import { addressId, channelId, hostId, linkKey } from './ids.ts';
 import { classify } from './paths.ts';
 

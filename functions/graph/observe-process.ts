@@ -4,7 +4,8 @@ import type {
   ProcessId,
   ProcessStartObservation,
 } from '../../layers/record/types.ts';
-import type { Draft, Folded } from './draft.ts';
+import type { Draft } from './draft.ts';
+import type { Folded } from './draft-part.ts';
 import { INIT } from './ids.ts';
 import { classify } from './paths.ts';
 

@@ -79,7 +79,7 @@ export function decodeSegment(bytes: Uint8Array, expectedKey?: string): Segment 
   // only behind a backslash, but for DEL.
   const plain = whole.length === body.length && !whole.includes('\\') && !whole.includes('\u007f');
   const lines = splitLines(whole, name);
-  const header = readHeader(lines[0] ?? '', name, expectedKey);
+  const header = readHeader(lines[0] ?? '', plain, name, expectedKey);
   if (lines.length - 1 !== header.count) {
     const code = lines.length - 1 < header.count ? 'truncated' : 'seq';
     throw new SegmentError(code, name, lines.length, `${lines.length - 1} records, the header says ${header.count}`);
@@ -130,14 +130,14 @@ function splitLines(whole: string, name: string): readonly string[] {
   return lines;
 }
 
-function readHeader(line: string, name: string, expectedKey: string | undefined): SegmentHeader {
+function readHeader(line: string, plain: boolean, name: string, expectedKey: string | undefined): SegmentHeader {
   const header = parseLine(line, name, 1);
   const version = (header as { readonly v?: unknown } | null)?.v;
   if (Number.isSafeInteger(version) && Number(version) > FORMAT_VERSION) {
     const what = `format version ${version}, and this reads up to ${FORMAT_VERSION}: upgrade the stitcher, then restitch`;
     throw new SegmentError('version', name, 1, what);
   }
-  const problem = headerProblem(header);
+  const problem = headerProblem(header, plain);
   if (problem !== undefined) {
     if (deeperThan(header, BOUNDS.depth)) throw new SegmentError('too-deep', name, 1, 'nested too deeply');
     throw new SegmentError('header', name, 1, problem);

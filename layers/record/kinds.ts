@@ -211,9 +211,9 @@ const checkHeader = object<SegmentHeader>({
   caps: capabilities,
 });
 
-/** What is wrong with a parsed segment header, or undefined. */
-export function headerProblem(value: unknown): string | undefined {
-  const problem = checkHeader(value, false);
+/** The same of a segment header. */
+export function headerProblem(value: unknown, plain = false): string | undefined {
+  const problem = checkHeader(value, plain);
   if (problem !== undefined) return `header ${problem}`;
   const header = value as SegmentHeader;
   if (header.first > header.last) return 'header ends before it begins';
