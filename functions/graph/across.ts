@@ -1,16 +1,16 @@
 /** Nodes that many partitions mention: under which keys they are found, and what their edges mean together. */
-import { linkKey, type NodeId } from './ids.ts';
+import { type NodeId, ownKey } from './ids.ts';
 import type { Graph } from './local.ts';
 import { type Edge, LASTING, type Node } from './model.ts';
 import { addressKey, hostKey } from './observe-network.ts';
 
 export function sharedKeys(id: NodeId) {
   // Trees, instances, functions and clients have no entries: what is the same for everybody is looked for by nobody.
-  if (id.startsWith('file:') || id.startsWith('resource:')) return [linkKey(id)];
+  if (id.startsWith('file:') || id.startsWith('resource:')) return [ownKey(id)];
   if (!id.startsWith('endpoint:')) return [];
   const name = id.slice('endpoint:'.length);
   const address = /^(.*):\d+$/.exec(name)?.[1];
-  return [hostKey(name), ...(address === undefined ? [addressKey(name)] : [addressKey(address), linkKey(id)])];
+  return [hostKey(name), ...(address === undefined ? [addressKey(name)] : [addressKey(address), ownKey(id)])];
 }
 
 /** An address may go by a name in some partitions. */

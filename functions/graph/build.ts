@@ -1,9 +1,11 @@
 import type { AuditRecord, InstanceId, ProcessId, Segment } from '../../layers/record/types.ts';
 import { initItems } from './baseline.ts';
 import { Draft } from './draft.ts';
-import { INIT, linkKey, type NodeId, type Partition, partitionOf } from './ids.ts';
+import type { Folded } from './draft-part.ts';
+import { INIT, linkKey, type Partition } from './ids.ts';
+import type { ProcessNode } from './model.ts';
 import { observeExchange } from './observe-exchange.ts';
-import { closeTold, observeChange, observeClose, observeOpen } from './observe-file.ts';
+import { observeChange, observeClose, observeOpen } from './observe-file.ts';
 import { observeInstance } from './observe-instance.ts';
 import { observeAccept, observeConnect, observeDns, observeSocketClose, observeTunnel } from './observe-network.ts';
 import { observeExec, observeExit, observeStart } from './observe-process.ts';
@@ -17,46 +19,63 @@ import type { Built } from './shard.ts';
  * @param key object key of the segment, named by all evidence
  */
 export function buildShards(segment: Segment, key: string): Built {
-  const { header } = segment;
-  const draft = new Draft(header.instanceId, header.fn, key);
-  let from = segment.records[0]?.t ?? 0;
+  const { header, records } = segment;
+  const { instanceId: instance, fn, version, first, last, prev } = header;
+  const draft = new Draft(instance, fn, key);
+  const units = new Units(draft);
+  const ofInit: AuditRecord[] = [];
+  let from = records[0]?.t ?? 0;
   let to = 0;
   let gaps = 0;
   let unobserved = 0;
-  const units = new Units();
-  const take = (record: AuditRecord): void => {
-    // Every observation widens the interval of its unit, also those that make no edge; else the interval would depend on the split.
-    if (record.proc !== undefined) units.see(record, record.proc, draft.unit(record, record.proc));
-    if (record.kind === 'request-begin') units.told(record, record.runtime ?? []);
+  for (const record of records) {
+    const { kind, t } = record;
+    const unit = draft.take(record);
+    if (unit !== undefined) units.see(record, unit);
+    if (kind === 'request-begin') units.told(record.runtime ?? []);
     observe(draft, record);
-    from = Math.min(from, record.t);
-    to = Math.max(to, record.t);
+    from = Math.min(from, t);
+    to = Math.max(to, draft.t);
+    if (draft.partition === INIT) ofInit.push(record);
     // A record that was only shortened is not missing.
-    if (record.kind === 'gap' && !(record.why === 'oversize' && record.lost === 0)) gaps++;
-    else if (record.kind === 'unobserved') unobserved++;
-  };
-  for (const record of segment.records) {
-    take(record);
-    const close = closeTold(record);
-    if (close !== undefined) take(close);
+    if (kind === 'gap' && !(record.why === 'oversize' && record.lost === 0)) gaps++;
+    else if (kind === 'unobserved') unobserved++;
   }
-  units.link(draft);
-  const { links, cut } = draft.links();
+  units.link();
+  const { links, cut: linksCut } = draft.links();
+  const { requests } = draft;
   return {
-    shards: draft.shards(header.first, header.last, cut),
+    shards: draft.shards(first, last, linksCut),
     links,
-    requests: draft.requests,
-    baseline: initItems(segment.records),
+    requests,
+    baseline: initItems(ofInit),
     segment: {
-      ...{ instance: header.instanceId, fn: header.fn, version: header.version, segment: key },
-      ...{ first: header.first, last: header.last, prev: header.prev, linksCut: cut },
-      ...{ from, to, requests: draft.requests.length, gaps, unobserved },
+      instance,
+      fn,
+      version,
+      segment: key,
+      first,
+      last,
+      prev,
+      linksCut,
+      from,
+      to,
+      requests: requests.length,
+      gaps,
+      unobserved,
     },
   };
 }
 
 function observe(draft: Draft, record: AuditRecord): void {
   switch (record.kind) {
+    // Half of all records first.
+    case 'exchange':
+      observeExchange(draft, record);
+      break;
+    case 'file-open':
+      observeOpen(draft, record);
+      break;
     case 'request-begin':
       observeBegin(draft, record);
       break;
@@ -71,9 +90,6 @@ function observe(draft: Draft, record: AuditRecord): void {
       break;
     case 'process-exit':
       observeExit(draft, record);
-      break;
-    case 'file-open':
-      observeOpen(draft, record);
       break;
     case 'file-close':
       observeClose(draft, record);
@@ -94,9 +110,6 @@ function observe(draft: Draft, record: AuditRecord): void {
     case 'dns':
       observeDns(draft, record);
       break;
-    case 'exchange':
-      observeExchange(draft, record);
-      break;
     case 'tunnel':
       observeTunnel(draft, record);
       break;
@@ -106,41 +119,41 @@ function observe(draft: Draft, record: AuditRecord): void {
 }
 
 /** Where the units of a process are found in order of time, whatever request each belongs to. */
-export const processKey = (instance: InstanceId, proc: ProcessId) => linkKey('proc', instance, proc);
-
-interface Unit {
-  readonly node: NodeId;
-  readonly first: AuditRecord;
-  ended: boolean;
-}
+export const processKey = (instance: InstanceId, proc: ProcessId) => linkKey('proc', `${instance}:${proc}`);
 
 /** The units of one segment, for the entries under which a process is found again in a later request. */
 class Units {
-  readonly #units = new Map<ProcessId, Map<Partition, Unit>>();
+  readonly #draft: Draft;
+  /** What each process did outside init, by partition. */
+  readonly #units = new Map<ProcessId, Folded<ProcessNode>[]>();
   readonly #ofInit = new Set<ProcessId>();
   readonly #started = new Set<ProcessId>();
-  readonly #runtime = new Map<Partition, ReadonlySet<ProcessId>>();
+  readonly #runtime = new Map<Partition, readonly ProcessId[]>();
 
-  see(record: AuditRecord, proc: ProcessId, node: NodeId): void {
-    const partition = partitionOf(record);
+  constructor(draft: Draft) {
+    this.#draft = draft;
+  }
+
+  see(record: AuditRecord, unit: Folded<ProcessNode>): void {
+    const { partition, proc } = unit.node;
     if (record.kind === 'process-start') {
       if (partition === INIT) this.#ofInit.add(proc);
       else if (record.how !== 'exec') this.#started.add(proc);
     }
     if (partition === INIT) return;
-    let units = this.#units.get(proc);
-    if (units === undefined) {
-      units = new Map();
-      this.#units.set(proc, units);
-    }
-    const unit = units.get(partition);
     const ended = record.kind === 'process-exit' && record.child === undefined;
-    if (unit === undefined) units.set(partition, { node, first: record, ended });
-    else unit.ended = ended;
+    if (unit.seen !== undefined) {
+      unit.seen.ended = ended;
+      return;
+    }
+    unit.seen = { first: record, ended, serves: false };
+    const before = this.#units.get(proc);
+    if (before === undefined) this.#units.set(proc, [unit]);
+    else before.push(unit);
   }
 
-  told(record: AuditRecord, runtime: readonly ProcessId[]): void {
-    if (runtime.length > 0) this.#runtime.set(partitionOf(record), new Set(runtime));
+  told(runtime: readonly ProcessId[]): void {
+    if (runtime.length > 0) this.#runtime.set(this.#draft.partition, runtime);
   }
 
   /**
@@ -148,13 +161,21 @@ class Units {
    * spare the entry of one that it sees starting during init, or that the request's record names as such, for that serves
    * every request alike; and of one that it sees starting and ending.
    */
-  link(draft: Draft): void {
+  link(): void {
+    const draft = this.#draft;
+    for (const [partition, runtime] of this.#runtime) {
+      for (const proc of runtime) {
+        const seen = draft.unitIn(partition, proc)?.seen;
+        if (seen !== undefined) seen.serves = true;
+      }
+    }
     for (const [proc, units] of this.#units) {
       if (this.#ofInit.has(proc)) continue;
-      for (const [partition, { node, first, ended }] of units) {
-        if (this.#runtime.get(partition)?.has(proc)) continue;
-        if (ended && units.size === 1 && this.#started.has(proc)) continue;
-        draft.link('process', first, { key: processKey(draft.instance, proc), direction: 'at', node });
+      for (const unit of units) {
+        const { seen } = unit;
+        if (seen === undefined || seen.serves || (seen.ended && units.length === 1 && this.#started.has(proc))) continue;
+        draft.take(seen.first);
+        draft.link('process', processKey(draft.instance, proc), 'at', unit);
       }
     }
   }

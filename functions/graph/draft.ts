@@ -1,28 +1,14 @@
 import type { AuditRecord, InstanceId, JoinKey, ProcessId, ResourceRef } from '../../layers/record/types.ts';
-import { fileId, type LinkKey, type NodeId, type Partition, partitionOf, processId, requestId, treeId } from './ids.ts';
+import { type Drafted, PRIORITY, type Priority } from './draft-entries.ts';
+import { type Flow, type Folded, type Mutable, Part } from './draft-part.ts';
+import { type LinkKey, namedFileId, type Partition, partitionOf, processId, requestId, resourceId, treeId } from './ids.ts';
 import { label } from './label.ts';
-import { EVIDENCE_KEPT, type Node, type Operation, type Sure } from './model.ts';
+import type { ExchangeNode, Node, Operation, ProcessNode, RequestNode, Sure } from './model.ts';
 import type { PathClass } from './paths.ts';
-import type { Link, RequestEntry, Shard, ShardEdge } from './shard.ts';
+import type { Link, RequestEntry, Shard } from './shard.ts';
 
-/**
- * Index entries one segment may make. More come only from a flood; what a path needs most is kept first, so that a flood
- * of files cannot push a connection out of the index.
- */
+/** Index entries one segment may make. More come only from a flood. */
 export const MAX_LINKS = 4000;
-const DIRECTIONS = ['out', 'in', 'at'] as const;
-const PRIORITY = { join: 0, endpoint: 1, process: 2, resource: 3, file: 4, content: 5 } as const;
-
-interface EdgeFields {
-  readonly from: NodeId;
-  readonly to: NodeId;
-  readonly op: Operation;
-  readonly start: number;
-  readonly end?: number;
-  readonly bytes?: number;
-  readonly sure?: Sure;
-  readonly fresh?: number;
-}
 
 /** Later facts win over earlier ones, field by field; so the order of folding must be the order of seq. */
 export function mergeNode(earlier: Node | undefined, later: Node): Node {
@@ -35,25 +21,6 @@ export function mergeNode(earlier: Node | undefined, later: Node): Node {
   } as Node;
 }
 
-export type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-type MutableEdge = Mutable<Omit<ShardEdge, 'seqs'>> & { readonly seqs: number[] };
-
-/** A node being folded, with its number in its part: edges are looked up by two numbers instead of two long ids. */
-interface Folded {
-  readonly node: Mutable<Node>;
-  readonly index: number;
-}
-
-interface Part {
-  readonly nodes: Map<NodeId, Folded>;
-  readonly units: Map<ProcessId, Folded>;
-  readonly paths: Map<PathClass, Folded>;
-  /** By key: of shared nodes one entry for each direction, of joins (with the node's number before the key) one for each node. */
-  readonly links: { readonly [D in Link['direction']]: Map<string, Drafted> };
-  request: Folded | undefined;
-  readonly edges: Map<number, MutableEdge>;
-}
-
 /**
  * Keys worth an index entry. An object that was written is found by the id of the write, and as a resource: the key made of
  * its name and version says nothing more.
@@ -63,35 +30,28 @@ export function indexed(keys: readonly JoinKey[], resources: readonly ResourceRe
   return keys.filter(({ key }) => !(key.startsWith('s3:') && resources.some(({ id }) => id === `s3://${key.slice(3)}`)));
 }
 
-interface Drafted {
-  readonly priority: number;
-  readonly key: LinkKey;
-  readonly direction: Link['direction'];
-  readonly partition: Partition;
-  readonly node: Node;
-  readonly t: number;
-  readonly sure: Sure;
-  readonly seq: number;
-}
-
-/** Room in an edge's number for each of its two nodes: more than a segment has records times nodes per record. */
-const NODES = 2 ** 21;
-/** Room for operation and certainty. */
-const KINDS = 128;
+/** Before the first record was taken; no record has such a partition. */
+const NOWHERE = new Part('~' as Partition);
 
 /**
- * What is being built from one segment: parts by partition, links, entries. Nodes and edges are folded in place: nothing
- * given to `node` may be used by the caller afterwards.
+ * What is being built from one segment: parts by partition, index entries, requests. Records are taken one after the other; what
+ * is drafted belongs to the one that was taken last. Nodes and edges are folded in place: nothing given here may be used by the
+ * caller afterwards.
  */
 export class Draft {
-  readonly requests: RequestEntry[] = [];
-  readonly #parts = new Map<Partition, Part>();
-  readonly #operations = new Map<string, number>();
-  #lastPartition: Partition | undefined;
-  #lastPart: Part | undefined;
   readonly instance: InstanceId;
   readonly fn: string;
   readonly segment: string;
+  readonly requests: RequestEntry[] = [];
+  readonly #parts = new Map<Partition, Part>();
+  /** Those with nodes, in the order in which they got their first one. */
+  readonly #drafted: Part[] = [];
+  #part = NOWHERE;
+  #seq = 0;
+  #t = 0;
+  #proc: ProcessId | undefined;
+  /** That process's unit, if it was asked for. */
+  #unit: Folded<ProcessNode> | undefined;
 
   constructor(instance: InstanceId, fn: string, segment: string) {
     this.instance = instance;
@@ -99,198 +59,224 @@ export class Draft {
     this.segment = segment;
   }
 
-  node(partition: Partition, node: Node): NodeId {
-    const part = this.#part(partition);
-    const before = part.nodes.get(node.id);
-    if (before === undefined) part.nodes.set(node.id, { node, index: part.nodes.size });
-    else fold(before.node, node);
-    // The same text each time is found again without being read.
-    return before === undefined ? node.id : before.node.id;
-  }
-
-  /** Flows of one kind between the same two nodes in one partition are one edge: interval, sums and the first evidence. */
-  edge(record: AuditRecord, fields: EdgeFields): void {
-    const { from, to, op, start, end = start, bytes = 0, sure = 'exact', fresh } = fields;
-    if (from === to) return;
-    const { nodes, edges } = this.#part(partitionOf(record));
-    const a = nodes.get(from);
-    const b = nodes.get(to);
-    if (a === undefined || b === undefined) throw new Error(`edge ${op}: ${from} or ${to} is not among the nodes of its part`);
-    const key = (a.index * NODES + b.index) * KINDS + this.#operation(op) * 2 + (sure === 'exact' ? 0 : 1);
-    const edge = edges.get(key);
-    if (edge === undefined) {
-      const made: MutableEdge = {
-        ...{ from, to, op, sure, start, end: Math.max(start, end), bytes, count: 1, seqs: [record.seq] },
-      };
-      if (fresh !== undefined) made.fresh = fresh;
-      edges.set(key, made);
-      return;
-    }
-    edge.start = Math.min(edge.start, start);
-    edge.end = Math.max(edge.end, start, end);
-    edge.bytes += bytes;
-    edge.count++;
-    if (edge.seqs.length < EVIDENCE_KEPT) edge.seqs.push(record.seq);
-    if (fresh !== undefined) edge.fresh = Math.max(edge.fresh ?? -1, fresh);
-  }
-
-  /** The process unit in which a record was observed; the request itself when the recorder could not tell the process. */
-  actor(record: AuditRecord): NodeId {
-    return record.proc === undefined ? this.request(record) : this.unit(record, record.proc);
-  }
-
-  unit(record: AuditRecord, proc: ProcessId, facts?: object): NodeId {
+  /**
+   * From here on, `record` is what is being observed.
+   * @returns the unit of its process: every observation widens the unit's interval, also those that make no edge; else the
+   * interval would depend on how the records were cut into segments
+   */
+  take(record: AuditRecord): Folded<ProcessNode> | undefined {
+    const { seq, t, proc } = record;
     const partition = partitionOf(record);
-    const part = this.#part(partition);
-    let unit = part.units.get(proc);
-    if (unit === undefined) {
-      const id = processId(this.instance, partition, proc);
-      const seen = { first: record.t, last: record.t };
-      const node: Node = { kind: 'process', id, instance: this.instance, partition, proc, ...seen };
-      // Two spellings of a process can come to one id.
-      unit = part.nodes.get(id) ?? { node, index: part.nodes.size };
-      part.nodes.set(id, unit);
-      part.units.set(proc, unit);
-    }
-    widen(unit.node, record.t, record.t);
-    if (facts !== undefined) Object.assign(unit.node, facts);
-    return unit.node.id;
+    if (partition !== this.#part.partition) {
+      this.#part = this.#partOf(partition);
+      this.#unit = undefined;
+    } else if (proc !== this.#proc) this.#unit = undefined;
+    this.#seq = seq;
+    this.#t = t;
+    this.#proc = proc;
+    return proc === undefined ? undefined : this.unit(proc);
   }
 
-  request(record: AuditRecord, facts?: object): NodeId {
-    const partition = partitionOf(record);
-    const part = this.#part(partition);
-    if (part.request === undefined) {
-      const { instance, fn } = this;
-      const id = requestId(instance, partition);
-      part.request = {
-        node: { kind: 'request', id, instance, fn, partition, first: record.t, last: record.t },
-        index: part.nodes.size,
-      };
-      part.nodes.set(id, part.request);
-    }
-    const { node } = part.request;
-    widen(node, record.t, record.t);
-    if (facts !== undefined) Object.assign(node, facts);
-    return node.id;
+  /** The same record tells something that happened later, µs. */
+  later(by: number): void {
+    this.#t += by;
+    if (this.#proc !== undefined) this.unit(this.#proc);
   }
 
-  /** The node of a path; its id is made once for each part. */
-  path(record: AuditRecord, seen: Exclude<PathClass, { as: 'nothing' }>): NodeId {
-    const part = this.#part(partitionOf(record));
-    const { t } = record;
-    let folded = part.paths.get(seen);
+  /** In whose part and when the record that was taken happened. */
+  get partition(): Partition {
+    return this.#part.partition;
+  }
+  get t(): number {
+    return this.#t;
+  }
+
+  /** A node of a kind that has no method of its own. */
+  node(node: Node): Folded {
+    return this.#fold(this.#part.others, node.id, node);
+  }
+
+  /** @param name what the record calls it */
+  exchange(name: string, node: ExchangeNode): Folded {
+    return this.#fold(this.#part.exchanges, name, node);
+  }
+
+  #fold(known: Map<string, Folded>, name: string, node: Node): Folded {
+    const before = known.get(name);
+    if (before !== undefined) {
+      const { first, last } = before.node;
+      Object.assign(before.node, node);
+      widen(before.node, first, last);
+      return before;
+    }
+    const added = this.#add(node);
+    known.set(name, added);
+    return added;
+  }
+
+  resource({ id, type }: ResourceRef, first: number, last: number): Folded {
+    const { resources } = this.#part;
+    let folded = resources.get(id);
     if (folded === undefined) {
-      const where = { instance: this.instance, first: t, last: t };
-      const node: Node =
-        seen.as === 'tree'
-          ? { kind: 'image-tree', id: treeId(this.instance, seen.root), root: seen.root, ...where }
-          : { kind: 'file', id: fileId(this.instance, seen.path), path: seen.path, writable: seen.writable, ...where };
-      // Several paths come to one tree, and several spellings to one file.
-      folded = part.nodes.get(node.id) ?? { node, index: part.nodes.size };
-      part.nodes.set(folded.node.id, folded);
-      part.paths.set(seen, folded);
+      folded = this.#add({ kind: 'resource', id: resourceId(id), type, resource: id, first, last });
+      resources.set(id, folded);
+    } else {
+      widen(folded.node, first, last);
+      folded.node.type = type;
     }
-    widen(folded.node, t, t);
-    return folded.node.id;
+    return folded;
   }
 
-  /** One entry per key, direction, partition and, for joins, node: the earliest. */
-  link(
-    priority: keyof typeof PRIORITY,
-    record: AuditRecord,
-    entry: {
-      readonly key: LinkKey;
-      readonly direction: Link['direction'];
-      readonly node: NodeId;
-      readonly t?: number;
-      readonly sure?: Sure;
-    },
+  /** The process unit in which the record was observed; the request itself when the recorder could not tell the process. */
+  actor(): Folded {
+    return this.#proc === undefined ? this.request() : this.unit(this.#proc);
+  }
+
+  unit(proc: ProcessId): Folded<ProcessNode> {
+    const own = proc === this.#proc;
+    const unit = (own ? this.#unit : undefined) ?? this.unitIn(this.partition, proc) ?? this.#newUnit(proc);
+    if (own) this.#unit = unit;
+    widen(unit.node, this.#t, this.#t);
+    return unit;
+  }
+
+  #newUnit(proc: ProcessId): Folded<ProcessNode> {
+    const { units, partition } = this.#part;
+    const { instance } = this;
+    const id = processId(instance, partition, proc);
+    const unit = this.#add<ProcessNode>({ kind: 'process', id, instance, partition, proc, first: this.#t, last: this.#t });
+    units.set(proc, unit);
+    return unit;
+  }
+
+  /** If there is one. */
+  unitIn(partition: Partition, proc: ProcessId): Folded<ProcessNode> | undefined {
+    const part = partition === this.partition ? this.#part : this.#parts.get(partition);
+    return part?.units.get(proc);
+  }
+
+  request(): Folded<RequestNode> {
+    const part = this.#part;
+    const { partition } = part;
+    const { instance, fn } = this;
+    const [first, last] = [this.#t, this.#t];
+    part.request ??= this.#add({ kind: 'request', id: requestId(instance, partition), instance, fn, partition, first, last });
+    widen(part.request.node, first, last);
+    return part.request;
+  }
+
+  /** The node of a path. Several paths come to one tree, and several spellings to one file. */
+  path(seen: Exclude<PathClass, { as: 'nothing' }>): Folded {
+    const { paths } = this.#part;
+    const { instance } = this;
+    const known = seen.as === 'tree' ? seen : seen.path;
+    const [first, last] = [this.#t, this.#t];
+    let folded = paths.get(known);
+    if (folded === undefined) {
+      folded = this.#add(
+        seen.as === 'tree'
+          ? { kind: 'image-tree', id: treeId(instance, seen.root), root: seen.root, instance, first, last }
+          : {
+              kind: 'file',
+              id: namedFileId(instance, seen.name),
+              path: seen.path,
+              writable: seen.writable,
+              instance,
+              first,
+              last,
+            },
+      );
+      paths.set(known, folded);
+    }
+    widen(folded.node, first, last);
+    return folded;
+  }
+
+  /**
+   * Something flowed. Flows of one kind between the same two nodes in one partition are one edge.
+   * @param fresh when earlier content of the file was thrown away
+   */
+  edge(
+    from: Folded,
+    op: Operation,
+    to: Folded,
+    start = this.#t,
+    end = start,
+    bytes = 0,
+    sure: Sure = 'exact',
+    fresh?: number,
   ): void {
-    const partition = partitionOf(record);
-    const t = entry.t ?? record.t;
-    const part = this.#part(partition);
-    const folded = part.nodes.get(entry.node);
-    if (folded === undefined) throw new Error(`link ${entry.key} names a node that is not in its shard: ${entry.node}`);
-    const { key, direction, sure = 'exact' } = entry;
-    const links = part.links[direction];
-    const id = priority === 'join' ? `${folded.index} ${key}` : key;
-    const before = links.get(id);
-    if (before !== undefined && before.t <= t) return;
-    // Every request has a trace and none is joined by it alone, unless a load balancer stands before it: lists find the others.
-    if (key.startsWith('join:trace:') && folded.node.kind === 'request' && folded.node.trigger?.type !== 'alb') return;
-    links.set(id, { priority: PRIORITY[priority], key, direction, partition, node: folded.node, t, sure, seq: record.seq });
+    if (from === to) return;
+    const seqs = [this.#seq];
+    end = Math.max(start, end);
+    const flow: Flow = { from: from.node.id, to: to.node.id, op, sure, start, end, bytes, count: 1, seqs };
+    if (fresh !== undefined) flow.fresh = fresh;
+    this.#part.flow(from, to, flow);
+  }
+
+  /** An index entry under a key that several nodes may have: one for each direction. */
+  link(priority: Priority, key: LinkKey, direction: Link['direction'], node: Folded, t = this.#t): void {
+    this.#part.entries.shared(priority, key, direction, node, t, this.#seq);
+  }
+
+  /** One under the node's own id. */
+  linkOwn(priority: Priority, direction: Link['direction'], node: Folded, t = this.#t): void {
+    this.#part.entries.own(priority, direction, node, t, this.#seq);
+  }
+
+  /** One for each node that has the key. */
+  join(key: JoinKey, direction: 'out' | 'in', node: Folded, t = this.#t): void {
+    this.#part.entries.join(key, direction, node, t, this.#seq);
   }
 
   /** To be called last: labels tell what the whole segment knows of a node. */
   links(): { readonly links: readonly Link[]; readonly cut: number } {
+    const { instance, fn, segment } = this;
     let all: Drafted[] = [];
-    for (const { links } of this.#parts.values()) {
-      for (const [id, read] of links.in) {
-        const written = links.out.get(id);
-        if (written === undefined || !(read.priority === PRIORITY.file || read.priority === PRIORITY.resource)) continue;
-        // Both a cause and an effect: one entry says that the node is here, and the graph which way things flowed.
-        links.in.delete(id);
-        links.out.set(id, { ...(written.t <= read.t ? written : read), direction: 'at' });
-      }
-      for (const direction of DIRECTIONS) for (const drafted of links[direction].values()) all.push(drafted);
-    }
+    for (const { entries } of this.#drafted) entries.addTo(all);
     const cut = Math.max(0, all.length - MAX_LINKS);
     if (cut > 0) {
-      const order = (a: Drafted, b: Drafted) => a.priority - b.priority || a.seq - b.seq || (a.key < b.key ? -1 : 1);
+      const order = (a: Drafted, b: Drafted) =>
+        PRIORITY[a.priority] - PRIORITY[b.priority] || a.seq - b.seq || (a.key < b.key ? -1 : 1);
       all = all.sort(order).slice(0, MAX_LINKS);
     }
-    const { instance, fn, segment } = this;
-    const links = all.map(({ key, direction, partition, t, node, sure, seq }): Link => {
-      const { id, kind } = node;
+    const links = all.map(({ key, direction, partition, t, folded, sure, seq }): Link => {
+      const { id, kind } = folded.node;
+      folded.label ??= label(folded.node);
       const evidence = { segment, seq };
-      return { key, direction, t, instance, fn, partition, node: id, kind, label: label(node), sure, evidence };
+      return { key, direction, t, instance, fn, partition, node: id, kind, label: folded.label, sure, evidence };
     });
     return { links, cut };
   }
 
   shards(first: number, last: number, linksCut: number): readonly Shard[] {
-    return [...this.#parts].map(([partition, { nodes, edges }]) => ({
-      ...{ instance: this.instance, fn: this.fn, partition, segment: this.segment, first, last },
-      ...(linksCut === 0 ? {} : { linksCut }),
-      nodes: Array.from(nodes.values(), ({ node }) => node),
-      edges: [...edges.values()],
-    }));
+    const { instance, fn, segment } = this;
+    return this.#drafted.map(({ partition, nodes, edges }) => {
+      const of = { instance, fn, partition, segment, first, last };
+      return linksCut === 0 ? { ...of, nodes, edges } : { ...of, linksCut, nodes, edges };
+    });
   }
 
-  #part(partition: Partition): Part {
-    if (partition === this.#lastPartition && this.#lastPart !== undefined) return this.#lastPart;
+  #partOf(partition: Partition): Part {
     let part = this.#parts.get(partition);
     if (part === undefined) {
-      part = {
-        ...{ nodes: new Map(), units: new Map(), paths: new Map(), edges: new Map(), request: undefined },
-        links: { out: new Map(), in: new Map(), at: new Map() },
-      };
+      part = new Part(partition);
       this.#parts.set(partition, part);
     }
-    this.#lastPartition = partition;
-    this.#lastPart = part;
     return part;
   }
 
-  #operation(op: Operation): number {
-    let number = this.#operations.get(op);
-    if (number === undefined) {
-      number = this.#operations.size;
-      this.#operations.set(op, number);
-    }
-    return number;
+  #add<N extends Node>(node: N): Folded<N> {
+    const part = this.#part;
+    const { nodes } = part;
+    if (nodes.length === 0) this.#drafted.push(part);
+    const added: Folded<N> = { node, index: nodes.length, own: undefined, seen: undefined, label: undefined };
+    nodes.push(node);
+    return added;
   }
 }
 
 function widen(node: Mutable<Node>, first: number, last: number): void {
   if (first < node.first) node.first = first;
   if (last > node.last) node.last = last;
-}
-
-/** As {@link mergeNode}, in place. */
-function fold(node: Mutable<Node>, later: Node): void {
-  const { first, last } = node;
-  Object.assign(node, later);
-  widen(node, first, last);
 }

@@ -52,21 +52,9 @@ function part(text: string): string {
   return clean(text, 160).replace(SEPARATORS, percent);
 }
 
-type Placed = Pick<AuditRecord, 'req' | 'phase'>;
-let lastPlaced: Placed | undefined;
-let lastPlace = '' as Partition;
-
-/** Asked several times for each record. */
-export function partitionOf(record: Placed): Partition {
-  if (record !== lastPlaced) {
-    lastPlace = placeOf(record);
-    lastPlaced = record;
-  }
-  return lastPlace;
-}
-
-function placeOf({ req, phase }: Placed): Partition {
+export function partitionOf({ req, phase }: Pick<AuditRecord, 'req' | 'phase'>): Partition {
   if (req !== null) return requestPartition(req);
+  if (phase === 'init') return INIT;
   if (phase === 'invoke' || phase === 'after') return '~concurrent' as Partition;
   return `~${phase}` as Partition;
 }
@@ -95,14 +83,27 @@ const id = (kind: string, parts: string) => `${kind}:${parts}` as NodeId;
 
 let lastInstance = '';
 let lastOwner = '';
+let lastWhere = '' as Partition;
+let lastScope = '';
 
 /** As {@link part}; a segment has one instance. */
 function owner(instance: InstanceId): string {
   if (instance !== lastInstance) {
     lastOwner = part(instance);
     lastInstance = instance;
+    lastScope = '';
   }
   return lastOwner;
+}
+
+/** What ids in one partition of an instance have in common. */
+function scope(instance: InstanceId, partition: Partition): string {
+  const of = owner(instance);
+  if (partition !== lastWhere || lastScope === '') {
+    lastScope = `${of}:${partition}:`;
+    lastWhere = partition;
+  }
+  return lastScope;
 }
 
 export const functionId = (name: string) => id('function', part(name));
@@ -110,12 +111,14 @@ export const instanceId = (instance: InstanceId) => id('instance', owner(instanc
 export const requestId = (instance: InstanceId, partition: Partition) => id('request', `${owner(instance)}:${partition}`);
 /** A process is one node per request: what it did in another request is another unit of execution. */
 export const processId = (instance: InstanceId, partition: Partition, proc: ProcessId) =>
-  id('process', `${owner(instance)}:${partition}:${clean(proc, 64)}`);
-export const fileId = (instance: InstanceId, path: string) => id('file', `${owner(instance)}:${clean(path)}`);
+  id('process', scope(instance, partition) + clean(proc, 64));
+export const fileId = (instance: InstanceId, path: string) => namedFileId(instance, clean(path));
+/** Of a path that is clean. */
+export const namedFileId = (instance: InstanceId, name: string) => id('file', `${owner(instance)}:${name}`);
 export const treeId = (instance: InstanceId, root: string) => id('image-tree', `${owner(instance)}:${clean(root)}`);
 export const baselineId = (fn: string, version: string) => id('baseline', `${part(fn)}:${part(version)}`);
 export const exchangeId = (instance: InstanceId, partition: Partition, exchange: string) =>
-  id('exchange', `${owner(instance)}:${partition}:${clean(exchange, 160)}`);
+  id('exchange', scope(instance, partition) + clean(exchange, 160));
 export const hostId = (host: string) => id('endpoint', clean(host.toLowerCase(), 255));
 export const addressId = (addr: string, port: number) => id('endpoint', clean(`${addr}:${port}`, 255));
 /** Inside an instance (loopback, Unix socket): `in` leads to who serves, `out` to who asked. See docs/graph-model.md. */
@@ -128,10 +131,12 @@ export const triggerId = (by: string, source: string, detail = '') =>
   id('trigger', `${by}:${clean(`${source} ${detail}`.trim())}`);
 export const gapId = (instance: InstanceId, seq: number) => id('gap', `${owner(instance)}:${seq}`);
 
-export function linkKey(kind: string, ...parts: readonly string[]): LinkKey {
-  const text = parts.length === 0 ? kind : parts.length === 1 ? `${kind}:${parts[0]}` : [kind, ...parts].join(':');
-  return clean(text, 600) as LinkKey;
+export function linkKey(kind: string, text: string): LinkKey {
+  const key = `${kind}:${text}`;
+  return (key.length <= 600 && SAFE.test(text) ? key : clean(key, 600)) as LinkKey;
 }
+/** The key that a node's own id is. */
+export const ownKey = (node: NodeId) => clean(node, 600) as LinkKey;
 /** A join key as the record carries it; under a name of its own, so that evidence cannot write into any other index. */
 export const joinLink = (key: string) => linkKey('join', key);
 

@@ -1,78 +1,73 @@
 import type {
-  AuditRecord,
   ProcessExecObservation,
   ProcessExitObservation,
   ProcessId,
   ProcessStartObservation,
 } from '../../layers/record/types.ts';
 import type { Draft } from './draft.ts';
-import { INIT, linkKey, type NodeId, partitionOf } from './ids.ts';
+import type { Folded } from './draft-part.ts';
+import { INIT } from './ids.ts';
 import { classify } from './paths.ts';
 
 /** A child known by its pid only, as its parent names it; given its full id once both ends are there (see `local.ts`). */
 const childOf = (pid: number) => `${pid}@?` as ProcessId;
 export const isUnnamed = (proc: ProcessId) => proc.endsWith('@?');
 
-export function observeStart(draft: Draft, record: AuditRecord & ProcessStartObservation): void {
-  if (record.proc === undefined) return;
-  const unit = draft.unit(record, record.proc, { exe: record.exe, started: record.t });
-  // During init the parent is what launched the runtime. Later, `runtime` is said of a process whose parent is not known.
-  const launched = record.how === 'runtime' && partitionOf(record) === INIT;
-  // Pid 1 adopts what others left behind: it has started nothing here but the runtime.
-  const adopted = record.parent?.startsWith('1@') === true;
-  if (record.parent !== null && record.parent !== record.proc && !launched && !adopted) {
-    // A process that takes on a new image reports a start too, with its parent, perhaps requests after the parent made it.
-    const op = record.how === 'exec' ? 'image' : 'start';
-    draft.edge(record, { from: draft.unit(record, record.parent), to: unit, op, start: record.t });
-  }
-  ran(draft, record, record.exe, unit);
-}
+type Of<T> = T & { readonly proc?: ProcessId };
 
-export function observeExec(draft: Draft, record: AuditRecord & ProcessExecObservation): void {
-  if (!record.ok || record.proc === undefined) return;
-  const facts = { exe: record.path, argv: record.argv.slice(0, 64), ...(record.cwd === undefined ? {} : { cwd: record.cwd }) };
-  if (record.child === undefined) {
-    ran(draft, record, record.path, draft.unit(record, record.proc, facts));
-    return;
-  }
-  const child = draft.unit(record, childOf(record.child), facts);
-  draft.edge(record, { from: draft.unit(record, record.proc), to: child, op: 'start', start: record.t });
-  ran(draft, record, record.path, child);
-}
-
-export function observeExit(draft: Draft, record: AuditRecord & ProcessExitObservation): void {
-  const proc = record.child === undefined ? record.proc : childOf(record.child);
+export function observeStart(draft: Draft, { proc, parent, how, exe }: Of<ProcessStartObservation>): void {
   if (proc === undefined) return;
-  draft.unit(record, proc, {
-    exited: record.t,
-    ...(record.code === undefined ? {} : { exitCode: record.code }),
-    ...(record.signal === undefined ? {} : { signal: record.signal }),
-  });
+  const unit = draft.unit(proc);
+  unit.node.exe = exe;
+  unit.node.started = draft.t;
+  // During init the parent is what launched the runtime. Later, `runtime` is said of a process whose parent is not known.
+  const launched = how === 'runtime' && draft.partition === INIT;
+  // Pid 1 adopts what others left behind: it has started nothing here but the runtime.
+  const adopted = parent?.startsWith('1@') === true;
+  if (parent !== null && parent !== proc && !launched && !adopted) {
+    // A process that takes on a new image reports a start too, with its parent, perhaps requests after the parent made it.
+    draft.edge(draft.unit(parent), how === 'exec' ? 'image' : 'start', unit);
+  }
+  ran(draft, exe, unit);
+}
+
+export function observeExec(draft: Draft, record: Of<ProcessExecObservation>): void {
+  const { proc, path, argv, cwd, child } = record;
+  if (!record.ok || proc === undefined) return;
+  const unit = draft.unit(child === undefined ? proc : childOf(child));
+  unit.node.exe = path;
+  unit.node.argv = argv.slice(0, 64);
+  if (cwd !== undefined) unit.node.cwd = cwd;
+  if (child !== undefined) draft.edge(draft.unit(proc), 'start', unit);
+  ran(draft, path, unit);
+}
+
+export function observeExit(draft: Draft, { proc, child, code, signal }: Of<ProcessExitObservation>): void {
+  const ended = child === undefined ? proc : childOf(child);
+  if (ended === undefined) return;
+  const { node } = draft.unit(ended);
+  node.exited = draft.t;
+  if (code !== undefined) node.exitCode = code;
+  if (signal !== undefined) node.signal = signal;
 }
 
 /** The program file is a cause of what the process does. */
-function ran(draft: Draft, record: AuditRecord, path: string, unit: NodeId): void {
-  const found = pathNode(draft, record, path, false);
+function ran(draft: Draft, path: string, unit: Folded): void {
+  const found = pathNode(draft, path, false);
   if (found === undefined) return;
-  draft.edge(record, { from: found.id, to: unit, op: 'exec', start: record.t });
-  if (found.writable) linkFile(draft, record, path, found.id, 'in');
+  draft.edge(found, 'exec', unit);
+  if (found.node.kind === 'file' && found.node.writable) linkFile(draft, path, found, 'in');
 }
 
-export function pathNode(
-  draft: Draft,
-  record: AuditRecord,
-  path: string,
-  writing: boolean,
-): { readonly id: NodeId; readonly file: boolean; readonly writable: boolean } | undefined {
+/** The file or read-only tree that a path names. What is written is never a tree. */
+export function pathNode(draft: Draft, path: string, writing: boolean): Folded | undefined {
   const seen = classify(path, writing);
-  if (seen.as === 'nothing') return undefined;
-  const id = draft.path(record, seen);
-  return seen.as === 'tree' ? { id, file: false, writable: false } : { id, file: true, writable: seen.writable || writing };
+  return seen.as === 'nothing' ? undefined : draft.path(seen);
 }
 
 /** Within the instance both sides meet under the file's key; across instances a path can be searched. */
-export function linkFile(draft: Draft, record: AuditRecord, path: string, node: NodeId, direction: 'in' | 'out'): void {
-  draft.link('file', record, { key: linkKey(node), direction, node });
+export function linkFile(draft: Draft, path: string, node: Folded, direction: 'in' | 'out'): void {
+  draft.linkOwn('file', direction, node);
   const seen = classify(path, true);
-  if (seen.as === 'file') draft.link('file', record, { key: linkKey('path', seen.path), direction: 'at', node });
+  if (seen.as === 'file') draft.link('file', seen.key, 'at', node);
 }

@@ -1,6 +1,17 @@
-/** What a path means for provenance: a file of its own, a part of a read-only tree, or nothing. */
+import { clean, type LinkKey, linkKey } from './ids.ts';
+
+/**
+ * What a path means for provenance: a file of its own, a part of a read-only tree (one object for each), or nothing.
+ * `name`: the path as ids have it. `key`: what it is found under in all instances.
+ */
 export type PathClass =
-  | { readonly as: 'file'; readonly path: string; readonly writable: boolean }
+  | {
+      readonly as: 'file';
+      readonly path: string;
+      readonly writable: boolean;
+      readonly name: string;
+      readonly key: LinkKey;
+    }
   | { readonly as: 'tree'; readonly root: string }
   | { readonly as: 'nothing' };
 
@@ -22,7 +33,7 @@ const TREES = [
   '/run',
   '/var/run',
   '/dev',
-] as const;
+].map((root) => ({ as: 'tree', root }) as const);
 
 /** Kept between the requests of an instance: the container-reuse channel. /mnt: EFS and other mounts. */
 const WRITABLE = ['/tmp', '/dev/shm', '/var/tmp', '/mnt'] as const;
@@ -56,10 +67,13 @@ export function classify(path: string, writing: boolean): PathClass {
 function look(path: string, writing: boolean): PathClass {
   const normal = normalise(path);
   if (normal === undefined || SINKS.test(normal) || within(normal, '/tmp/.alastor')) return { as: 'nothing' };
-  if (WRITABLE.some((root) => within(normal, root))) return { as: 'file', path: normal, writable: true };
-  if (writing || SECRETS.test(normal)) return { as: 'file', path: normal, writable: false };
-  const root = TREES.find((tree) => within(normal, tree));
-  return root === undefined ? { as: 'file', path: normal, writable: false } : { as: 'tree', root };
+  if (WRITABLE.some((root) => within(normal, root))) return file(normal, true);
+  if (writing || SECRETS.test(normal)) return file(normal, false);
+  return TREES.find(({ root }) => within(normal, root)) ?? file(normal, false);
+}
+
+function file(path: string, writable: boolean): PathClass {
+  return { as: 'file', path, writable, name: clean(path), key: linkKey('path', path) };
 }
 
 function within(path: string, root: string): boolean {

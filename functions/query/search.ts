@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { hostId, joinLink, type LinkKey, linkKey, type NodeId, requestId, resourceId } from '../graph/ids.ts';
+import { hostId, joinLink, type LinkKey, linkKey, type NodeId, ownKey, requestId, resourceId } from '../graph/ids.ts';
 import { label } from '../graph/label.ts';
 import { matcher, SUBJECTS, subjectsOf } from '../graph/match.ts';
 import type { Evidence } from '../graph/model.ts';
@@ -162,13 +162,13 @@ function readings(q: string): readonly (readonly [LinkKey, Pick<Hit, 'node' | 'k
     [hostKey(host), endpoint],
     [addressKey(host), undefined],
     [linkKey('path', q), undefined],
-    [linkKey(resource.node), resource],
+    [ownKey(resource.node), resource],
 
     [joinLink(q), undefined],
     // Digest of a body, where it left or came in.
     ...(/^(?:[0-9a-f]{16}|[0-9a-f]{64})$/.test(q) ? [[linkKey('body', q), undefined] as const] : []),
     // A version of an object is found as such; see `indexed`.
-    ...(/^s3:[^/]/.test(q) ? [[linkKey(resourceId(`s3://${q.slice(3)}`)), undefined] as const] : []),
+    ...(/^s3:[^/]/.test(q) ? [[ownKey(resourceId(`s3://${q.slice(3)}`)), undefined] as const] : []),
     ...services.map((service) => [joinLink(`${service}:${q}`), undefined] as const),
   ];
 }

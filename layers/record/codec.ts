@@ -3,7 +3,7 @@ import { constants, zstdCompressSync } from 'node:zlib';
 import { BOUNDS } from './bounds.ts';
 import { SegmentError } from './errors.ts';
 import { readFrame } from './frame.ts';
-import { parseSegmentKey } from './key.ts';
+import { isSegmentKey, parseSegmentKey } from './key.ts';
 import { headerProblem, recordProblem } from './kinds.ts';
 import { deeperThan } from './shape.ts';
 import type { AuditRecord, Segment, SegmentHeader } from './types.ts';
@@ -73,8 +73,13 @@ export function encodeLines(fields: SegmentHeaderFields, first: number, count: n
  */
 export function decodeSegment(bytes: Uint8Array, expectedKey?: string): Segment {
   const name = expectedKey ?? '(unnamed)';
-  const lines = splitLines(readFrame(bytes, name), name);
-  const header = readHeader(lines[0] ?? '', name, expectedKey);
+  const body = readFrame(bytes, name);
+  const whole = textOf(body, name);
+  // UTF-8 has more bytes than UTF-16 has units wherever it is not ASCII. In that, JSON can hide what is no printable character
+  // only behind a backslash, but for DEL.
+  const plain = whole.length === body.length && !whole.includes('\\') && !whole.includes('\u007f');
+  const lines = splitLines(whole, name);
+  const header = readHeader(lines[0] ?? '', plain, name, expectedKey);
   if (lines.length - 1 !== header.count) {
     const code = lines.length - 1 < header.count ? 'truncated' : 'seq';
     throw new SegmentError(code, name, lines.length, `${lines.length - 1} records, the header says ${header.count}`);
@@ -82,7 +87,7 @@ export function decodeSegment(bytes: Uint8Array, expectedKey?: string): Segment 
   const records: AuditRecord[] = [];
   for (let i = 1; i < lines.length; i++) {
     const record = parseLine(lines[i] ?? '', name, i + 1);
-    const problem = recordProblem(record);
+    const problem = recordProblem(record, plain);
     if (problem !== undefined) {
       if (deeperThan(record, BOUNDS.depth)) throw new SegmentError('too-deep', name, i + 1, 'nested too deeply');
       throw new SegmentError(problem.unknown ? 'unknown-kind' : 'malformed', name, i + 1, problem.what);
@@ -98,13 +103,15 @@ export function decodeSegment(bytes: Uint8Array, expectedKey?: string): Segment 
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-function splitLines(body: Buffer, name: string): readonly string[] {
-  let whole: string;
+function textOf(body: Buffer, name: string): string {
   try {
-    whole = isAscii(body) ? body.toString('latin1') : UTF8.decode(body);
+    return isAscii(body) ? body.toString('latin1') : UTF8.decode(body);
   } catch (error) {
     throw new SegmentError('encoding', name, undefined, 'not UTF-8', error);
   }
+}
+
+function splitLines(whole: string, name: string): readonly string[] {
   if (!whole.endsWith('\n')) throw new SegmentError('truncated', name, undefined, 'last line has no end');
   const lines: string[] = [];
   for (let start = 0; start < whole.length; ) {
@@ -123,24 +130,24 @@ function splitLines(body: Buffer, name: string): readonly string[] {
   return lines;
 }
 
-function readHeader(line: string, name: string, expectedKey: string | undefined): SegmentHeader {
+function readHeader(line: string, plain: boolean, name: string, expectedKey: string | undefined): SegmentHeader {
   const header = parseLine(line, name, 1);
   const version = (header as { readonly v?: unknown } | null)?.v;
   if (Number.isSafeInteger(version) && Number(version) > FORMAT_VERSION) {
     const what = `format version ${version}, and this reads up to ${FORMAT_VERSION}: upgrade the stitcher, then restitch`;
     throw new SegmentError('version', name, 1, what);
   }
-  const problem = headerProblem(header);
+  const problem = headerProblem(header, plain);
   if (problem !== undefined) {
     if (deeperThan(header, BOUNDS.depth)) throw new SegmentError('too-deep', name, 1, 'nested too deeply');
     throw new SegmentError('header', name, 1, problem);
   }
   const read = header as SegmentHeader;
-  if (expectedKey === undefined) return read;
+  // Otherwise one function could write evidence in another one's name: permissions go by key.
+  if (expectedKey === undefined || isSegmentKey(expectedKey, read)) return read;
   const key = parseSegmentKey(expectedKey);
   if (key === undefined) throw new SegmentError('header', name, undefined, 'not the key of a segment');
   for (const field of ['fn', 'instanceId', 'first', 'last'] as const) {
-    // Otherwise one function could write evidence in another one's name: permissions go by key.
     if (key[field] !== read[field]) {
       throw new SegmentError(
         'header',

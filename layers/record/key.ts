@@ -25,7 +25,16 @@ export function segmentKey(key: SegmentKey): string {
   if (!(key.first >= 0 && key.first <= key.last && key.last <= MAX_SEQ)) {
     throw new RangeError(`sequence range cannot be part of a segment key: ${key.first}-${key.last}`);
   }
-  return `segments/${key.fn}/${key.instanceId}/${pad(key.first)}-${pad(key.last)}.ndjson.zst`;
+  return keyText(key);
+}
+
+/** Whether a text is the key of a segment whose function, instance and order of numbers are known to be right. */
+export function isSegmentKey(text: string, key: SegmentKey): boolean {
+  return key.last <= MAX_SEQ && text === keyText(key);
+}
+
+function keyText({ fn, instanceId, first, last }: SegmentKey): string {
+  return `segments/${fn}/${instanceId}/${pad(first)}-${pad(last)}.ndjson.zst`;
 }
 
 /** Undefined when the text is not a segment key. */

@@ -171,28 +171,31 @@ const PLACE: Shape<Pick<AuditRecord, 't' | 'proc' | 'seq' | 'req' | 'phase' | 'k
   seq: count,
   req: nullOr(requestId),
   phase: oneOf('init', 'invoke', 'after', 'idle', 'shutdown'),
-  t: count,
-  proc: optional(processId),
   // Known, or it would not be this check that is asked.
   kind: () => undefined,
+  t: count,
+  proc: optional(processId),
 };
 
 const RECORDS = new Map<unknown, Check>(
-  Object.entries(OWN).map(([kind, own]) => [kind, object({ ...PLACE, ...own } as Shape<Record<string, unknown>>)]),
+  Object.entries(OWN).map(([kind, own]) => [kind, object({ ...PLACE, ...own } as unknown as Shape<Record<string, unknown>>)]),
 );
 
 /** Every record kind of this version of the format. */
 export const KINDS: readonly Kind[] = Object.keys(OWN) as Kind[];
 
-/** What is wrong with a parsed record, or undefined. `unknown` tells a newer kind from a broken record. */
-export function recordProblem(value: unknown): { readonly unknown: boolean; readonly what: string } | undefined {
+/**
+ * What is wrong with a parsed record, or undefined. `unknown` tells a newer kind from a broken record.
+ * @param plain no text in it has a lone surrogate or a control character
+ */
+export function recordProblem(value: unknown, plain = false): { readonly unknown: boolean; readonly what: string } | undefined {
   const kind = (value as { readonly kind?: unknown } | null | undefined)?.kind;
   const check = RECORDS.get(kind);
   if (check === undefined) {
     if (typeof kind === 'string') return { unknown: true, what: `unknown record kind ${JSON.stringify(kind.slice(0, 64))}` };
     return { unknown: false, what: 'record without a kind' };
   }
-  const problem = check(value);
+  const problem = check(value, plain);
   return problem === undefined ? undefined : { unknown: false, what: `${String(kind)} record ${problem}` };
 }
 
@@ -208,9 +211,9 @@ const checkHeader = object<SegmentHeader>({
   caps: capabilities,
 });
 
-/** What is wrong with a parsed segment header, or undefined. */
-export function headerProblem(value: unknown): string | undefined {
-  const problem = checkHeader(value);
+/** The same of a segment header. */
+export function headerProblem(value: unknown, plain = false): string | undefined {
+  const problem = checkHeader(value, plain);
   if (problem !== undefined) return `header ${problem}`;
   const header = value as SegmentHeader;
   if (header.first > header.last) return 'header ends before it begins';

@@ -3,9 +3,13 @@ import { BOUNDS } from './bounds.ts';
 /**
  * Checks of parsed JSON, written by hand because the stitcher runs them on every record of every function.
  * A check returns what is wrong, or undefined. It never throws and never follows a value deeper than its own shape.
+ * `plain` tells it that no text in the value has a lone surrogate or a control character: to look for those takes as long as all
+ * else, and of most segments one look at their bytes tells it.
  */
-export type Check = ((value: unknown) => string | undefined) & { readonly absent?: boolean };
-type OptionalCheck = Check & { readonly absent: true };
+export type Check = (value: unknown, plain: boolean) => string | undefined;
+interface OptionalCheck {
+  readonly ifThere: Check;
+}
 
 /** One check for every field of T, so that a field added to a type cannot be forgotten here. */
 export type Shape<T> = { readonly [K in keyof T]-?: Record<never, never> extends Pick<T, K> ? OptionalCheck : Check };
@@ -14,16 +18,17 @@ export type Shape<T> = { readonly [K in keyof T]-?: Record<never, never> extends
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 
 /** Text from the instance: paths, arguments. Anything that is well-formed Unicode. */
-export const text: Check = (value) => {
+export const text: Check = (value, plain) => {
   if (typeof value !== 'string') return 'is not text';
   if (value.length > BOUNDS.text) return `is longer than ${BOUNDS.text} characters`;
-  return value.isWellFormed() ? undefined : 'contains a lone surrogate';
+  return plain || value.isWellFormed() ? undefined : 'contains a lone surrogate';
 };
 
 /** A name that is compared, indexed or printed: not empty, no control characters. */
-export const id: Check = (value) => {
+export const id: Check = (value, plain) => {
   if (typeof value !== 'string' || value === '') return 'is not an identifier';
   if (value.length > BOUNDS.id) return `is longer than ${BOUNDS.id} characters`;
+  if (plain) return undefined;
   if (!value.isWellFormed()) return 'contains a lone surrogate';
   return CONTROL.test(value) ? 'contains control characters' : undefined;
 };
@@ -48,16 +53,17 @@ export function like(pattern: RegExp, what: string): Check {
   };
 }
 
-/** So many lower-case hexadecimal digits; a loop, because digests are in most records and a pattern takes twice as long. */
+/** 1 for the codes of lower-case hexadecimal digits. */
+const HEX = Uint8Array.from({ length: 128 }, (_, code) => (/[0-9a-f]/.test(String.fromCharCode(code)) ? 1 : 0));
+
+/** So many lower-case hexadecimal digits. Digests are in most records; a pattern takes twice as long, as does comparing each code. */
 export function hex(digits: number, what: string): Check {
   const problem = `is not ${what}`;
   return (value) => {
     if (typeof value !== 'string' || value.length !== digits) return problem;
-    for (let i = 0; i < digits; i++) {
-      const code = value.charCodeAt(i);
-      if (code < 0x30 || code > 0x66 || (code > 0x39 && code < 0x61)) return problem;
-    }
-    return undefined;
+    let all = 1;
+    for (let i = 0; i < digits; i++) all &= HEX[value.charCodeAt(i)] ?? 0;
+    return all === 1 ? undefined : problem;
   };
 }
 
@@ -67,19 +73,19 @@ export function oneOf<T extends string>(...allowed: readonly T[]): Check {
 }
 
 export function nullOr(check: Check): Check {
-  return (value) => (value === null ? undefined : check(value));
+  return (value, plain) => (value === null ? undefined : check(value, plain));
 }
 
 export function optional(check: Check): OptionalCheck {
-  return Object.assign((value: unknown) => check(value), { absent: true as const });
+  return { ifThere: check };
 }
 
 export function list(check: Check): Check {
-  return (value) => {
+  return (value, plain) => {
     if (!Array.isArray(value)) return 'is not a list';
     if (value.length > BOUNDS.list) return `has more than ${BOUNDS.list} elements`;
     for (let i = 0; i < value.length; i++) {
-      const problem = check(value[i]);
+      const problem = check(value[i], plain);
       if (problem !== undefined) return `[${i}] ${problem}`;
     }
     return undefined;
@@ -89,11 +95,12 @@ export function list(check: Check): Check {
 /** An object with exactly these fields. Unknown ones are refused: they would be carried along unread (`__proto__` among them). */
 export function object<T>(shape: Shape<T>): Check {
   const names = Object.keys(shape as object);
-  const checks = Object.values<Check>(shape as Record<string, Check>);
+  const fields = Object.values<Check | OptionalCheck>(shape as Record<string, Check | OptionalCheck>);
+  const isRequired = fields.map((field) => typeof field === 'function');
+  const checks = fields.map((field) => (typeof field === 'function' ? field : field.ifThere));
   const places = new Map(names.map((name, i) => [name, i]));
-  const isRequired = checks.map((check) => check.absent !== true);
   const required = names.filter((_, i) => isRequired[i]);
-  return (value) => {
+  return (value, plain) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'is not an object';
     const fields = value as Record<string, unknown>;
     let found = 0;
@@ -104,7 +111,7 @@ export function object<T>(shape: Shape<T>): Check {
       const place = names[next] === name ? next : places.get(name);
       if (place === undefined) return `has an unknown field ${JSON.stringify(name.slice(0, 64))}`;
       next = place + 1;
-      const problem = checks[place]?.(fields[name]);
+      const problem = checks[place]?.(fields[name], plain);
       if (problem !== undefined) return `.${name} ${problem}`;
       if (isRequired[place] === true) found++;
     }
