@@ -14,11 +14,12 @@ export function sharedKeys(id: NodeId) {
 }
 
 /** An address may go by a name in some partitions. */
-export function sameNodes(graph: Graph, id: NodeId, known: ReadonlyMap<NodeId, Node>): readonly NodeId[] {
+export function sameNodes(graph: Graph, id: NodeId, known: { readonly nodes: ReadonlyMap<NodeId, Node> }): readonly NodeId[] {
   if (graph.nodes.has(id)) return [id];
-  const node = known.get(id);
   const [, addr, port] = /^endpoint:(.*):(\d+)$/.exec(id) ?? [];
-  if (!id.startsWith('endpoint:') || (node?.kind === 'endpoint' && node.local !== undefined)) return [];
+  if (port === undefined) return [];
+  const node = known.nodes.get(id);
+  if (node?.kind === 'endpoint' && node.local !== undefined) return [];
   return [...graph.nodes.values()]
     .filter((one) => one.kind === 'endpoint' && (one.addr ?? one.host) === addr && one.port === Number(port))
     .map((one) => one.id);

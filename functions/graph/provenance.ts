@@ -36,13 +36,13 @@ const LONGEST_REQUEST = 900_000_000;
  */
 export class Provenance {
   readonly cuts: Cut[] = [];
-  readonly nodes = new Map<NodeId, Node>();
   readonly #loader: Loader;
   readonly #budget: Budget;
   readonly #role: 'walk' | 'alone' | 'scout';
   readonly #locals = new Map<string, Promise<Graph>>();
-  /** Which partition's word on a node that many share is kept: that of the first by name, whichever is loaded first. */
-  readonly #toldBy = new Map<NodeId, string>();
+  readonly #nodes = new Map<NodeId, Node>();
+  /** Loaded, and its nodes not yet among those above: most who ask do not ask for them. */
+  readonly #unlisted: Graph[] = [];
   /** Of a scout: what was asked for. */
   readonly #begun = new Map<string, Promise<readonly Edge[]>>();
   #scout: { readonly graph: Provenance; readonly since: number } | undefined;
@@ -57,6 +57,14 @@ export class Provenance {
   /** Most links of one key that are looked at. */
   get linksPerKey(): number {
     return this.#budget.linksPerKey;
+  }
+
+  /** All nodes loaded so far. */
+  get nodes(): Map<NodeId, Node> {
+    for (const graph of this.#unlisted.splice(0)) {
+      for (const node of graph.nodes.values()) this.#nodes.set(node.id, together(this.#nodes.get(node.id), node));
+    }
+    return this.#nodes;
   }
 
   /** Goes ahead of this one. */
@@ -108,7 +116,7 @@ export class Provenance {
       const graphs = await this.#shared(id, undefined, { limit: 4 });
       const [other] = this.nodes.has(id)
         ? []
-        : graphs.flatMap((graph) => sameNodes(graph, id, this.nodes).map((one) => graph.nodes.get(one)));
+        : graphs.flatMap((graph) => sameNodes(graph, id, this).map((one) => graph.nodes.get(one)));
       // An address that goes by a name where it was met.
       if (other?.kind === 'endpoint') this.nodes.set(id, { ...other, id });
     }
@@ -169,9 +177,7 @@ export class Provenance {
     const place = shardOf(id);
     if (place === undefined) {
       const graphs = await this.#shared(id, 'out', { before: at, limit: this.#budget.linksPerKey });
-      const edges = graphs.flatMap((graph) =>
-        sameNodes(graph, id, this.nodes).flatMap((one) => retarget(graph.into(one), 'to', id)),
-      );
+      const edges = graphs.flatMap((graph) => sameNodes(graph, id, this).flatMap((one) => retarget(graph.into(one), 'to', id)));
       return id.startsWith('file:') ? sinceFresh(edges, at) : edges;
     }
     const graph = await this.local(place.instance, place.partition, id);
@@ -192,9 +198,7 @@ export class Provenance {
     if (place === undefined) {
       const range = { after: Math.max(0, at - LONGEST_REQUEST), order: 'oldest', limit: this.#budget.linksPerKey } as const;
       const graphs = await this.#shared(id, 'in', range);
-      return graphs.flatMap((graph) =>
-        sameNodes(graph, id, this.nodes).flatMap((one) => retarget(graph.outOf(one), 'from', id)),
-      );
+      return graphs.flatMap((graph) => sameNodes(graph, id, this).flatMap((one) => retarget(graph.outOf(one), 'from', id)));
     }
     const graph = await this.local(place.instance, place.partition, id);
     if (graph === undefined) return [];
@@ -238,13 +242,7 @@ export class Provenance {
   async #keep(loaded: Promise<Loaded>, instance: InstanceId, partition: Partition): Promise<Graph> {
     const { graph, indexCut } = await loaded;
     if (indexCut) this.#cut(requestId(instance, partition), 'index');
-    const place = `${instance}/${partition}`;
-    for (const node of graph.nodes.values()) {
-      const before = this.#toldBy.get(node.id);
-      if (before === undefined ? this.nodes.has(node.id) : before < place) continue;
-      this.nodes.set(node.id, node);
-      this.#toldBy.set(node.id, place);
-    }
+    this.#unlisted.push(graph);
     return graph;
   }
 
@@ -273,4 +271,12 @@ export class Provenance {
   #cut(node: NodeId, why: Cut['why']): void {
     if (!this.cuts.some((cut) => cut.node === node && cut.why === why)) this.cuts.push({ node, why });
   }
+}
+
+/** What partitions say of a node that they share: the word of the one that saw it first, whichever was loaded first. */
+function together(known: Node | undefined, node: Node): Node {
+  if (known === undefined) return node;
+  const last = Math.max(known.last, node.last);
+  const earlier = node.first < known.first ? node : known;
+  return earlier.last === last ? earlier : { ...earlier, last };
 }

@@ -96,10 +96,25 @@ export async function story(
   found.set(start, first);
   const edges: Edge[] = [];
   const queue: Found[] = [first];
+  const scouted = new Map<string, Promise<void>>();
+  // What leads lead to, and so on, all at once, for what is loaded on the way: the story will ask for the same.
+  const scout = (id: NodeId, because: Because, at: number): Promise<void> => {
+    const key = `${id}\n${because}\n${at}`;
+    const known = scouted.get(key);
+    if (known !== undefined || graph.scout === undefined || scouted.size >= options.limit) return known ?? Promise.resolve();
+    const leads = leadsOf(graph.scout, id, because, at, options).then(
+      (all) => all.forEach(({ follow, ...one }) => void (follow && scout(one.to, one.because, one.at))),
+      // The story is told when it comes to it.
+      () => undefined,
+    );
+    scouted.set(key, leads);
+    return leads;
+  };
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
     const key = `${next.id}\n${next.because}`;
     if ((expanded.get(key) ?? -1) >= next.at) continue;
     expanded.set(key, next.at);
+    await scout(next.id, next.because, next.at);
     await graph.find(next.id);
     for (const lead of await leadsOf(graph, next.id, next.because, next.at, options)) {
       const known = found.get(lead.to);
@@ -115,7 +130,7 @@ export async function story(
       edges.push(lead.edge);
       if (!lead.follow) continue;
       queue.push(step);
-      graph.ahead(step.id, step.at);
+      void scout(step.id, step.because, step.at);
     }
   }
   return {
