@@ -10,7 +10,9 @@ export function sharedKeys(id: NodeId) {
   if (!id.startsWith('endpoint:')) return [];
   const name = id.slice('endpoint:'.length);
   const address = /^(.*):\d+$/.exec(name)?.[1];
-  return [hostKey(name), ...(address === undefined ? [addressKey(name)] : [addressKey(address), linkKey(id)])];
+  if (address !== undefined) return [hostKey(name), addressKey(address), linkKey(id)];
+  // A name is no address, so nobody went there by it.
+  return /^[\d.]+$|:/.test(name) ? [hostKey(name), addressKey(name)] : [hostKey(name)];
 }
 
 /** An address may go by a name in some partitions. */

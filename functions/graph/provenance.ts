@@ -6,7 +6,7 @@ import { instanceOf, type LinkKey, type NodeId, type Partition, requestId, shard
 import { lineage, successors } from './lineage.ts';
 import { type Loaded, Loader } from './loader.ts';
 import type { Graph, RuntimeProcesses } from './local.ts';
-import type { Edge, Node } from './model.ts';
+import { type Edge, LASTING, type Node } from './model.ts';
 import type { Link } from './shard.ts';
 import type { GraphSource, LinkPage, LinkRange } from './source.ts';
 
@@ -23,6 +23,9 @@ export interface Cut {
 }
 
 export type Direction = 'backward' | 'forward';
+
+/** The time from which all of a node's causes (effects) count. */
+export const fromBeginning = (direction: Direction) => (direction === 'backward' ? LASTING : 0);
 
 /** Lambda lets a request run for 15 minutes: an entry that old may still stand for something that went on until now. */
 const LONGEST_REQUEST = 900_000_000;
@@ -110,7 +113,9 @@ export class Provenance {
 
   /** The node itself; loads its shard, or for a shared node one that mentions it. */
   async find(id: NodeId): Promise<Node | undefined> {
+    const { scout } = this;
     const place = shardOf(id);
+    if (place === undefined && scout !== undefined) await scout.find(id).catch(() => undefined);
     if (place !== undefined) await this.local(place.instance, place.partition, id);
     else {
       const graphs = await this.#shared(id, undefined, { limit: 4 });
@@ -124,7 +129,7 @@ export class Provenance {
   }
 
   /** Begins to load what asking for a node's causes (effects) will need, while something else is waited for. */
-  ahead(id: NodeId, at: number, direction: Direction = 'backward'): void {
+  ahead(id: NodeId, at: number, direction: Direction): void {
     void this.#scouted(id, at, direction);
   }
 

@@ -1,8 +1,8 @@
 import type { NodeId } from './ids.ts';
 import { isGuess } from './joins.ts';
 import { kindOf } from './lead.ts';
-import { type Edge, isFlow, LASTING, type NodeKind } from './model.ts';
-import type { Cut, Direction, Provenance } from './provenance.ts';
+import { type Edge, isFlow, type NodeKind } from './model.ts';
+import { type Cut, type Direction, fromBeginning, type Provenance } from './provenance.ts';
 import { BestFirst } from './queue.ts';
 import { Scout } from './scout.ts';
 
@@ -99,7 +99,7 @@ export async function walk(graph: Provenance, start: NodeId, options: WalkOption
   const hubs: Trace['hubs'][number][] = [];
   const queue = new BestFirst<Visit>(better);
   const scout = new Scout(graph, options);
-  const starts = options.from ?? [{ node: start, at: options.at ?? (backward ? LASTING : 0), depth: 0, skip: 0 }];
+  const starts = options.from ?? [{ node: start, at: options.at ?? fromBeginning(direction), depth: 0, skip: 0 }];
   const begun = new Map(starts.map((one) => [one.node, one]));
   for (const { node, at, depth } of begun.values()) {
     visits.set(node, { node, at, depth });

@@ -99,7 +99,8 @@ async function walked(query: URLSearchParams, store: Store, fixed?: Direction): 
     throw new Problem(400, 'Invalid parameter', `${missing}: is required`, missing);
   }
   const linksPerKey = place?.linksPerKey ?? DEFAULT_BUDGET.linksPerKey;
-  const provenance = await known(start, store, 'node', { partitions: asked.partitions, linksPerKey });
+  const next = place === undefined ? { direction, at: asked.at } : undefined;
+  const provenance = await known(start, store, 'node', { partitions: asked.partitions, linksPerKey }, next);
   const trace = await walk(provenance, start, {
     ...optionsOf(asked),
     direction,
@@ -108,13 +109,13 @@ async function walked(query: URLSearchParams, store: Store, fixed?: Direction): 
   });
   const question = Object.fromEntries([...whole].filter(([name]) => !BUDGETS.has(name)));
   const crowded = provenance.cuts.some(({ why }) => why === 'links');
-  const next = crowded ? Math.min(5000, linksPerKey * 5) : linksPerKey;
+  const linksNext = crowded ? Math.min(5000, linksPerKey * 5) : linksPerKey;
   // Where as many links as are ever looked at were looked at, going on would find the same again.
   const full = new Set(
-    crowded && next === linksPerKey ? provenance.cuts.filter(({ why }) => why === 'links').map((cut) => cut.node) : [],
+    crowded && linksNext === linksPerKey ? provenance.cuts.filter(({ why }) => why === 'links').map((cut) => cut.node) : [],
   );
   const from = trace.rest.filter((one) => !full.has(one.node));
-  const written = writeWalk({ question, linksPerKey: next, from });
+  const written = writeWalk({ question, linksPerKey: linksNext, from });
   const noRoom = `cursor: ${written.left} of ${from.length} places to go on from had no room in it; ask from those of frontier`;
   return {
     ...{ node: start, direction, trace, provenance },
@@ -191,7 +192,8 @@ const offset = z.object({ n: z.number().int().min(0).max(100_000) });
 export const paths: Route = async ({ query, store }) => {
   const asked = read(pathsQuery, query);
   const skip = asked.cursor === undefined ? 0 : readCursor(asked.cursor, offset).n;
-  const provenance = await known(asked.from, store, 'from', { ...DEFAULT_BUDGET, partitions: asked.partitions });
+  const budget = { ...DEFAULT_BUDGET, partitions: asked.partitions };
+  const provenance = await known(asked.from, store, 'from', budget, { direction: 'forward', at: asked.at });
   if ((await provenance.find(asked.to)) === undefined) throw unknown(asked.to, 'to');
   const found = await between(provenance, asked.from, asked.to, {
     ...{ ...optionsOf(asked), paths: asked.paths, skip, longest: asked.longest },
@@ -220,7 +222,8 @@ const PATHS_CUT = {
 
 export const causes: Route = async ({ query, store }) => {
   const asked = read(causesQuery, query);
-  const provenance = await known(asked.a, store, 'a', { ...DEFAULT_BUDGET, partitions: asked.partitions });
+  const budget = { ...DEFAULT_BUDGET, partitions: asked.partitions };
+  const provenance = await known(asked.a, store, 'a', budget, { direction: 'backward' });
   if ((await provenance.find(asked.b)) === undefined) throw unknown(asked.b, 'b');
   const found = await commonCauses(provenance, asked.a, asked.b, optionsOf(asked));
   const told = found.causes.flatMap(({ node: id, depths, nearest }) => {
