@@ -9,9 +9,12 @@ import { betterIn, flowsOf, follow, type Visit, type WalkOptions } from './walk.
 const ABREAST = 96;
 /** Of these, such as the walk may come to: with more, it is less likely that it does. */
 const MAYBE = 16;
-/** Nodes looked at that the walk may come to, for each that it has come to, and to begin with: bounds what is loaded in vain. */
+/**
+ * Nodes looked at that the walk may come to: half as many as it may visit to begin with, and so many more for each that it has come
+ * to. Bounds what is loaded in vain.
+ */
 const EACH = 2;
-const FIRST = 256;
+const FIRST = 0.5;
 
 /**
  * Goes ahead of a walk, so that the walk finds loaded what it comes to: takes the same ways in about the same order, but
@@ -26,12 +29,13 @@ export class Scout {
   readonly #expected: Visit[] = [];
   readonly #maybe: BestFirst<Visit>;
   #abreast = 0;
-  #left = FIRST;
+  #left: number;
   #open = true;
 
   constructor(graph: Provenance, options: WalkOptions) {
     this.#graph = graph;
     this.#options = options;
+    this.#left = FIRST * options.limit;
     this.#better = betterIn(options.direction);
     this.#maybe = new BestFirst(this.#better);
   }
