@@ -152,8 +152,9 @@ export class Speakers implements RuntimeListener {
 
   #confirm(who: Speaker, invocation: Invocation, t: number): void {
     const { reqId } = invocation;
-    const outcome = this.#taken.get(reqId)?.outcome;
     this.#options.invocations.begun(who, invocation, t);
+    // Not before: what waited in the ring is read when a request begins, and this one's answer may have been in it.
+    const outcome = this.#taken.get(reqId)?.outcome;
     this.#remember(reqId, { who, invocation, confirmed: true });
     if (outcome !== undefined) this.#end(reqId, outcome, t);
   }

@@ -3,6 +3,7 @@
  * Source: "Understanding the Lambda execution environment lifecycle" in the Lambda developer guide.
  */
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ConditionVariable } from './condition.ts';
 import { type EnvironmentInput, extensionEnvironment, runtimeEnvironment } from './environment.ts';
 import { describeExit, type Fault, runtimeExited, timedOut } from './errors.ts';
@@ -133,6 +134,9 @@ export class Instance {
   }
 
   async #spinDown(): Promise<void> {
+    const current = this.#current;
+    // Lambda ends nobody who has answered and is about to ask for more.
+    if (current?.settled) await Promise.race([current.finished, sleep(SHUTDOWN_LIMIT_MS, undefined, { ref: false })]);
     if (this.state === 'dead') return this.destroy();
     this.state = 'stopping';
     this.#thaw();

@@ -107,7 +107,7 @@ function bench({ managed = false } = {}) {
   };
   const places = (): string[] =>
     records().map((r) => `${'path' in r ? r.path : 'status' in r ? `${r.kind} ${r.status}` : r.kind} ${r.req} ${r.phase}`);
-  return { run, records, places, tap, speakers, invocations, strangers };
+  return { run, ring, records, places, tap, speakers, invocations, strangers };
 }
 
 describe('what the runtime says to the Runtime API', () => {
@@ -300,6 +300,20 @@ describe('another process that talks to the Runtime API', () => {
       '/b B invoke',
       'request-end ok B invoke',
       '/idle null idle',
+    ]);
+  });
+
+  it('has one also when its answer was still to be read when the platform said so', async () => {
+    const { run, ring, places, speakers, invocations } = bench();
+    const it = talk(1);
+    const thief = talk(2, CHILD);
+    run(it.says(GET_NEXT), spawned, thief.opened(), thief.says(GET_NEXT), thief.hears(next('B', '{}')));
+    ring.push(thief.says(post('B', '{}')), thief.hears(ACCEPTED));
+    speakers.announced('B', 5);
+    await invocations.finished('B');
+    expect(places().filter((place) => place.startsWith('request'))).toEqual([
+      'request-begin B invoke',
+      'request-end ok B invoke',
     ]);
   });
 

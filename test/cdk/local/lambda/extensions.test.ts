@@ -128,6 +128,17 @@ describe('External extensions', () => {
 });
 
 describe('Runtime on shutdown', () => {
+  it('is not ended as long as an extension works on what it has answered', async () => {
+    const { add, call, layer, lines, service } = startService();
+    const code = `process.on('SIGTERM', () => { console.log('EXT outlived'); process.exit(0); }); export const handler = async () => 1;`;
+    await add('fn', { 'index.mjs': code }, { layerDirs: [layer('a', { 'extensions/slow': extension({ busyMs: 300 }) })] });
+    await call('fn');
+    expect(lines).not.toContain('EXT done');
+    await service.stop();
+    const told = lines.map((line) => /EXT (?:done|outlived|bye)/.exec(line)?.[0]).filter((word) => word !== undefined);
+    expect(told).toEqual(['EXT done', 'EXT outlived', 'EXT bye']);
+  });
+
   it('gets SIGTERM when there is an extension', async () => {
     const { add, call, layer, lines, service } = startService();
     await add(
