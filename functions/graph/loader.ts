@@ -6,9 +6,6 @@ import type { GraphSource, LinkPage, LinkRange } from './source.ts';
 /** Questions to the store under way at once; one about links may be a few queries. A DynamoDB client has that many connections. */
 const UNDER_WAY = 64;
 
-/** Local graphs loaded in advance that make room for others; fewer stay, or the same would be loaded again and again. */
-const WORTH_FORGETTING = 16;
-
 export interface Loaded {
   readonly graph: Graph;
   /** Not all of it is in the index. */
@@ -36,7 +33,6 @@ export class Loader {
   readonly #pages = new Map<string, Page[]>();
   readonly #waiting: (() => void)[] = [];
   #underWay = 0;
-  #unasked = 0;
   #forgotten = 0;
 
   /** @param most local graphs that are held */
@@ -54,7 +50,6 @@ export class Loader {
   wanted(instance: InstanceId, partition: Partition): Promise<Loaded> {
     const key = `${instance}/${partition}`;
     let held = this.#held.get(key);
-    if (held?.wanted === false) this.#unasked--;
     if (held === undefined && this.#held.size >= this.#most) this.#forget();
     held ??= { loaded: this.#load(instance, partition), wanted: true };
     held.wanted = true;
@@ -67,13 +62,9 @@ export class Loader {
     const key = `${instance}/${partition}`;
     const held = this.#held.get(key);
     if (held !== undefined) return held.loaded;
-    if (this.#held.size >= this.#most) {
-      if (this.#unasked < WORTH_FORGETTING) return undefined;
-      this.#forget();
-    }
+    if (this.#held.size >= this.#most) return undefined;
     const loaded = this.#load(instance, partition);
     this.#held.set(key, { loaded, wanted: false });
-    this.#unasked++;
     return loaded;
   }
 
@@ -107,7 +98,6 @@ export class Loader {
 
   #forget(): void {
     for (const [key, { wanted }] of this.#held) if (!wanted) this.#held.delete(key);
-    this.#unasked = 0;
     this.#forgotten++;
   }
 

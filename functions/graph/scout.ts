@@ -95,7 +95,12 @@ export class Scout {
     };
     try {
       const all = direction === 'backward' ? graph.causesOf(visit.node, visit.at) : graph.effectsOf(visit.node, visit.at);
-      await Promise.all([graph.edgesWithin(visit.node, direction).then(led), all.then(led)]);
+      const early = graph.edgesWithin(visit.node, direction).then((edges) => {
+        led(edges);
+        return edges;
+      });
+      const [within, edges] = await Promise.all([early, all]);
+      if (edges !== within) led(edges);
     } catch {
       // The walk is told when it comes to it.
     }

@@ -2,12 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { between, commonCauses } from '../../../functions/graph/between.ts';
 import { buildShards } from '../../../functions/graph/build.ts';
-import { hostId, type NodeId, requestId, requestPartition } from '../../../functions/graph/ids.ts';
+import { hostId, INIT, type NodeId, requestId, requestPartition } from '../../../functions/graph/ids.ts';
 import { type Budget, Provenance } from '../../../functions/graph/provenance.ts';
 import type { GraphSource } from '../../../functions/graph/source.ts';
 import { story } from '../../../functions/graph/story.ts';
 import { walk } from '../../../functions/graph/walk.ts';
 import { workflow } from '../../../functions/graph/workflow.ts';
+import { Turns } from '../../bench/stitch/memory-table.ts';
 import { memorySource } from '../memory-source.ts';
 import { Clock, Recorded } from '../scenario.ts';
 
@@ -178,7 +179,52 @@ describe('what is loaded in advance', () => {
       { numRuns: RUNS },
     );
   });
+
+  it('lets a question wait for few others, and loads little more than it needs', async () => {
+    const whole = { walk: await counted('walk', 400, 1000), alone: await counted('alone', 400, 1000) };
+    expect(whole.alone.inARow).toBeGreaterThan(60);
+    expect(whole.walk.inARow).toBeLessThan(20);
+    expect(whole.walk.partitions.size).toBe(whole.alone.partitions.size);
+    // Half as many nodes as the walk may visit to begin with, and two for each that it comes to.
+    const few = { walk: await counted('walk', 400, 6), alone: await counted('alone', 400, 6) };
+    expect(few.walk.partitions.size).toBeLessThanOrEqual(few.alone.partitions.size + 3 + 2 * 7);
+  });
+
+  it('keeps to the budget', async () => {
+    expect((await counted('walk', 20, 500)).partitions.size).toBeLessThanOrEqual(20);
+  });
 });
+
+/** A host that many requests spoke to, each of which a message of another function had caused, which a client asked for. */
+async function counted(role: 'walk' | 'alone', partitions: number, limit: number) {
+  const clock = new Clock();
+  const [first, second] = [new Recorded('first', clock), new Recorded('second', clock)];
+  for (let i = 0; i < 60; i++) {
+    first.begin(`a${i}`);
+    first.aws(first.runtime, 'sqs', 'SendMessage', [`sqs:m${i}`]);
+    first.end();
+    second.begin(`b${i}`, { type: 'sqs' }, [{ key: `sqs:m${i}`, sure: 'exact' }]);
+    second.exchange(second.runtime, { host: 'h0.example', request: { bytes: 9 } });
+    second.end();
+  }
+  const source = memorySource([first, second].flatMap((one) => one.segments().map((s) => buildShards(s.segment, s.key))));
+  const turns = new Turns();
+  const asked = new Set<string>();
+  const counting: GraphSource = {
+    shardsOf: async (instance, partition) => {
+      if (partition !== INIT) asked.add(`${instance}/${partition}`);
+      await turns.wait();
+      return await source.shardsOf(instance, partition);
+    },
+    linksOf: async (key, range) => {
+      await turns.wait();
+      return await source.linksOf(key, range);
+    },
+  };
+  const graph = new Provenance(counting, { partitions, linksPerKey: 200 }, role);
+  await walk(graph, hostId('h0.example'), { direction: 'backward', limit });
+  return { inARow: turns.inARow, partitions: asked };
+}
 
 function checksum(text: string): number {
   let sum = 7;
