@@ -10,15 +10,18 @@ export function sharedKeys(id: NodeId) {
   if (!id.startsWith('endpoint:')) return [];
   const name = id.slice('endpoint:'.length);
   const address = /^(.*):\d+$/.exec(name)?.[1];
-  return [hostKey(name), ...(address === undefined ? [addressKey(name)] : [addressKey(address), ownKey(id)])];
+  if (address !== undefined) return [hostKey(name), addressKey(address), ownKey(id)];
+  // A name is no address, so nobody went there by it.
+  return /^[\d.]+$|:/.test(name) ? [hostKey(name), addressKey(name)] : [hostKey(name)];
 }
 
 /** An address may go by a name in some partitions. */
-export function sameNodes(graph: Graph, id: NodeId, known: ReadonlyMap<NodeId, Node>): readonly NodeId[] {
+export function sameNodes(graph: Graph, id: NodeId, known: { readonly nodes: ReadonlyMap<NodeId, Node> }): readonly NodeId[] {
   if (graph.nodes.has(id)) return [id];
-  const node = known.get(id);
   const [, addr, port] = /^endpoint:(.*):(\d+)$/.exec(id) ?? [];
-  if (!id.startsWith('endpoint:') || (node?.kind === 'endpoint' && node.local !== undefined)) return [];
+  if (port === undefined) return [];
+  const node = known.nodes.get(id);
+  if (node?.kind === 'endpoint' && node.local !== undefined) return [];
   return [...graph.nodes.values()]
     .filter((one) => one.kind === 'endpoint' && (one.addr ?? one.host) === addr && one.port === Number(port))
     .map((one) => one.id);

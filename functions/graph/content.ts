@@ -57,20 +57,18 @@ function likeness(a: Bodies, ofA: Side, b: Bodies, ofB: Side): number {
 /** Where the content of an exchange was met before: what it sent had come in there; what it received had been sent there. */
 export async function contentBefore(graph: Provenance, local: Graph, node: ExchangeNode): Promise<readonly Edge[]> {
   const within = alike(local, node, 'sent', 'received').filter((one) => one.last <= node.first);
-  const across = [
-    ...(await sightings(graph, node, 'sent', 'received', 'before')),
-    ...(await sightings(graph, node, 'received', 'sent', 'before')),
-  ].map(({ other, link }) => joinEdge(other.id, node.id, 'data', 'inferred', link.t, node.first, link));
+  const across = (await sightings(graph, node, 'before')).map(({ other, link }) =>
+    joinEdge(other.id, node.id, 'data', 'inferred', link.t, node.first, link),
+  );
   return unique([...within.map((one) => localEdge(one, node)), ...across]);
 }
 
 /** Where it was met later. */
 export async function contentAfter(graph: Provenance, local: Graph, node: ExchangeNode): Promise<readonly Edge[]> {
   const within = alike(local, node, 'received', 'sent').filter((one) => node.last <= one.first);
-  const across = [
-    ...(await sightings(graph, node, 'received', 'sent', 'after')),
-    ...(await sightings(graph, node, 'sent', 'received', 'after')),
-  ].map(({ other, link }) => joinEdge(node.id, other.id, 'data', 'inferred', node.first, link.t, link));
+  const across = (await sightings(graph, node, 'after')).map(({ other, link }) =>
+    joinEdge(node.id, other.id, 'data', 'inferred', node.first, link.t, link),
+  );
   return unique([...within.map((one) => localEdge(node, one)), ...across]);
 }
 
@@ -114,14 +112,25 @@ function localEdge(from: ExchangeNode, to: ExchangeNode): Edge {
   return { from: from.id, to: to.id, op: 'data', sure: 'inferred', ...times, partition: to.partition, evidence: [] };
 }
 
-/** The likest exchange of another request in which the content that is on one side of this one was on the other side. */
-async function sightings(
+interface Sighting {
+  readonly other: ExchangeNode;
+  readonly link: Link;
+}
+
+/** The likest exchanges of other requests in which the content that is on one side of this one was on the other side. */
+async function sightings(graph: Provenance, node: ExchangeNode, when: 'before' | 'after'): Promise<readonly Sighting[]> {
+  const sides = when === 'before' ? (['sent', 'received'] as const) : (['received', 'sent'] as const);
+  const found = await graph.each(sides, (mine) => sighting(graph, node, mine, mine === 'sent' ? 'received' : 'sent', when));
+  return found.flat();
+}
+
+async function sighting(
   graph: Provenance,
   node: ExchangeNode,
   mine: Side,
   theirs: Side,
   when: 'before' | 'after',
-): Promise<readonly { readonly other: ExchangeNode; readonly link: Link }[]> {
+): Promise<readonly Sighting[]> {
   const t = node.first;
   const range =
     when === 'before'
@@ -129,7 +138,7 @@ async function sightings(
       : ({ after: t, before: t + CONTENT_WINDOW, order: 'oldest', limit: SIGHTINGS } as const);
   if (!isSought(node, mine)) return [];
   const look = (digests: readonly string[]) =>
-    Promise.all(digests.map((digest) => graph.someLinks(contentKey(digest), range, theirs === 'sent' ? 'out' : 'in', node.id)));
+    graph.each(digests, (digest) => graph.someLinks(contentKey(digest), range, theirs === 'sent' ? 'out' : 'in', node.id));
   const { whole, parts } = digestsOf(node, mine);
   // Most bodies are met again whole or not at all.
   for (const digests of [whole === undefined ? [] : [whole], parts]) {
@@ -141,12 +150,16 @@ async function sightings(
 
 async function likest(graph: Provenance, node: ExchangeNode, mine: Side, theirs: Side, links: readonly Link[]) {
   let best: { readonly other: ExchangeNode; readonly link: Link; readonly like: number } | undefined;
-  const seen = new Set<NodeId>([node.id]);
+  const seen = new Map<NodeId, Link>();
   for (const link of links) {
     const elsewhere = link.instance !== node.instance || link.partition !== node.partition;
-    if (!elsewhere || seen.has(link.node) || seen.size > PARTS) continue;
-    seen.add(link.node);
-    const other = await graph.nodeAt(link.node, node.id);
+    if (elsewhere && link.node !== node.id && !seen.has(link.node) && seen.size < PARTS) seen.set(link.node, link);
+  }
+  const others = await graph.each([...seen.values()], async (link) => ({
+    link,
+    other: await graph.nodeAt(link.node, node.id),
+  }));
+  for (const { link, other } of others) {
     const like = other?.kind === 'exchange' ? likeness(node, mine, other, theirs) : 0;
     if (other?.kind === 'exchange' && like > (best?.like ?? 0)) best = { other, link, like };
   }

@@ -16,35 +16,33 @@ import {
 import type { Edge, ExchangeNode, RequestNode } from './model.ts';
 import type { Provenance } from './provenance.ts';
 import type { Link } from './shard.ts';
+import type { LinkRange } from './source.ts';
 
 /** Candidates for a guess: of causes the latest, of effects the first count. */
 const GUESSES = 16;
+/** Candidates whose trace is looked at together. */
+const TOGETHER = 4;
 
 /** Who caused a request: every exact match; without one the likeliest inferred match before it. */
 export async function invokers(graph: Provenance, request: RequestNode): Promise<readonly Edge[]> {
   const { id, keys = [] } = request;
   const begin = request.begin ?? request.first;
   const telling = mostTelling(keys);
-  const [certain, told] = await Promise.all([
-    Promise.all(
-      telling.map(async (key) => {
-        if (key.sure !== 'exact') return [];
-        const links = await graph.links(joinLink(key.key), { limit: graph.linksPerKey }, id);
-        return causes(links, request, key, begin);
-      }),
-    ),
-    Promise.all(telling.map((key) => outcomes(graph, id, key, begin))),
-  ]);
-  const exact = [...certain.flat().filter(({ sure }) => sure === 'exact'), ...told.flat()];
+  const found = await graph.each(telling, async (key) => {
+    const told = await outcomes(graph, id, key, begin);
+    if (key.sure !== 'exact') return { told, certain: [] };
+    const links = await graph.links(joinLink(key.key), { limit: graph.linksPerKey }, id);
+    return { told, certain: causes(links, request, key, begin) };
+  });
+  const certain = found.flatMap((one) => one.certain);
+  const exact = [...certain.filter(({ sure }) => sure === 'exact'), ...found.flatMap(({ told }) => told)];
   if (exact.length > 0) return unique(exact);
   // Most requests have an exact cause, so these are looked for only without one.
   const window = { before: begin, after: Math.max(0, begin - INFERRED_WINDOW), limit: GUESSES };
-  const guessed = await Promise.all(
-    telling.map(async (key) =>
-      key.sure === 'exact' ? [] : causes(await graph.someLinks(joinLink(key.key), window, 'out', id), request, key, begin),
-    ),
+  const guessed = await graph.each(telling, async (key) =>
+    key.sure === 'exact' ? [] : causes(await graph.someLinks(joinLink(key.key), window, 'out', id), request, key, begin),
   );
-  const inferred = [...certain.flat(), ...guessed.flat()].filter(({ end }) => end <= begin);
+  const inferred = [...certain, ...guessed.flat()].filter(({ end }) => end <= begin);
   const balanced = request.trigger?.type === 'alb' ? await balancedCalls(graph, request, begin) : [];
   return likeliest(graph, [...inferred, ...balanced], traceOf(keys));
 }
@@ -57,29 +55,28 @@ const causes = (links: readonly Link[], { id }: RequestNode, key: JoinKey, begin
 /** A destination or dead-letter queue was told about the outcome of a request. */
 async function outcomes(graph: Provenance, id: NodeId, { key, sure }: JoinKey, begin: number): Promise<readonly Edge[]> {
   if (!key.startsWith('outcome:')) return [];
-  const edges: Edge[] = [];
   const ran = joinLink(`lambda:${key.slice('outcome:'.length)}`);
-  for (const link of await graph.links(ran, { limit: graph.linksPerKey }, id)) {
-    if (link.direction !== 'in' || link.kind !== 'request' || link.node === id) continue;
+  const links = await graph.links(ran, { limit: graph.linksPerKey }, id);
+  const told = links.filter(({ direction, kind, node }) => direction === 'in' && kind === 'request' && node !== id);
+  return await graph.each(told, async (link) => {
     const before = await graph.nodeAt(link.node, id);
     const end = before?.kind === 'request' ? (before.end ?? before.last) : link.t;
-    edges.push(joinEdge(link.node, id, 'invoke', sure, end, begin, { ...link, key: joinLink(key) }));
-  }
-  return edges;
+    return joinEdge(link.node, id, 'invoke', sure, end, begin, { ...link, key: joinLink(key) });
+  });
 }
 
 /** A load balancer hands on no identifier of its own, only the trace that the caller sent: the same path must have been asked for. */
 async function balancedCalls(graph: Provenance, request: RequestNode, begin: number): Promise<readonly Edge[]> {
-  const edges: Edge[] = [];
   const range = { before: begin, after: Math.max(0, begin - INFERRED_WINDOW), limit: graph.linksPerKey };
-  for (const { key } of (request.keys ?? []).filter((one) => one.key.startsWith('trace:'))) {
-    for (const link of await graph.links(joinLink(key), range, request.id)) {
+  const traces = (request.keys ?? []).filter(({ key }) => key.startsWith('trace:'));
+  const found = await graph.each(await claims(graph, traces, request.id, range), ({ links }) =>
+    graph.each(links, async (link): Promise<readonly Edge[]> => {
       const call = link.direction === 'out' ? await graph.nodeAt(link.node, request.id) : undefined;
-      if (call?.kind === 'exchange' && isBalanced(call, request))
-        edges.push(joinEdge(call.id, request.id, 'invoke', 'inferred', link.t, begin, link));
-    }
-  }
-  return edges;
+      if (call?.kind !== 'exchange' || !isBalanced(call, request)) return [];
+      return [joinEdge(call.id, request.id, 'invoke', 'inferred', link.t, begin, link)];
+    }),
+  );
+  return found.flat(2);
 }
 
 const isBalanced = ({ aws, method, path }: ExchangeNode, { trigger }: RequestNode) =>
@@ -89,10 +86,14 @@ const isBalanced = ({ aws, method, path }: ExchangeNode, { trigger }: RequestNod
 async function likeliest(graph: Provenance, edges: readonly Edge[], trace: string | undefined): Promise<readonly Edge[]> {
   const latest = [...edges].sort((a, b) => b.end - a.end);
   if (trace !== undefined && latest.length > 1) {
-    for (const edge of latest) {
-      const home = requestAt(edge.from);
-      const request = home && (await graph.nodeAt(home, edge.to));
-      if (request?.kind === 'request' && traceOf(request.keys ?? []) === trace) return [edge];
+    for (let i = 0; i < latest.length; i += TOGETHER) {
+      const same = await graph.each(latest.slice(i, i + TOGETHER), async (edge) => {
+        const home = requestAt(edge.from);
+        const request = home && (await graph.nodeAt(home, edge.to));
+        return request?.kind === 'request' && traceOf(request.keys ?? []) === trace ? [edge] : [];
+      });
+      const [found] = same.flat();
+      if (found !== undefined) return [found];
     }
   }
   return latest.slice(0, 1);
@@ -100,21 +101,24 @@ async function likeliest(graph: Provenance, edges: readonly Edge[], trace: strin
 
 /** Whom a call reached: requests it caused, polls that received what it sent. */
 export async function invoked(graph: Provenance, call: ExchangeNode): Promise<readonly Edge[]> {
-  const edges = [...(await reached(graph, call.id, call.keys, call.first))];
-  for (const { key } of call.aws === undefined ? call.keys.filter((one) => one.key.startsWith('trace:')) : []) {
-    const range = {
-      after: call.first,
-      before: call.first + INFERRED_WINDOW,
-      order: 'oldest',
-      limit: graph.linksPerKey,
-    } as const;
-    for (const link of await graph.links(joinLink(key), range, call.id)) {
+  const found = await graph.each([reachedByKey, reachedByTrace], (find) => find(graph, call));
+  return unique(found.flat());
+}
+
+const reachedByKey = (graph: Provenance, call: ExchangeNode) => reached(graph, call.id, call.keys, call.first);
+
+async function reachedByTrace(graph: Provenance, call: ExchangeNode): Promise<readonly Edge[]> {
+  const traces = call.aws === undefined ? call.keys.filter(({ key }) => key.startsWith('trace:')) : [];
+  const before = call.first + INFERRED_WINDOW;
+  const range = { after: call.first, before, order: 'oldest', limit: graph.linksPerKey } as const;
+  const found = await graph.each(await claims(graph, traces, call.id, range), ({ links }) =>
+    graph.each(links, async (link): Promise<readonly Edge[]> => {
       const request = link.direction === 'in' ? await graph.nodeAt(link.node, call.id) : undefined;
-      if (request?.kind === 'request' && isBalanced(call, request))
-        edges.push(joinEdge(call.id, request.id, 'invoke', 'inferred', call.first, link.t, link));
-    }
-  }
-  return unique(edges);
+      if (request?.kind !== 'request' || !isBalanced(call, request)) return [];
+      return [joinEdge(call.id, request.id, 'invoke', 'inferred', call.first, link.t, link)];
+    }),
+  );
+  return found.flat(2);
 }
 
 /** Whom the result of a request was given to, by a destination, a state machine or the like. */
@@ -125,24 +129,20 @@ export async function handedOn(graph: Provenance, request: RequestNode): Promise
 }
 
 async function reached(graph: Provenance, id: NodeId, keys: readonly JoinKey[], sent: number): Promise<readonly Edge[]> {
-  const edges: Edge[] = [];
   const window = { after: sent, before: sent + INFERRED_WINDOW, order: 'oldest', limit: GUESSES } as const;
-  const pages = mostTelling(keys).map(async (key) => ({
-    key,
-    found: await (key.sure === 'exact'
+  const found = await graph.each(mostTelling(keys), async (key) => {
+    const links = await (key.sure === 'exact'
       ? graph.links(joinLink(key.key), { limit: graph.linksPerKey }, id)
-      : graph.someLinks(joinLink(key.key), window, 'in', id)),
-  }));
-  for (const { key, found } of await Promise.all(pages)) {
-    const effects = found.filter(({ direction, node }) => direction === 'in' && node !== id);
-    for (const link of key.sure === 'exact' ? effects : effects.slice(0, 1)) {
+      : graph.someLinks(joinLink(key.key), window, 'in', id));
+    const effects = links.filter(({ direction, node }) => direction === 'in' && node !== id);
+    return await graph.each(key.sure === 'exact' ? effects : effects.slice(0, 1), async (link): Promise<readonly Edge[]> => {
       const sure = surest(key, link);
-      if (sure === 'inferred' && !(await isLikeliest(graph, id, link.node))) continue;
+      if (sure === 'inferred' && !(await isLikeliest(graph, id, link.node))) return [];
       // A poll takes part too: what was sent is read by it.
-      edges.push(joinEdge(id, link.node, link.kind === 'exchange' ? 'read' : 'invoke', sure, sent, link.t, link));
-    }
-  }
-  return unique(edges);
+      return [joinEdge(id, link.node, link.kind === 'exchange' ? 'read' : 'invoke', sure, sent, link.t, link)];
+    });
+  });
+  return unique(found.flat(2));
 }
 
 /** Seen from the effect it must be the same cause: not if an exact one is known, or one that is likelier. */
@@ -153,40 +153,36 @@ async function isLikeliest(graph: Provenance, cause: NodeId, effect: NodeId): Pr
 
 /** What the request that a synchronous call caused answered it. */
 export async function answers(graph: Provenance, exchange: ExchangeNode): Promise<readonly Edge[]> {
-  const edges: Edge[] = [];
   const keys = isSynchronous(exchange) ? exchange.keys.filter(calls) : [];
-  for (const { key, links } of await claims(graph, keys, exchange.id)) {
-    for (const link of links) {
+  const found = await graph.each(await claims(graph, keys, exchange.id), ({ key, links }) =>
+    graph.each(links, async (link): Promise<readonly Edge[]> => {
       const request = link.direction === 'in' ? await graph.nodeAt(link.node, exchange.id) : undefined;
-      if (request?.kind !== 'request' || request.end === undefined) continue;
+      if (request?.kind !== 'request' || request.end === undefined) return [];
       const sure = surest(key, link);
-      if (sure === 'exact' || within(exchange, request))
-        edges.push(joinEdge(link.node, exchange.id, 'reply', sure, request.end, exchange.last, link));
-    }
-  }
-  return unique(edges);
+      if (sure !== 'exact' && !within(exchange, request)) return [];
+      return [joinEdge(link.node, exchange.id, 'reply', sure, request.end, exchange.last, link)];
+    }),
+  );
+  return unique(found.flat(2));
 }
 
 export async function answered(graph: Provenance, request: RequestNode): Promise<readonly Edge[]> {
-  const edges: Edge[] = [];
   const end = request.end ?? request.last;
-  for (const { key, links } of await claims(graph, (request.keys ?? []).filter(calls), request.id)) {
-    for (const link of links) {
+  const found = await graph.each(await claims(graph, (request.keys ?? []).filter(calls), request.id), ({ key, links }) =>
+    graph.each(links, async (link): Promise<readonly Edge[]> => {
       const exchange = link.direction === 'out' ? await graph.nodeAt(link.node, request.id) : undefined;
-      if (exchange?.kind !== 'exchange' || !isSynchronous(exchange)) continue;
+      if (exchange?.kind !== 'exchange' || !isSynchronous(exchange)) return [];
       const sure = surest(key, link);
-      if (sure === 'exact' || within(exchange, request))
-        edges.push(joinEdge(request.id, link.node, 'reply', sure, end, exchange.last, link));
-    }
-  }
-  return unique(edges);
+      if (sure !== 'exact' && !within(exchange, request)) return [];
+      return [joinEdge(request.id, link.node, 'reply', sure, end, exchange.last, link)];
+    }),
+  );
+  return unique(found.flat(2));
 }
 
-/** Who claims these keys, all asked for at once. */
-const claims = (graph: Provenance, keys: readonly JoinKey[], asker: NodeId) =>
-  Promise.all(
-    keys.map(async (key) => ({ key, links: await graph.links(joinLink(key.key), { limit: graph.linksPerKey }, asker) })),
-  );
+/** Who claims these keys. */
+const claims = (graph: Provenance, keys: readonly JoinKey[], asker: NodeId, range: LinkRange = { limit: graph.linksPerKey }) =>
+  graph.each(keys, async (key) => ({ key, links: await graph.links(joinLink(key.key), range, asker) }));
 
 /** A join is as sure as its less sure end. */
 const surest = (key: JoinKey, link: Link) => (key.sure === 'exact' && link.sure === 'exact' ? 'exact' : 'inferred');

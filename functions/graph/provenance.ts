@@ -1,23 +1,12 @@
 import type { InstanceId } from '../../layers/record/types.ts';
 import { retarget, sameNodes, sharedKeys, sinceFresh } from './across.ts';
-import { processKey } from './build.ts';
 import { contentAfter, contentBefore } from './content.ts';
 import { answered, answers, handedOn, invoked, invokers, senders } from './handovers.ts';
-import {
-  INIT,
-  instanceOf,
-  isRequest,
-  type LinkKey,
-  type NodeId,
-  type Partition,
-  processId,
-  requestId,
-  shardOf,
-} from './ids.ts';
-import { requestOf, surviveEdge } from './joins.ts';
-import { type Graph, localGraph, programOf, type RuntimeProcesses, runtimeProcesses } from './local.ts';
-import type { Edge, Node, ProcessNode } from './model.ts';
-import { isUnnamed } from './observe-process.ts';
+import { instanceOf, type LinkKey, type NodeId, type Partition, requestId, shardOf } from './ids.ts';
+import { lineage, successors } from './lineage.ts';
+import { type Loaded, Loader } from './loader.ts';
+import type { Graph, RuntimeProcesses } from './local.ts';
+import { type Edge, LASTING, type Node } from './model.ts';
 import type { Link } from './shard.ts';
 import type { GraphSource, LinkPage, LinkRange } from './source.ts';
 
@@ -33,25 +22,39 @@ export interface Cut {
   readonly why: 'partitions' | 'links' | 'index';
 }
 
+export type Direction = 'backward' | 'forward';
+
+/** The time from which all of a node's causes (effects) count. */
+export const fromBeginning = (direction: Direction) => (direction === 'backward' ? LASTING : 0);
+
 /** Lambda lets a request run for 15 minutes: an entry that old may still stand for something that went on until now. */
 const LONGEST_REQUEST = 900_000_000;
 
-/** The global graph, loaded as it is walked: local graphs of partitions, and the edges between them through links. */
+/**
+ * The global graph, loaded as it is walked: local graphs of partitions, and the edges between them through links.
+ *
+ * Whoever asks it gets an answer that depends on the store and the budget alone, because it loads one thing after the other. That it
+ * need not wait for each is its scout's doing: another one of these, which asks for everything at once, shares what it loads,
+ * and whose own answers nobody but those who go ahead sees.
+ */
 export class Provenance {
   readonly cuts: Cut[] = [];
-  readonly nodes = new Map<NodeId, Node>();
-  readonly #source: GraphSource;
+  readonly #loader: Loader;
   readonly #budget: Budget;
+  readonly #role: 'walk' | 'alone' | 'scout';
   readonly #locals = new Map<string, Promise<Graph>>();
-  readonly #runtimes = new Map<InstanceId, Promise<RuntimeProcesses>>();
-  readonly #links = new Map<string, Promise<LinkPage>>();
+  readonly #nodes = new Map<NodeId, Node>();
+  /** Loaded, and its nodes not yet among those above: most who ask do not ask for them. */
+  readonly #unlisted: Graph[] = [];
+  /** Of a scout: what was asked for. */
   readonly #begun = new Map<string, Promise<readonly Edge[]>>();
-  /** Units whose program was looked for: what lies between requests is before and after them, so a search can come back. */
-  readonly #inheriting = new Set<NodeId>();
+  #scout: { readonly graph: Provenance; readonly since: number } | undefined;
 
-  constructor(source: GraphSource, budget: Budget = DEFAULT_BUDGET) {
-    this.#source = source;
+  /** @param role `alone`: nothing is loaded in advance */
+  constructor(source: GraphSource | Loader, budget: Budget = DEFAULT_BUDGET, role: 'walk' | 'alone' | 'scout' = 'walk') {
+    this.#loader = source instanceof Loader ? source : new Loader(source, budget.partitions);
     this.#budget = budget;
+    this.#role = role;
   }
 
   /** Most links of one key that are looked at. */
@@ -59,75 +62,127 @@ export class Provenance {
     return this.#budget.linksPerKey;
   }
 
+  /** All nodes loaded so far. */
+  get nodes(): Map<NodeId, Node> {
+    for (const graph of this.#unlisted.splice(0)) {
+      for (const node of graph.nodes.values()) this.#nodes.set(node.id, together(this.#nodes.get(node.id), node));
+    }
+    return this.#nodes;
+  }
+
+  /** Goes ahead of this one. */
+  get scout(): Provenance | undefined {
+    if (this.#role !== 'walk') return undefined;
+    // What the one before had found is forgotten with it, or it would hold more than the budget has.
+    if (this.#scout?.since !== this.#loader.forgotten) {
+      this.#scout = { graph: new Provenance(this.#loader, this.#budget, 'scout'), since: this.#loader.forgotten };
+    }
+    return this.#scout.graph;
+  }
+
+  /** Results in the order of the items. */
+  async each<T, R>(items: readonly T[], act: (item: T) => Promise<R>): Promise<readonly R[]> {
+    if (this.#role === 'scout') return await Promise.all(items.map(act));
+    const results: R[] = [];
+    for (const item of items) results.push(await act(item));
+    return results;
+  }
+
   /** The local graph of one instance and partition; empty when there is none, undefined when the budget is spent. */
   async local(instance: InstanceId, partition: Partition, asker: NodeId): Promise<Graph | undefined> {
     const key = `${instance}/${partition}`;
     let graph = this.#locals.get(key);
-    if (graph === undefined) {
+    if (graph === undefined && this.#role === 'scout') {
+      const loaded = this.#loader.inAdvance(instance, partition);
+      if (loaded === undefined) return undefined;
+      graph = this.#keep(loaded, instance, partition);
+    } else if (graph === undefined) {
       if (this.#locals.size >= this.#budget.partitions) {
         this.#cut(asker, 'partitions');
         return undefined;
       }
-      graph = this.#load(instance, partition);
-      this.#locals.set(key, graph);
+      graph = this.#keep(this.#loader.wanted(instance, partition), instance, partition);
     }
+    this.#locals.set(key, graph);
     return await graph;
   }
 
   runtime(instance: InstanceId): Promise<RuntimeProcesses> {
-    let found = this.#runtimes.get(instance);
-    if (found === undefined) {
-      found = this.#source.shardsOf(instance, INIT).then(runtimeProcesses);
-      this.#runtimes.set(instance, found);
-    }
-    return found;
+    return this.#loader.runtime(instance);
   }
 
   /** The node itself; loads its shard, or for a shared node one that mentions it. */
   async find(id: NodeId): Promise<Node | undefined> {
+    const { scout } = this;
     const place = shardOf(id);
+    if (place === undefined && scout !== undefined) await scout.find(id).catch(() => undefined);
     if (place !== undefined) await this.local(place.instance, place.partition, id);
     else {
       const graphs = await this.#shared(id, undefined, { limit: 4 });
       const [other] = this.nodes.has(id)
         ? []
-        : graphs.flatMap((graph) => sameNodes(graph, id, this.nodes).map((one) => graph.nodes.get(one)));
+        : graphs.flatMap((graph) => sameNodes(graph, id, this).map((one) => graph.nodes.get(one)));
       // An address that goes by a name where it was met.
       if (other?.kind === 'endpoint') this.nodes.set(id, { ...other, id });
     }
     return this.nodes.get(id);
   }
 
-  /**
-   * Begins to load what asking for a node's causes (effects) will need, while something else is waited for. Not near the end
-   * of the budget: what is left of it goes to whoever comes first.
-   */
-  ahead(id: NodeId, at: number, direction: 'backward' | 'forward' = 'backward'): void {
-    const key = `${direction} ${at} ${id}`;
-    if (this.#locals.size * 2 > this.#budget.partitions || this.#begun.has(key)) return;
-    const edges = direction === 'backward' ? this.#causesOf(id, at) : this.#effectsOf(id, at);
-    this.#begun.set(key, edges);
-    // Whoever asks for it is told of a failure.
-    edges.catch(() => undefined);
+  /** Begins to load what asking for a node's causes (effects) will need, while something else is waited for. */
+  ahead(id: NodeId, at: number, direction: Direction): void {
+    void this.#scouted(id, at, direction);
   }
 
   /** Edges into the node that may have carried something by `at`, over all partitions. Of joins, exact ones where there are any. */
   async causesOf(id: NodeId, at: number): Promise<readonly Edge[]> {
-    return await (this.#begun.get(`backward ${at} ${id}`) ?? this.#causesOf(id, at));
+    if (this.#role === 'scout') return await this.#once(id, at, 'backward');
+    await this.#scouted(id, at, 'backward');
+    return await this.#causesOf(id, at);
+  }
+
+  /** The same for who is being asked for causes already: their answer may wait for this one, so this one does not wait for theirs. */
+  causesWithin(id: NodeId, at: number): Promise<readonly Edge[]> {
+    return this.#causesOf(id, at);
   }
 
   /** Edges out of the node that may carry something from `at` on. */
   async effectsOf(id: NodeId, at: number): Promise<readonly Edge[]> {
-    return await (this.#begun.get(`forward ${at} ${id}`) ?? this.#effectsOf(id, at));
+    if (this.#role === 'scout') return await this.#once(id, at, 'forward');
+    await this.#scouted(id, at, 'forward');
+    return await this.#effectsOf(id, at);
+  }
+
+  /** Edges of a node within its own partition, without what joins add. */
+  async edgesWithin(id: NodeId, direction: Direction): Promise<readonly Edge[]> {
+    const place = shardOf(id);
+    const graph = place && (await this.local(place.instance, place.partition, id));
+    return (direction === 'backward' ? graph?.into(id) : graph?.outOf(id)) ?? [];
+  }
+
+  async #scouted(id: NodeId, at: number, direction: Direction): Promise<void> {
+    try {
+      const { scout } = this;
+      if (scout !== undefined) await scout.#once(id, at, direction);
+    } catch {
+      // Whoever needs what could not be loaded is told when it asks for it itself.
+    }
+  }
+
+  #once(id: NodeId, at: number, direction: Direction): Promise<readonly Edge[]> {
+    const key = `${direction} ${at} ${id}`;
+    let edges = this.#begun.get(key);
+    if (edges === undefined) {
+      edges = direction === 'backward' ? this.#causesOf(id, at) : this.#effectsOf(id, at);
+      this.#begun.set(key, edges);
+    }
+    return edges;
   }
 
   async #causesOf(id: NodeId, at: number): Promise<readonly Edge[]> {
     const place = shardOf(id);
     if (place === undefined) {
       const graphs = await this.#shared(id, 'out', { before: at, limit: this.#budget.linksPerKey });
-      const edges = graphs.flatMap((graph) =>
-        sameNodes(graph, id, this.nodes).flatMap((one) => retarget(graph.into(one), 'to', id)),
-      );
+      const edges = graphs.flatMap((graph) => sameNodes(graph, id, this).flatMap((one) => retarget(graph.into(one), 'to', id)));
       return id.startsWith('file:') ? sinceFresh(edges, at) : edges;
     }
     const graph = await this.local(place.instance, place.partition, id);
@@ -136,10 +191,10 @@ export class Provenance {
     const node = graph.nodes.get(id);
     if (node?.kind === 'request') return [...edges, ...(await invokers(this, node))];
     if (node?.kind === 'exchange') {
-      const joined = [answers(this, node), senders(this, node), contentBefore(this, graph, node)];
-      return [...edges, ...(await Promise.all(joined)).flat()];
+      const joined = [() => answers(this, node), () => senders(this, node), () => contentBefore(this, graph, node)];
+      return [...edges, ...(await this.each(joined, (find) => find())).flat()];
     }
-    if (node?.kind === 'process') return this.#lineage(node, edges, at);
+    if (node?.kind === 'process') return await lineage(this, node, edges, at);
     return edges;
   }
 
@@ -148,32 +203,37 @@ export class Provenance {
     if (place === undefined) {
       const range = { after: Math.max(0, at - LONGEST_REQUEST), order: 'oldest', limit: this.#budget.linksPerKey } as const;
       const graphs = await this.#shared(id, 'in', range);
-      return graphs.flatMap((graph) =>
-        sameNodes(graph, id, this.nodes).flatMap((one) => retarget(graph.outOf(one), 'from', id)),
-      );
+      return graphs.flatMap((graph) => sameNodes(graph, id, this).flatMap((one) => retarget(graph.outOf(one), 'from', id)));
     }
     const graph = await this.local(place.instance, place.partition, id);
     if (graph === undefined) return [];
     const edges = graph.outOf(id);
     const node = graph.nodes.get(id);
+    if (node?.kind === 'process') return [...edges, ...(await successors(this, node))];
+    const joined: (() => Promise<readonly Edge[]>)[] = [];
     if (node?.kind === 'exchange')
-      return [...edges, ...(await Promise.all([invoked(this, node), contentAfter(this, graph, node)])).flat()];
+      joined.push(
+        () => invoked(this, node),
+        () => contentAfter(this, graph, node),
+      );
     if (node?.kind === 'request')
-      return [...edges, ...(await Promise.all([answered(this, node), handedOn(this, node)])).flat()];
-    if (node?.kind === 'process') return [...edges, ...(await this.#successors(node))];
-    return edges;
+      joined.push(
+        () => answered(this, node),
+        () => handedOn(this, node),
+      );
+    return [...edges, ...(await this.each(joined, (find) => find())).flat()];
   }
 
   /** Links under a key, each instance and node once. If there are more in the range, they are named as cut off. */
   async links(key: LinkKey, range: LinkRange, asker: NodeId): Promise<readonly Link[]> {
-    const { links, cut } = await this.#page(key, range);
+    const { links, cut } = await this.#loader.page(key, range);
     if (cut) this.#cut(asker, 'links');
     return links;
   }
 
   /** Some links in one direction, when any of them will do: only a page without one is named as cut off. */
   async someLinks(key: LinkKey, range: LinkRange, direction: Link['direction'], asker: NodeId): Promise<readonly Link[]> {
-    const { links, cut } = await this.#page(key, range);
+    const { links, cut } = await this.#loader.page(key, range);
     const found = links.filter((link) => link.direction === direction && link.node !== asker);
     if (cut && found.length === 0) this.#cut(asker, 'links');
     return found;
@@ -181,24 +241,13 @@ export class Provenance {
 
   /** The newest links under a key, for a question that needs no more than some. */
   recent(key: LinkKey, limit: number): Promise<LinkPage> {
-    return this.#page(key, { limit });
+    return this.#loader.page(key, { limit });
   }
 
-  #page(key: LinkKey, range: LinkRange): Promise<LinkPage> {
-    const name = `${key}\n${range.before ?? ''}\n${range.after ?? ''}\n${range.order ?? ''}\n${range.limit}`;
-    let found = this.#links.get(name);
-    if (found === undefined) {
-      found = this.#source.linksOf(key, range);
-      this.#links.set(name, found);
-    }
-    return found;
-  }
-
-  async #load(instance: InstanceId, partition: Partition): Promise<Graph> {
-    const [shards, runtime] = await Promise.all([this.#source.shardsOf(instance, partition), this.runtime(instance)]);
-    if (shards.some(({ linksCut = 0 }) => linksCut > 0)) this.#cut(requestId(instance, partition), 'index');
-    const graph = localGraph(shards, runtime);
-    for (const node of graph.nodes.values()) if (!this.nodes.has(node.id)) this.nodes.set(node.id, node);
+  async #keep(loaded: Promise<Loaded>, instance: InstanceId, partition: Partition): Promise<Graph> {
+    const { graph, indexCut } = await loaded;
+    if (indexCut) this.#cut(requestId(instance, partition), 'index');
+    this.#unlisted.push(graph);
     return graph;
   }
 
@@ -206,13 +255,14 @@ export class Provenance {
   async #shared(id: NodeId, direction: 'in' | 'out' | undefined, range: LinkRange): Promise<readonly Graph[]> {
     const own = instanceOf(id);
     const places = new Map<string, Link>();
-    for (const links of await Promise.all(sharedKeys(id).map((key) => this.links(key, range, id)))) {
+    for (const links of await this.each(sharedKeys(id), (key) => this.links(key, range, id))) {
       for (const link of links) {
         const wanted = direction === undefined || link.direction === 'at' || link.direction === direction;
         // Keys of what lives in an instance are only believed from that instance.
         if (wanted && (own === undefined || own === link.instance)) places.set(`${link.instance}/${link.partition}`, link);
       }
     }
+    // All at once: which of them the budget has room for is settled before the first has come.
     const graphs = await Promise.all([...places.values()].map((link) => this.local(link.instance, link.partition, id)));
     return graphs.filter((graph) => graph !== undefined);
   }
@@ -223,71 +273,15 @@ export class Provenance {
     return place && (await this.local(place.instance, place.partition, asker))?.nodes.get(id);
   }
 
-  /** What a unit continues: its start here, or its own unit in the partition before, or (start not recorded) the request. */
-  async #lineage(node: ProcessNode, edges: readonly Edge[], at: number): Promise<readonly Edge[]> {
-    const runtime = await this.runtime(node.instance);
-    const startedHere = edges.some(({ op }) => op === 'start');
-    if (isUnnamed(node.proc) || runtime?.has(node.proc) || startedHere || node.partition === INIT) return edges;
-    const whole = !isRequest(node.partition);
-    const latest = whole ? Math.min(at, node.last) : node.first - 1;
-    const range = { before: Math.max(0, latest), limit: this.#budget.linksPerKey };
-    const found = (await this.links(processKey(node.instance, node.proc), range, node.id)).filter(
-      (link) => link.instance === node.instance && link.partition !== node.partition,
-    );
-    // What lies between requests is one unit for all of its pieces, so any request before may be the one before.
-    const earlier = whole
-      ? [...new Map([...found].reverse().map((link) => [link.partition, link])).values()]
-      : found.slice(0, 1);
-    if (earlier.length === 0) return await this.#unknownStart(node, edges);
-    // With no record of init, what came before may as well be the runtime: then nothing is chained, its requests are independent.
-    if (runtime === undefined && edges.some(({ op }) => op === 'event')) return edges;
-    for (const link of earlier) await this.#inherit(node, processId(node.instance, link.partition, node.proc), link.partition);
-    // A new image taken on by an older process is not a start.
-    const own = edges.filter(({ op }) => op !== 'image');
-    return [...own, ...earlier.map((link) => surviveEdge(link, node, Math.max(link.t, latest)))];
-  }
-
-  /** Neither seen starting nor seen before: its start was lost. It acted during this request, so that is the best guess. */
-  async #unknownStart(node: ProcessNode, edges: readonly Edge[]): Promise<readonly Edge[]> {
-    const known = edges.some(({ op }) => op === 'image' || op === 'event');
-    const request = requestOf(node);
-    const graph = known || !isRequest(node.partition) ? undefined : await this.local(node.instance, node.partition, node.id);
-    if (!graph?.nodes.has(request)) return edges;
-    const base = { op: 'event', sure: 'inferred', start: node.first, end: node.first, bytes: 0, count: 1 } as const;
-    return [...edges, { ...base, from: request, to: node.id, partition: node.partition, evidence: [] }];
-  }
-
-  /** What a process runs was said in the partition where it started, perhaps several before this one. */
-  async #inherit(node: ProcessNode, before: NodeId, partition: Partition): Promise<void> {
-    const named = this.nodes.get(node.id);
-    if (this.#inheriting.has(node.id) || (named?.kind === 'process' && named.exe !== undefined)) return;
-    this.#inheriting.add(node.id);
-    const older = (await this.local(node.instance, partition, node.id))?.nodes.get(before);
-    if (older?.kind !== 'process') return;
-    if (older.exe === undefined) await this.causesOf(before, older.last);
-    const known = this.nodes.get(before);
-    if (known?.kind === 'process') this.nodes.set(node.id, { ...node, ...programOf(known) });
-  }
-
-  async #successors(node: ProcessNode): Promise<readonly Edge[]> {
-    const runtime = await this.runtime(node.instance);
-    if (isUnnamed(node.proc) || runtime?.has(node.proc) || node.partition === INIT) return [];
-    const range = { after: node.first, order: 'oldest', limit: this.#budget.linksPerKey } as const;
-    const later = await this.links(processKey(node.instance, node.proc), range, node.id);
-    const after = later.filter(
-      (link) => link.instance === node.instance && link.partition !== node.partition && link.t >= node.first,
-    );
-    const next = isRequest(node.partition)
-      ? after.slice(0, 1)
-      : [...new Map([...after].reverse().map((one) => [one.partition, one])).values()];
-    if (runtime === undefined) return [];
-    return next.map((link) => {
-      const to = processId(node.instance, link.partition, node.proc);
-      return { ...surviveEdge(link, node, link.t), from: node.id, to };
-    });
-  }
-
   #cut(node: NodeId, why: Cut['why']): void {
     if (!this.cuts.some((cut) => cut.node === node && cut.why === why)) this.cuts.push({ node, why });
   }
+}
+
+/** What partitions say of a node that they share: the word of the one that saw it first, whichever was loaded first. */
+function together(known: Node | undefined, node: Node): Node {
+  if (known === undefined) return node;
+  const last = Math.max(known.last, node.last);
+  const earlier = node.first < known.first ? node : known;
+  return earlier.last === last ? earlier : { ...earlier, last };
 }

@@ -41,9 +41,7 @@ export async function leadsOf(
     case 'exchange':
       return because === 'answered' ? await answers(graph, causes, scope) : senders(causes, inputs);
     case 'process':
-      return (
-        await Promise.all((await onceEach(graph, causes)).map((cause) => unitInput(graph, cause, because, at, inputs)))
-      ).flat();
+      return (await graph.each(await onceEach(graph, causes), (cause) => unitInput(graph, cause, because, at, inputs))).flat();
     case 'file':
       return causes.flatMap((cause) => fileCause(cause));
     case 'request':

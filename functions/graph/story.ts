@@ -1,11 +1,12 @@
 import type { InstanceId } from '../../layers/record/types.ts';
+import { Errands } from './errands.ts';
 import { instanceOf, isRequest, type NodeId, type Partition, shardOf } from './ids.ts';
 import { label } from './label.ts';
-import type { Because, Lead } from './lead.ts';
+import { type Because, kindOf, type Lead } from './lead.ts';
 import { type Edge, type Evidence, LASTING, type Node, type Operation } from './model.ts';
 import type { Provenance } from './provenance.ts';
 import { leadsOf, type Scope } from './relevance.ts';
-import type { Trace } from './walk.ts';
+import { follow, type Trace } from './walk.ts';
 
 /** `start`: what was asked about. `carried`: the attack passed through it. `touched`: read on the way, not followed. */
 export type Role = 'start' | 'carried' | 'touched';
@@ -96,10 +97,29 @@ export async function story(
   found.set(start, first);
   const edges: Edge[] = [];
   const queue: Found[] = [first];
+  const errands = new Errands(options.limit);
+  // What leads lead to, and so on, all at once, for what is loaded on the way: the story will ask for the same.
+  const scout = (id: NodeId, because: Because, at: number): Promise<void> =>
+    errands.send(`${id}\n${because}\n${at}`, async () => {
+      const ahead = graph.scout;
+      if (ahead === undefined) return;
+      if (kindOf(id) === 'process') void early(ahead, id, at);
+      for (const lead of await leadsOf(ahead, id, because, at, options)) {
+        if (lead.follow) void scout(lead.to, lead.because, lead.at);
+      }
+    });
+  // Who started a unit, and for which request, its own partition tells before it is known what else there is.
+  const early = async (ahead: Provenance, id: NodeId, until: number) => {
+    for (const edge of await ahead.edgesWithin(id, 'backward').catch(() => [])) {
+      const at = follow(edge, until, 'backward');
+      if (at !== undefined && BEFORE_ALL.has(edge.op)) void scout(edge.from, 'acted', at);
+    }
+  };
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
     const key = `${next.id}\n${next.because}`;
     if ((expanded.get(key) ?? -1) >= next.at) continue;
     expanded.set(key, next.at);
+    await scout(next.id, next.because, next.at);
     await graph.find(next.id);
     for (const lead of await leadsOf(graph, next.id, next.because, next.at, options)) {
       const known = found.get(lead.to);
@@ -115,7 +135,7 @@ export async function story(
       edges.push(lead.edge);
       if (!lead.follow) continue;
       queue.push(step);
-      graph.ahead(step.id, step.at);
+      void scout(step.id, step.because, step.at);
     }
   }
   return {
@@ -124,6 +144,8 @@ export async function story(
     frontier: [...frontier, ...graph.cuts],
   };
 }
+
+const BEFORE_ALL: ReadonlySet<Operation> = new Set(['start', 'image', 'event']);
 
 function toFound(lead: Lead, parent: NodeId, order: number, explains: Set<NodeId>): Found {
   const { to: id, because, at, edge, touched, reason } = lead;

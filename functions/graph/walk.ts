@@ -1,10 +1,12 @@
 import type { NodeId } from './ids.ts';
 import { isGuess } from './joins.ts';
 import { kindOf } from './lead.ts';
-import { type Edge, isFlow, LASTING, type NodeKind } from './model.ts';
-import type { Cut, Provenance } from './provenance.ts';
+import { type Edge, isFlow, type NodeKind } from './model.ts';
+import { type Cut, type Direction, fromBeginning, type Provenance } from './provenance.ts';
+import { BestFirst } from './queue.ts';
+import { Scout } from './scout.ts';
 
-export type Direction = 'backward' | 'forward';
+export type { Direction } from './provenance.ts';
 
 /** A node to go on from, as a walk that ended before left it. */
 export interface Start {
@@ -66,6 +68,21 @@ export function follow(edge: Edge, at: number, direction: Direction): number | u
   return edge.end >= at ? Math.max(at, edge.start) : undefined;
 }
 
+/** Backward the latest time leaves the widest interval, forward the earliest. */
+export const betterIn = (direction: Direction) =>
+  direction === 'backward' ? (a: number, b: number) => a > b : (a: number, b: number) => a < b;
+
+/** Of a node's edges those that the walk may follow, in an array of its own. */
+export function flowsOf(
+  edges: readonly Edge[],
+  { direction, exactOnly, noBaselines }: WalkOptions,
+): { readonly flows: Edge[]; readonly baselines: number } {
+  const all = edges.filter((edge) => isFlow(edge.op) && !(exactOnly && isGuess(edge)));
+  if (!noBaselines) return { flows: all, baselines: 0 };
+  const flows = all.filter(({ from, to }) => !(direction === 'backward' ? from : to).startsWith('image-tree:'));
+  return { flows, baselines: all.length - flows.length };
+}
+
 /**
  * All causes (effects) of a node, by edges whose times allow it. Best time first, so every node is expanded once, with
  * the widest interval that any route leaves it; a clock that jumps between instances may cause a second expansion. With `from`
@@ -74,27 +91,27 @@ export function follow(edge: Edge, at: number, direction: Direction): number | u
 export async function walk(graph: Provenance, start: NodeId, options: WalkOptions): Promise<Trace> {
   const { direction, limit, stop, hub = Number.POSITIVE_INFINITY } = options;
   const backward = direction === 'backward';
-  const better = (a: number, b: number) => (backward ? a > b : a < b);
+  const better = betterIn(direction);
   const visits = new Map<NodeId, Visit>();
   const edges = new Map<string, Edge>();
   const frontier: Trace['frontier'][number][] = [];
   const rest = new Map<NodeId, Start>();
   const hubs: Trace['hubs'][number][] = [];
-  const queue = new Queue(better);
-  const starts = options.from ?? [{ node: start, at: options.at ?? (backward ? LASTING : 0), depth: 0, skip: 0 }];
+  const queue = new BestFirst<Visit>(better);
+  const scout = new Scout(graph, options);
+  const starts = options.from ?? [{ node: start, at: options.at ?? fromBeginning(direction), depth: 0, skip: 0 }];
   const begun = new Map(starts.map((one) => [one.node, one]));
   for (const { node, at, depth } of begun.values()) {
     visits.set(node, { node, at, depth });
     queue.push({ node, at, depth });
+    scout.expect({ node, at, depth });
   }
   const most = limit + (options.from === undefined ? 0 : begun.size);
-  const begunAhead = new Map<NodeId, number>();
   let baselines = 0;
   const leave = (why: 'limit' | 'time', { node, at, depth }: Visit, skip: number) => {
     if (!rest.has(node)) frontier.push({ node, why });
     rest.set(node, { node, at, depth, skip });
   };
-  const isTree = (id: NodeId) => id.startsWith('image-tree:');
   for (let visit = queue.pop(); visit !== undefined; visit = queue.pop()) {
     if (visits.get(visit.node)?.at !== visit.at) continue;
     const asked = visit.depth === 0;
@@ -104,18 +121,11 @@ export async function walk(graph: Provenance, start: NodeId, options: WalkOption
       leave('time', visit, skip);
       continue;
     }
-    for (const near of queue.next(AHEAD)) {
-      if (begunAhead.get(near.node) === near.at || stop?.has(kindOf(near.node))) continue;
-      begunAhead.set(near.node, near.at);
-      graph.ahead(near.node, near.at, direction);
-    }
+    scout.goOn(visits.size < most);
     const all = backward ? await graph.causesOf(visit.node, visit.at) : await graph.effectsOf(visit.node, visit.at);
     const next = (edge: Edge) => (backward ? edge.from : edge.to);
-    let flows = all.filter((edge) => isFlow(edge.op) && !(options.exactOnly && isGuess(edge)));
-    if (options.noBaselines) {
-      baselines += flows.filter((edge) => isTree(next(edge))).length;
-      flows = flows.filter((edge) => !isTree(next(edge)));
-    }
+    const { flows, baselines: trees } = flowsOf(all, options);
+    baselines += trees;
     if (!asked && flows.length > hub) {
       hubs.push({ node: visit.node, flows: flows.length });
       continue;
@@ -138,8 +148,10 @@ export async function walk(graph: Provenance, start: NodeId, options: WalkOption
       const reached = { node, at, depth: before === undefined ? visit.depth + 1 : Math.min(before.depth, visit.depth + 1) };
       visits.set(node, reached);
       queue.push(reached);
+      scout.expect(reached);
     }
   }
+  scout.end();
   for (const { node, why } of graph.cuts) {
     const visit = visits.get(node);
     if (why !== 'index' && visit !== undefined) rest.set(node, { ...visit, skip: 0 });
@@ -149,56 +161,4 @@ export async function walk(graph: Provenance, start: NodeId, options: WalkOption
   return { ...all, rest: [...rest.values()] };
 }
 
-/** Nodes of the queue whose surroundings are loaded while the first is waited for. */
-const AHEAD = 24;
-
 const order = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
-
-/** Binary heap of visits, best time on top. */
-class Queue {
-  readonly #heap: Visit[] = [];
-  readonly #better: (a: number, b: number) => boolean;
-
-  constructor(better: (a: number, b: number) => boolean) {
-    this.#better = better;
-  }
-
-  /** Some of those that come soon; the first of a heap are among the best. */
-  next(count: number): readonly Visit[] {
-    return this.#heap.slice(0, count);
-  }
-
-  push(visit: Visit): void {
-    const heap = this.#heap;
-    let i = heap.push(visit) - 1;
-    for (let up = (i - 1) >> 1; i > 0; i = up, up = (i - 1) >> 1) {
-      const parent = heap[up];
-      if (parent === undefined || !this.#better(visit.at, parent.at)) break;
-      heap[i] = parent;
-      heap[up] = visit;
-    }
-  }
-
-  pop(): Visit | undefined {
-    const heap = this.#heap;
-    const top = heap[0];
-    const last = heap.pop();
-    if (top === undefined || last === undefined || heap.length === 0) return top;
-    heap[0] = last;
-    for (let i = 0; ; ) {
-      let best = i;
-      for (const child of [2 * i + 1, 2 * i + 2]) {
-        const one = heap[child];
-        const now = heap[best];
-        if (one !== undefined && now !== undefined && this.#better(one.at, now.at)) best = child;
-      }
-      const a = heap[i];
-      const b = heap[best];
-      if (best === i || a === undefined || b === undefined) break;
-      heap[i] = b;
-      heap[best] = a;
-      i = best;
-    }
-    return top;
-  }
-}

@@ -1,3 +1,4 @@
+import { Errands } from './errands.ts';
 import { type NodeId, shardOf } from './ids.ts';
 import { isGuess, isItemState, requestAt } from './joins.ts';
 import { Graph } from './local.ts';
@@ -40,49 +41,84 @@ export async function workflow(
     if (seen.has(id)) return;
     seen.add(id);
     queue.push(id);
+    void scout(id);
   };
+  const errands = new Errands(limit);
+  // All that is connected, at once, for what is loaded on the way.
+  const scout = (id: NodeId): Promise<void> =>
+    errands.send(id, async () => {
+      const ahead = provenance.scout;
+      const local = ahead && (await localOf(ahead, id));
+      if (ahead === undefined || local === undefined) return;
+      const { joins: edges, others } = await around(ahead, id, local, joins);
+      for (const other of [...edges.flatMap(({ from, to }) => [requestAt(from) ?? to, to]), ...others]) {
+        if (!before(other)) void scout(other);
+      }
+    });
   for (let request = queue.shift(); request !== undefined; request = queue.shift()) {
     if (done.length >= limit) {
       queue.unshift(request);
       break;
     }
-    const place = shardOf(request);
-    const local = place && (await provenance.local(place.instance, place.partition, request));
+    await scout(request);
+    const local = await localOf(provenance, request);
     if (local === undefined) continue;
     done.push(request);
     graph.addGraph(local);
-    const invoked = await provenance.causesOf(request, Number.MAX_SAFE_INTEGER);
-    const calls = [...local.nodes.values()].filter((node) => node.kind === 'exchange');
-    const caused = await Promise.all([
-      ...calls.map(({ id, first }) => provenance.effectsOf(id, first)),
-      provenance.effectsOf(request, 0),
-    ]);
-    for (const edge of [...invoked, ...caused.flat()]) {
-      if (edge.arrive === undefined || edge.op !== 'invoke' || (joins === 'exact' && isGuess(edge))) continue;
+    const found = await around(provenance, request, local, joins);
+    for (const edge of found.joins) {
       const caller = requestAt(edge.from);
       if (caller !== undefined) reach(caller, request);
       reach(edge.to, request);
       graph.addEdge(edge);
     }
-    for (const other of await throughStates(provenance, request, local)) reach(other, request);
+    for (const other of found.others) reach(other, request);
   }
   const border = new Set(queue.flatMap((id) => [...(neighbours.get(id) ?? [])]));
   return { graph: connected(graph, before), requests: done, left: queue, border: [...border] };
 }
 
+async function localOf(provenance: Provenance, request: NodeId): Promise<Graph | undefined> {
+  const place = shardOf(request);
+  return place && (await provenance.local(place.instance, place.partition, request));
+}
+
+/** Joins of a request with others, and others that it is connected to in another way. */
+async function around(provenance: Provenance, request: NodeId, local: Graph, joins: 'exact' | 'all') {
+  const calls = [...local.nodes.values()].filter((node) => node.kind === 'exchange');
+  const others: NodeId[] = [];
+  const found = await provenance.each(
+    [
+      () => provenance.causesOf(request, Number.MAX_SAFE_INTEGER),
+      ...calls.map(
+        ({ id, first }) =>
+          () =>
+            provenance.effectsOf(id, first),
+      ),
+      () => provenance.effectsOf(request, 0),
+      async () => {
+        others.push(...(await throughStates(provenance, request, local)));
+        return [];
+      },
+    ],
+    (ask) => ask(),
+  );
+  const joined = found.flat().filter((edge) => edge.arrive !== undefined && edge.op === 'invoke');
+  return { joins: joins === 'exact' ? joined.filter((edge) => !isGuess(edge)) : joined, others };
+}
+
 /** Requests that a table item's new state was given to as their event, from its writer's side and from theirs. */
 async function throughStates(provenance: Provenance, request: NodeId, local: Graph): Promise<readonly NodeId[]> {
-  const found: (NodeId | undefined)[] = [];
-  for (const { from, to, op, start } of local.edges()) {
+  const found = await provenance.each(local.edges(), async ({ from, to, op, start }) => {
     if (op === 'event' && to === request && isItemState(from)) {
       const writes = (await provenance.causesOf(from, start)).filter((edge) => edge.op === 'write');
-      found.push(...writes.map((edge) => requestAt(edge.from)));
-    } else if (op === 'write' && isItemState(to)) {
-      const events = (await provenance.effectsOf(to, start)).filter((edge) => edge.op === 'event');
-      found.push(...events.map((edge) => edge.to));
+      return writes.map((edge) => requestAt(edge.from));
     }
-  }
-  return found.filter((id) => id !== undefined);
+    if (op !== 'write' || !isItemState(to)) return [];
+    const events = (await provenance.effectsOf(to, start)).filter((edge) => edge.op === 'event');
+    return events.map((edge) => edge.to);
+  });
+  return found.flat().filter((id) => id !== undefined);
 }
 
 /** Edges to what was not loaded are left out; `left` names it. */

@@ -1,7 +1,7 @@
 import type { NodeId } from '../graph/ids.ts';
 import { kindOf } from '../graph/lead.ts';
 import type { NodeKind } from '../graph/model.ts';
-import { type Budget, DEFAULT_BUDGET, Provenance } from '../graph/provenance.ts';
+import { type Budget, DEFAULT_BUDGET, type Direction, fromBeginning, Provenance } from '../graph/provenance.ts';
 import type { Store } from '../store/connect.ts';
 import { Problem } from './problem.ts';
 
@@ -15,14 +15,22 @@ const NOT_WALKED: Partial<Record<NodeKind, string>> = {
   gap: 'a gap has no causes or effects; ask about its request, which /v1/gaps names',
 };
 
+/** What will be asked of the node once it is known to be there. */
+export interface Next {
+  readonly direction: Direction;
+  readonly at?: number | undefined;
+}
+
 /** The graph, with a node loaded. @throws Problem 400 or 404 naming the parameter when nothing can be told from the node, or is known of it */
 export async function known(
   id: NodeId,
   store: Pick<Store, 'source'>,
   parameter = 'node',
   budget: Budget = DEFAULT_BUDGET,
+  next?: Next,
 ): Promise<Provenance> {
   const provenance = new Provenance(store.source, budget);
+  if (next !== undefined) provenance.ahead(id, next.at ?? fromBeginning(next.direction), next.direction);
   await mustKnow(provenance, id, parameter);
   return provenance;
 }

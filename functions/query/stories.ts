@@ -6,7 +6,7 @@ import { boundaries } from '../graph/boundaries.ts';
 import { INIT, instanceId, isRequest, type NodeId, type Partition, requestId, shardOf } from '../graph/ids.ts';
 import { label } from '../graph/label.ts';
 import { compare, type Profile, profile } from '../graph/profile.ts';
-import { Provenance } from '../graph/provenance.ts';
+import { DEFAULT_BUDGET, Provenance } from '../graph/provenance.ts';
 import { type Story, story } from '../graph/story.ts';
 import type { Store } from '../store/connect.ts';
 import { inParallel } from '../store/table.ts';
@@ -42,7 +42,7 @@ function present(provenance: Provenance, id: NodeId, told: Story) {
 
 export const path: Route = async ({ query, store }) => {
   const asked = read(pathQuery, query);
-  const provenance = await known(asked.node, store);
+  const provenance = await known(asked.node, store, 'node', DEFAULT_BUDGET, { direction: 'backward', at: asked.at });
   const told = await tell(provenance, asked.node, asked);
   const answer = present(provenance, asked.node, told);
   return { ...answer, acts: acts(told.steps), ...(await beside(provenance, told, answer.cut, store)) };
@@ -105,7 +105,9 @@ async function subjectOf(
 export const explanation: Route = async ({ query, store }) => {
   const asked = read(questionQuery, query);
   const about = await subjectOf(asked, store);
-  const provenance = await known(about.node, store, asked.request === undefined ? 'node' : 'request');
+  const provenance = await known(about.node, store, asked.request === undefined ? 'node' : 'request', DEFAULT_BUDGET, {
+    ...{ direction: 'backward', at: asked.at },
+  });
   const told = await tell(provenance, about.node, asked);
   const answer = present(provenance, about.node, told);
   const shown = { ...answer, ...(await beside(provenance, told, answer.cut, store)) };
@@ -140,7 +142,9 @@ export const explanation: Route = async ({ query, store }) => {
 export const reuseQuestion: Route = async ({ query, store }) => {
   const asked = read(questionQuery, query);
   const about = await subjectOf(asked, store);
-  const provenance = await known(about.node, store, asked.request === undefined ? 'node' : 'request');
+  const provenance = await known(about.node, store, asked.request === undefined ? 'node' : 'request', DEFAULT_BUDGET, {
+    ...{ direction: 'backward', at: asked.at },
+  });
   const told = await tell(provenance, about.node, asked);
   const how = told.reused.map((one) => {
     // Of the file or process itself, where the story has it.

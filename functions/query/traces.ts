@@ -100,6 +100,7 @@ async function walked(query: URLSearchParams, store: Store, fixed?: Direction): 
     throw new Problem(400, 'Invalid parameter', `${missing}: is required`, missing);
   }
   const linksPerKey = place?.linksPerKey ?? DEFAULT_BUDGET.linksPerKey;
+  const next = place === undefined ? { direction, at: asked.at } : undefined;
   const budget = { partitions: asked.partitions, linksPerKey };
   const options = {
     ...{ ...optionsOf(asked), direction },
@@ -107,7 +108,7 @@ async function walked(query: URLSearchParams, store: Store, fixed?: Direction): 
     ...(place === undefined ? {} : { from: place.from }),
   };
   const forward = direction === 'forward' && isClient(start);
-  const provenance = forward ? new Provenance(store.source, budget) : await known(start, store, 'node', budget);
+  const provenance = forward ? new Provenance(store.source, budget) : await known(start, store, 'node', budget, next);
   // Half of what may be told and loaded is for what its requests caused.
   const most = Math.max(1, Math.trunc(Math.min(asked.limit, asked.partitions) / 2));
   const trace = forward
@@ -115,13 +116,13 @@ async function walked(query: URLSearchParams, store: Store, fixed?: Direction): 
     : await walk(provenance, start, options);
   const question = Object.fromEntries([...whole].filter(([name]) => !BUDGETS.has(name)));
   const crowded = provenance.cuts.some(({ why }) => why === 'links');
-  const next = crowded ? Math.min(5000, linksPerKey * 5) : linksPerKey;
+  const linksNext = crowded ? Math.min(5000, linksPerKey * 5) : linksPerKey;
   // Where as many links as are ever looked at were looked at, going on would find the same again.
   const full = new Set(
-    crowded && next === linksPerKey ? provenance.cuts.filter(({ why }) => why === 'links').map((cut) => cut.node) : [],
+    crowded && linksNext === linksPerKey ? provenance.cuts.filter(({ why }) => why === 'links').map((cut) => cut.node) : [],
   );
   const from = trace.rest.filter((one) => !full.has(one.node));
-  const written = writeWalk({ question, linksPerKey: next, from });
+  const written = writeWalk({ question, linksPerKey: linksNext, from });
   const noRoom = `cursor: ${written.left} of ${from.length} places to go on from had no room in it; ask from those of frontier`;
   return {
     ...{ node: start, direction, trace, provenance },
@@ -198,7 +199,8 @@ const offset = z.object({ n: z.number().int().min(0).max(100_000) });
 export const paths: Route = async ({ query, store }) => {
   const asked = read(pathsQuery, query);
   const skip = asked.cursor === undefined ? 0 : readCursor(asked.cursor, offset).n;
-  const provenance = await known(asked.from, store, 'from', { ...DEFAULT_BUDGET, partitions: asked.partitions });
+  const budget = { ...DEFAULT_BUDGET, partitions: asked.partitions };
+  const provenance = await known(asked.from, store, 'from', budget, { direction: 'forward', at: asked.at });
   await mustKnow(provenance, asked.to, 'to');
   const found = await between(provenance, asked.from, asked.to, {
     ...{ ...optionsOf(asked), paths: asked.paths, skip, longest: asked.longest },
@@ -227,7 +229,8 @@ const PATHS_CUT = {
 
 export const causes: Route = async ({ query, store }) => {
   const asked = read(causesQuery, query);
-  const provenance = await known(asked.a, store, 'a', { ...DEFAULT_BUDGET, partitions: asked.partitions });
+  const budget = { ...DEFAULT_BUDGET, partitions: asked.partitions };
+  const provenance = await known(asked.a, store, 'a', budget, { direction: 'backward' });
   await mustKnow(provenance, asked.b, 'b');
   const found = await commonCauses(provenance, asked.a, asked.b, optionsOf(asked));
   const told = found.causes.flatMap(({ node: id, depths, nearest }) => {

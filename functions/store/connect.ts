@@ -13,6 +13,8 @@ import { type DeadLetters, deadLettersOf } from './witness-losses.ts';
 import { Witnesses } from './witnesses.ts';
 import { DynamoWriter } from './write.ts';
 
+const CONNECTIONS = 128;
+
 export interface Store {
   readonly writer: DynamoWriter;
   readonly source: DynamoSource;
@@ -38,7 +40,10 @@ export function storeFromEnvironment(env: NodeJS.ProcessEnv = process.env): Stor
   };
   const days = wholeDays(env, environment.retentionDays, 90);
   const benignDays = wholeDays(env, environment.benignRetentionDays, days);
-  const dynamo = new DynamoDBClient({});
+  // A walk has so many queries under way; the client's own bound of 50 would let some wait for others.
+  const dynamo = new DynamoDBClient({
+    requestHandler: { httpsAgent: { maxSockets: CONNECTIONS }, httpAgent: { maxSockets: CONNECTIONS } },
+  });
   const shards = new Table(dynamo, wanted(environment.shards));
   const links = new Table(dynamo, wanted(environment.links));
   const deadLetters = deadLettersOf(env[environment.witnessDeadLetters]);

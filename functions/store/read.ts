@@ -7,13 +7,15 @@ import { decodeShard } from './encode.ts';
 import type { Objects } from './objects.ts';
 import { bucketKey, bucketPlace, dayOf, fanKey, isFanned, isSpread, ODD, pad, readLink, readPlace, S, text } from './rows.ts';
 import { fanSpread } from './schema.ts';
-import type { Item, Table } from './table.ts';
+import { type Item, inParallel, type Table } from './table.ts';
 import { minutesOf, touchesUnder } from './touches.ts';
 
 /** Shards one partition may have; a request of 15 minutes ships a few hundred segments at the most. */
 const MAX_SHARDS = 2000;
 /** Buckets looked into for one key and range; days, newest first. */
 const MAX_BUCKETS = 400;
+/** Days that are read at once. */
+const DAYS_TOGETHER = 4;
 /** Rows looked at under a key that more claim than were asked for. */
 const MAX_CLAIMS = 5000;
 /** Of one function, of these. */
@@ -61,15 +63,19 @@ export class DynamoSource implements GraphSource {
     const links: Link[] = [...touched.links];
     let cut = more || touched.cut;
     let rows = 0;
-    for (const day of days) {
+    for (let i = 0; i < days.length; i += DAYS_TOGETHER) {
       if (rows >= range.limit) {
         cut = true;
         break;
       }
-      const page = await this.#page(bucketKey(key, day), key, { ...range, limit: range.limit - rows });
-      rows += page.links.length;
-      links.push(...page.links);
-      cut ||= page.cut;
+      const some = days.slice(i, i + DAYS_TOGETHER);
+      const pages = await inParallel(some, DAYS_TOGETHER, (day) => this.#page(bucketKey(key, day), key, range));
+      for (const page of pages) {
+        const room = range.limit - rows;
+        rows += Math.min(room, page.links.length);
+        links.push(...page.links.slice(0, room));
+        cut ||= page.cut || room === 0 || page.links.length > room;
+      }
     }
     const ordered = inTime(links, range);
     return { links: ordered.slice(0, range.limit), cut: cut || ordered.length > range.limit };
@@ -117,6 +123,7 @@ export class DynamoSource implements GraphSource {
   ): Promise<{ readonly days: readonly string[]; readonly minutes: readonly string[]; readonly cut: boolean }> {
     const { after, before, order } = range;
     const of = minutesOf(range);
+    const nameOf = (item: Item) => text(item, 'place').slice('~bucket#'.length);
     const within = async (from: string, to: string) =>
       await this.#links.query(
         {
@@ -127,8 +134,13 @@ export class DynamoSource implements GraphSource {
         },
         MAX_BUCKETS,
       );
-    const [named, odd] = await Promise.all([within(of.from.slice(0, 10), of.to), within(ODD, ODD)]);
-    const names = named.items.map((item) => text(item, 'place').slice('~bucket#'.length));
+    // Where there are no minutes, days are so few that all can be read, with `odd` among them; else only those of the range.
+    const whole = key.startsWith('resource:') ? undefined : await within('', ODD);
+    const [named, odd] =
+      whole === undefined || whole.cut
+        ? await Promise.all([within(of.from.slice(0, 10), of.to), within(ODD, ODD)])
+        : [whole, { items: whole.items.filter((item) => nameOf(item) === ODD) }];
+    const names = named.items.map(nameOf);
     const [from, to] = [after === undefined ? '' : dayOf(after), before === undefined ? '9' : dayOf(before)];
     const days = names.filter((name) => name.length === 10 && name >= from && name <= to);
     const minutes = names.filter((name) => name.length > 10 && name >= of.from);

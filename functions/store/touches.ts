@@ -19,8 +19,11 @@ const MINUTE = 60_000_000;
 const LOOKED_AT = 10_000;
 /** Rows that are looked at for one question, to the next four minutes: in a busy account many tell nothing of the resource. */
 const LOOKED_AT_IN_ALL = 5 * LOOKED_AT;
-/** Minutes looked into together. */
+/** Minutes looked into together, after which it is seen whether that was enough. */
 const TOGETHER = 4;
+/** Where these had no more rows than this in all, more of them are asked for at once: twice as many each time, up to so many times. */
+const FEW_ROWS = 400;
+const MOST_AT_ONCE = 4;
 
 /** Where a segment's row stands in the list of requests. */
 export interface Head {
@@ -103,39 +106,52 @@ export async function touchesUnder(
   minutes: readonly string[],
   range: LinkRange,
 ): Promise<{ readonly links: readonly Link[]; readonly cut: boolean }> {
-  const { after = 0, before = Number.MAX_SAFE_INTEGER, order, limit } = range;
+  const { after = 0, before = Number.MAX_SAFE_INTEGER, limit } = range;
   const found: Link[] = [];
   let cut = false;
   let looked = 0;
+  let atOnce = 1;
+  let pages: readonly Page[] = [];
   for (let i = 0; i < minutes.length; i += TOGETHER) {
     if (found.length > limit || looked > LOOKED_AT_IN_ALL) return { links: found, cut: true };
-    const pages = await inParallel(minutes.slice(i, i + TOGETHER), TOGETHER, async (minute) => {
-      const [time = '', spread = ''] = minute.split('#');
-      const begin = Date.parse(`${time}Z`) * 1000;
-      return await table.query(
-        {
-          KeyConditionExpression: '#k = :k AND place BETWEEN :a AND :b',
-          FilterExpression: 'contains(touches, :t)',
-          ExpressionAttributeNames: { '#k': 'key' },
-          ExpressionAttributeValues: {
-            ':k': S(`~requests#${time.slice(0, 13)}#${spread}`),
-            ':a': S(pad(begin)),
-            ':b': S(pad(begin + MINUTE)),
-            ':t': S(`\n${key.slice('resource:'.length)}\t`),
-          },
-          ScanIndexForward: order === 'oldest',
-        },
-        limit,
-        LOOKED_AT,
+    if (pages.length === 0)
+      pages = await inParallel(minutes.slice(i, i + TOGETHER * atOnce), TOGETHER * atOnce, (minute) =>
+        within(table, key, minute, range),
       );
-    });
-    for (const { items, cut: more, looked: rows } of pages) {
+    const rowsBefore = looked;
+    for (const { items, cut: more, looked: rows } of pages.slice(0, TOGETHER)) {
       cut ||= more;
       looked += rows;
       for (const item of items) found.push(...readTouches(item, key).filter(({ t }) => t >= after && t <= before));
     }
+    pages = pages.slice(TOGETHER);
+    if (pages.length === 0) atOnce = looked - rowsBefore > FEW_ROWS ? 1 : Math.min(MOST_AT_ONCE, atOnce * 2);
   }
   return { links: found, cut };
+}
+
+type Page = Awaited<ReturnType<Table['query']>>;
+
+/** Rows of one minute's list that tell of a resource. */
+async function within(table: Table, key: LinkKey, minute: string, { order, limit }: LinkRange): Promise<Page> {
+  const [time = '', spread = ''] = minute.split('#');
+  const begin = Date.parse(`${time}Z`) * 1000;
+  return await table.query(
+    {
+      KeyConditionExpression: '#k = :k AND place BETWEEN :a AND :b',
+      FilterExpression: 'contains(touches, :t)',
+      ExpressionAttributeNames: { '#k': 'key' },
+      ExpressionAttributeValues: {
+        ':k': S(`~requests#${time.slice(0, 13)}#${spread}`),
+        ':a': S(pad(begin)),
+        ':b': S(pad(begin + MINUTE)),
+        ':t': S(`\n${key.slice('resource:'.length)}\t`),
+      },
+      ScanIndexForward: order === 'oldest',
+    },
+    limit,
+    LOOKED_AT,
+  );
 }
 
 const iso = (time: number, length: number) => new Date(time / 1000).toISOString().slice(0, length);

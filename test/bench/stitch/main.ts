@@ -156,5 +156,6 @@ function questions(name: string, of: (size: Size) => readonly [Asked, string]): 
     [`${name}, ms (p95)`, (size) => `${of(size)[0].median.toFixed(1)} (${of(size)[0].p95.toFixed(1)}) ${of(size)[1]}`],
     ['  CPU, ms', (size) => of(size)[0].cpu.toFixed(1)],
     ['  queries (in a row)', (size) => `${of(size)[0].queries} (${of(size)[0].inARow || '?'})`],
+    ['  of these needed', (size) => of(size)[0].needed ?? '?'],
   ];
 }

@@ -2,6 +2,8 @@
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { buildShards } from '../../../functions/graph/build.ts';
 import { hostId } from '../../../functions/graph/ids.ts';
+import { DEFAULT_BUDGET, Provenance } from '../../../functions/graph/provenance.ts';
+import { walk } from '../../../functions/graph/walk.ts';
 import { answer } from '../../../functions/query/routes.ts';
 import type { Store } from '../../../functions/store/connect.ts';
 import { compressText, shardText } from '../../../functions/store/encode.ts';
@@ -31,6 +33,8 @@ export interface Asked {
   /** Queries of the tables; how many had to wait for another one's answer is known of the store in memory only. */
   readonly queries: number;
   readonly inARow: number;
+  /** Queries of the same question with nothing loaded in advance: the others are in vain, or twice what was wanted once. */
+  readonly needed?: number;
 }
 
 export interface Size {
@@ -116,7 +120,7 @@ export async function measure(
   const seconds = (performance.now() - from) / 1000;
   say(`${name}, ${requests} requests: asking`);
   const node = hostId(recording.exfilHosts[0] ?? '');
-  const ask = async (path: string, query: Record<string, string>) => {
+  const ask = async (path: string, query: Record<string, string>, alone?: (graph: Provenance) => Promise<object>) => {
     const times: number[] = [];
     const used: number[] = [];
     let last: object = {};
@@ -128,11 +132,17 @@ export async function measure(
       used.push((cpu() - busy) / 1000);
     }
     const each = { queries: (turns.queries - queries) / QUESTIONS, inARow: (turns.inARow - inARow) / QUESTIONS };
+    const before = turns.queries;
+    await alone?.(new Provenance(store.source, DEFAULT_BUDGET, 'alone'));
+    if (alone !== undefined) Object.assign(each, { needed: turns.queries - before });
     const warm = times.slice(5);
     const asked: Asked = { median: quantile(warm, 0.5), p95: quantile(warm, 0.95), cpu: quantile(used.slice(5), 0.5), ...each };
     return { asked, last };
   };
-  const trace = await ask('/v1/trace', { node, direction: 'backward' });
+  const trace = await ask('/v1/trace', { node, direction: 'backward' }, async (graph) => {
+    await graph.find(node);
+    return await walk(graph, node, { direction: 'backward', limit: 500 });
+  });
   const story = await ask('/v1/path', { node });
   const stats = await ask('/v1/stats', {});
   const asked = (stats.last as { requests: number }).requests;
