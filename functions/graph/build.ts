@@ -33,7 +33,7 @@ export function buildShards(segment: Segment, key: string): Built {
     const unit = draft.take(record);
     if (unit !== undefined) units.see(record, unit);
     if (kind === 'request-begin') units.told(record.runtime ?? []);
-    observe(draft, record);
+    BY_KIND.get(kind)?.(draft, record as never);
     from = Math.min(from, t);
     to = Math.max(to, draft.t);
     if (draft.partition === INIT) ofInit.push(record);
@@ -67,56 +67,32 @@ export function buildShards(segment: Segment, key: string): Built {
   };
 }
 
-function observe(draft: Draft, record: AuditRecord): void {
-  switch (record.kind) {
-    // Half of all records first.
-    case 'exchange':
-      observeExchange(draft, record);
-      break;
-    case 'file-open':
-      observeOpen(draft, record);
-      break;
-    case 'request-begin':
-      observeBegin(draft, record);
-      break;
-    case 'request-end':
-      observeEnd(draft, record);
-      break;
-    case 'process-start':
-      observeStart(draft, record);
-      break;
-    case 'process-exec':
-      observeExec(draft, record);
-      break;
-    case 'process-exit':
-      observeExit(draft, record);
-      break;
-    case 'file-close':
-      observeClose(draft, record);
-      break;
-    case 'file-change':
-      observeChange(draft, record);
-      break;
-    case 'socket-connect':
-      observeConnect(draft, record);
-      break;
-    case 'socket-accept':
-    case 'socket-bind':
-      observeAccept(draft, record);
-      break;
-    case 'socket-close':
-      observeSocketClose(draft, record);
-      break;
-    case 'dns':
-      observeDns(draft, record);
-      break;
-    case 'tunnel':
-      observeTunnel(draft, record);
-      break;
-    default:
-      observeInstance(draft, record);
-  }
-}
+type Observer<K> = (draft: Draft, record: Extract<AuditRecord, { readonly kind: K }>) => void;
+const OBSERVERS: { readonly [K in AuditRecord['kind']]: Observer<K> } = {
+  init: observeInstance,
+  restore: observeInstance,
+  shutdown: observeInstance,
+  gap: observeInstance,
+  unobserved: observeInstance,
+  warning: observeInstance,
+  'request-begin': observeBegin,
+  'request-end': observeEnd,
+  'process-start': observeStart,
+  'process-exec': observeExec,
+  'process-exit': observeExit,
+  'file-open': observeOpen,
+  'file-close': observeClose,
+  'file-change': observeChange,
+  'socket-connect': observeConnect,
+  'socket-accept': observeAccept,
+  'socket-bind': observeAccept,
+  'socket-close': observeSocketClose,
+  dns: observeDns,
+  exchange: observeExchange,
+  tunnel: observeTunnel,
+};
+/** A map, because the names of kinds come from JSON: comparing them one after the other would read them each time. */
+const BY_KIND = new Map<string, (draft: Draft, record: never) => void>(Object.entries(OBSERVERS));
 
 /** Where the units of a process are found in order of time, whatever request each belongs to. */
 export const processKey = (instance: InstanceId, proc: ProcessId) => linkKey('proc', `${instance}:${proc}`);

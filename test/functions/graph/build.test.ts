@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { buildShards } from '../../../functions/graph/build.ts';
 import { MAX_LINKS } from '../../../functions/graph/draft.ts';
 import {
+  exchangeId,
   fileId,
   hostId,
   INIT,
@@ -175,4 +176,54 @@ describe('hostile records', () => {
     expect(built!.segment.linksCut).toBeGreaterThan(MAX_LINKS / 2);
     expect(built!.links.some(({ key }) => key === 'host:drop.evil')).toBe(true);
   });
+});
+
+describe('index entries', () => {
+  const linksOf = (one: Recorded) => one.segments().flatMap(({ segment, key }) => buildShards(segment, key).links);
+
+  it('tell of every node that claims a join key, of each once, at its earliest', () => {
+    const one = new Recorded('f', new Clock());
+    one.begin('r');
+    const key = { key: 'sqs:m-1', sure: 'exact' } as const;
+    one.exchange(one.runtime, { keys: [key, key] });
+    one.exchange(one.runtime, { keys: [key] });
+    one.end([key]);
+    const claims = linksOf(one).filter((link) => link.key === 'join:sqs:m-1');
+    const part = requestPartition('r');
+    const exchanges = one.records.flatMap((record) => (record.kind === 'exchange' ? [record] : []));
+    expect(claims.map(({ node, direction, t }) => [node, direction, t])).toEqual([
+      ...exchanges.map(({ id, from }) => [exchangeId(one.id, part, id), 'out', from]),
+      [requestId(one.id, part), 'out', one.records.at(-1)?.t],
+    ]);
+  });
+
+  it('of a file that was read and written are one, at the earlier of both', () => {
+    const one = new Recorded('f', new Clock());
+    one.begin('r');
+    one.read(one.runtime, '/tmp/both');
+    const t = one.clock.now - 1000;
+    one.write(one.runtime, '/tmp/both');
+    one.read(one.runtime, '/tmp/read');
+    const found = linksOf(one).filter(({ key }) => key.startsWith('file:'));
+    expect(found.map(({ key, direction }) => [key, direction])).toEqual([
+      [fileId(one.id, '/tmp/both'), 'at'],
+      [fileId(one.id, '/tmp/read'), 'in'],
+    ]);
+    expect(found[0]).toMatchObject({ t, label: '/tmp/both' });
+  });
+});
+
+it('keeps edges apart in a part of many nodes', () => {
+  const one = new Recorded('f', new Clock());
+  one.begin('r');
+  const paths = Array.from({ length: 4200 }, (_, i) => `/tmp/${i}`);
+  for (const path of paths) one.add(one.runtime, { kind: 'file-change', op: 'unlink', path });
+  for (const path of paths) one.add(one.runtime, { kind: 'file-change', op: 'chmod', path });
+  const shards = one.segments().flatMap(({ segment, key }) => buildShards(segment, key).shards);
+  const edges = shards.flatMap((shard) => shard.edges).filter(({ op }) => op === 'unlink' || op === 'chmod');
+  const from = processId(one.id, requestPartition('r'), one.runtime);
+  expect(edges.map(({ op, to, count }) => [op, to, count])).toEqual(
+    ['unlink', 'chmod'].flatMap((op) => paths.map((path) => [op, fileId(one.id, path), 1])),
+  );
+  expect(new Set(edges.map((edge) => edge.from))).toEqual(new Set([from]));
 });

@@ -80,6 +80,9 @@ describe('names segment, line and reason', () => {
     ['an unknown field', 'malformed', 2, () => refused(HEADER, { ...OPEN, extra: 1 }, SECOND)],
     ['a wrong enumeration value', 'malformed', 2, () => refused(HEADER, { ...OPEN, mode: 'x' }, SECOND)],
     ['a control character in an id', 'malformed', 2, () => refused(HEADER, { ...OPEN, req: 'r\n1' }, SECOND)],
+    ['an escaped control character in an id', 'header', 1, () => refused(raw(HEADER, '"1"', '"1\\u0085"'), OPEN, SECOND)],
+    ['DEL as it is in an id', 'header', 1, () => refused(raw(HEADER, '"version":"1"', '"version":"1\u007f"'), OPEN, SECOND)],
+    ['a control character beyond ASCII in an id', 'header', 1, () => refused({ ...HEADER, version: '1\u2028' }, OPEN, SECOND)],
     ['a process id of another form', 'malformed', 2, () => refused(HEADER, { ...OPEN, proc: '7' }, SECOND)],
     ['text beyond its bound', 'malformed', 2, () => refused(HEADER, { ...OPEN, path: 'x'.repeat(BOUNDS.text + 1) }, SECOND)],
     [
