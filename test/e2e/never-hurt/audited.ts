@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { onTestFailed, onTestFinished } from 'vitest';
+import { afterAll, onTestFailed, onTestFinished } from 'vitest';
 import { descendants } from '../../../cdk/local/lambda/freezer.ts';
 import type { FunctionSpec } from '../../../cdk/local/lambda/index.ts';
 import { buildLayer } from '../../../layers/build.ts';
@@ -42,6 +43,10 @@ export interface Audited {
   recorderPeakMb(): number;
 }
 
+const compiled = mkdtempSync(join(tmpdir(), 'alastor-never-hurt-'));
+execFileSync('gcc', ['-O2', '-pthread', '-o', join(compiled, 'flood'), join(HERE, 'flood.c')]);
+afterAll(() => rmSync(compiled, { recursive: true, force: true }));
+
 let value = 0;
 
 export async function audited(
@@ -58,7 +63,7 @@ export async function audited(
   mkdirSync(codeDir);
   copyFileSync(join(HERE, 'function.mjs'), join(codeDir, 'index.mjs'));
   for (const marker of ['marker', 'marker-init']) writeFileSync(join(codeDir, marker), marker);
-  execFileSync('gcc', ['-O2', '-pthread', '-o', join(codeDir, 'flood'), join(HERE, 'flood.c')]);
+  copyFileSync(join(compiled, 'flood'), join(codeDir, 'flood'));
   await fixture.add(
     'purchase',
     {},

@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { vi } from 'vitest';
+import { buildLayer } from '../../../layers/build.ts';
 import { Ring } from '../../../layers/capture/ring.ts';
 import type { Observation } from '../../../layers/record/types.ts';
-import { buildShim } from '../../../layers/shim/build.ts';
 
 /* Real compilers and interpreters on a machine that may be busy. */
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -22,7 +22,10 @@ export interface Run {
   of<K extends Observation['kind']>(kind: K): readonly Of<K>[];
 }
 
-/** A directory with the shim just built and a ring, in which real programs are run and watched. */
+/** The layer's: built once for all test files, whenever a source has changed. */
+const built = join(await buildLayer(), 'alastor', 'libalastor.so');
+
+/** A directory with the shim and a ring, in which real programs are run and watched. */
 export class Watched {
   readonly dir = mkdtempSync(join(tmpdir(), 'shim-'));
   readonly shim = join(this.dir, 'libalastor.so');
@@ -30,7 +33,7 @@ export class Watched {
   readonly #children: ChildProcess[] = [];
 
   constructor() {
-    buildShim(this.shim);
+    copyFileSync(built, this.shim);
   }
 
   ring(bytes?: number): Ring {
