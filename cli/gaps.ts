@@ -3,7 +3,7 @@ import { apiOptions, connect } from './api.ts';
 import { command } from './command.ts';
 import { listOptions, micros, pages, wantedOf } from './lists.ts';
 import { formOptions, jsonOf, show } from './print.ts';
-import { safe, screenOf } from './screen.ts';
+import { iso, safe, screenOf } from './screen.ts';
 import { type Column, table, timeColumn } from './table.ts';
 
 type Gap = Gaps['gaps'][number];
@@ -61,7 +61,8 @@ const columns: readonly Column<Gap>[] = [
     least: 20,
     of: ({ kind: _, at: __, function: ___, ...rest }) =>
       Object.entries(rest)
-        .map(([name, value]) => `${safe(name)} ${text(value)}`)
+        // Where the time that an instance claims is odd, that of S3 stands beside it.
+        .map(([name, value]) => `${safe(name)} ${name === 'received' && typeof value === 'number' ? iso(value) : text(value)}`)
         .join(', '),
   },
 ];

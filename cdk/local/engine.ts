@@ -49,7 +49,7 @@ export interface Engine {
   /**
    * Resolves when nothing is under way any more: no message in a consumed queue, no invocation, notification or stream record
    * pending. Rejects, saying what still is, when that has not changed for `timeoutMs` (default 60 000), or when it has gone on
-   * changing for ten times as long: how fast things go depends on what else this machine does.
+   * changing for ten times as long: how fast things go depends on what else this machine does. Rejects at once when it is stopped.
    */
   idle(timeoutMs?: number): Promise<void>;
   /** Ends every process and closes every port. May be called again. */
@@ -145,7 +145,7 @@ function engine(
     outputs: deployment.outputs,
     physicalId,
     apiUrl: (name) => apiUrl(name, deployment, account.services, physicalId),
-    idle: (timeoutMs = 60_000) => idle(workers, timeoutMs),
+    idle: (timeoutMs = 60_000) => idle(workers, timeoutMs, () => stopping !== null),
     stop() {
       stopping ??= stopAll();
       return stopping;
@@ -161,7 +161,7 @@ function apiUrl(name: string, deployment: Deployment, services: Services, physic
   return services.apis.url(api);
 }
 
-async function idle(workers: readonly Worker[], timeoutMs: number): Promise<void> {
+async function idle(workers: readonly Worker[], timeoutMs: number, stopped: () => boolean): Promise<void> {
   const began = Date.now();
   let [seen, since] = ['', began];
   for (let quiet = 0; ; ) {
@@ -169,6 +169,8 @@ async function idle(workers: readonly Worker[], timeoutMs: number): Promise<void
     quiet = busy.length === 0 ? quiet + 1 : 0;
     if (quiet === 2) return;
     const [now, what] = [Date.now(), busy.join('; ')];
+    // What lies in a queue then will lie there for ever.
+    if (stopped()) throw new Error('The engine was stopped.');
     if (what !== seen) [seen, since] = [what, now];
     if (now - since > timeoutMs || now - began > MOST_PROGRESS * timeoutMs) {
       const how = now - since > timeoutMs ? 'nothing has changed since then' : 'there is always more';

@@ -358,3 +358,18 @@ describe('alastor local', () => {
     120_000,
   );
 });
+
+describe('waiting until nothing is under way', () => {
+  it('ends when nothing changes, saying what is still under way, and when the engine is stopped', async () => {
+    const stack = await start((scope) => {
+      inline(scope, 'Slow', 'exports.handler = () => new Promise((done) => setTimeout(done, 9000));', { functionName: 'slow' });
+    });
+    const client = new LambdaClient(stack.client);
+    await client.send(new InvokeCommand({ FunctionName: 'slow', InvocationType: 'Event' }));
+    client.destroy();
+    await expect(stack.engine.idle(300)).rejects.toThrow(/is not idle after \d+ ms, and nothing has changed since then: \S/);
+    const waiting = expect(stack.engine.idle(60_000)).rejects.toThrow('The engine was stopped.');
+    await stack.engine.stop();
+    await waiting;
+  }, 60_000);
+});
