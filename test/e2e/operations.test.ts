@@ -221,8 +221,8 @@ describe('alastor doctor', () => {
     for (const { mend } of wide) expect(mend).toBe('narrow its role: OfSomebody');
     // The key keeps them from reading what they may fetch, and the bucket from overwriting.
     expect(JSON.stringify(wide)).not.toMatch(/s3:GetObject/);
-    const [own] = await withPolicy({ Effect: 'Allow', Action: 's3:PutObject', Resource: `${bucket}/forgotten/*` });
-    expect(own?.says).toMatch(/^could destroy or forge evidence: s3:PutObject on \S+\/forgotten\/worker\/x\.json$/);
+    const [own] = await withPolicy({ Effect: 'Allow', Action: 's3:PutObject', Resource: `${bucket}/spill/*` });
+    expect(own?.says).toMatch(/^could destroy or forge evidence: s3:PutObject on \S+\/spill\/\S+$/);
     const barred = await withPolicy({ Effect: 'Deny', Action: 's3:PutObject', Resource: '*' });
     expect(barred).toEqual([
       expect.objectContaining({ state: 'wrong', says: expect.stringMatching(/^cannot store its segments: s3:PutObject on /) }),
