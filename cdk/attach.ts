@@ -12,7 +12,7 @@ import {
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { Node } from 'constructs';
 import { WRAPPER } from '../functions/inventory/wiring.ts';
-import { segmentPrefix } from '../functions/store/schema.ts';
+import { forgottenPrefix, segmentPrefix } from '../functions/store/schema.ts';
 import { checkSettings, settingOf } from '../layers/settings.ts';
 import { AuditedDockerImageCode } from './docker-image.ts';
 import { throughS3 } from './evidence-key.ts';
@@ -113,7 +113,11 @@ function shipStatements({ bucket, qualified, evidenceKeyArn }: AuditTarget, fn: 
   const name = `${qualified ? qualifierOf(fn) : ''}${fn.functionName}`;
   const resources = [bucket.arnForObjects(`${segmentPrefix}${name}/*`)];
   const put = new PolicyStatement({ effect: Effect.ALLOW, actions: ['s3:PutObject'], resources });
-  return evidenceKeyArn === undefined ? [put] : [put, throughS3(fn, evidenceKeyArn, 'kms:GenerateDataKey')];
+  // Not by any other policy of its role either: a tombstone would make a deletion look as if it had been wanted.
+  const tombs = [bucket.arnForObjects(`${forgottenPrefix}*`)];
+  const never = new PolicyStatement({ effect: Effect.DENY, actions: ['s3:PutObject'], resources: tombs });
+  const statements = [put, never];
+  return evidenceKeyArn === undefined ? statements : [...statements, throughS3(fn, evidenceKeyArn, 'kms:GenerateDataKey')];
 }
 
 /** @throws Error for a variable that looks like a setting and is none, or has a value that the instance would not accept. */

@@ -70,6 +70,7 @@ function policyLines(policy: Applied['policy']): readonly string[] {
   const line = `+ policy    ${policy.name} of the role ${policy.role}:`;
   return [
     `${line} s3:PutObject ${policy.resource}`,
+    `${line} never s3:PutObject ${policy.denied}`,
     ...(policy.key === undefined ? [] : [`${line} kms:GenerateDataKey ${policy.key}, through S3`]),
   ];
 }

@@ -1,6 +1,6 @@
 /** What `alastor instrument` and `uninstrument` change of a deployed function. Pure: no AWS. */
 import { WRAPPER } from '../../functions/inventory/wiring.ts';
-import { segmentPrefix } from '../../functions/store/schema.ts';
+import { forgottenPrefix, segmentPrefix } from '../../functions/store/schema.ts';
 
 /** How a function is configured now. */
 export interface Deployed {
@@ -159,6 +159,8 @@ export interface RolePolicy {
   readonly role: string;
   readonly name: string;
   readonly resource: string;
+  /** What it may write by no other policy either. */
+  readonly denied: string;
   /** ARN of the key that it may have S3 encrypt with. */
   readonly key: string | undefined;
   readonly document: string;
@@ -174,8 +176,10 @@ export function rolePolicy(deployed: Deployed, { bucket, key, qualified }: Wante
   const [, partition] = deployed.arn.split(':');
   const named = `${qualified ? qualifierOf(deployed) : ''}${deployed.name}`;
   const resource = `arn:${partition}:s3:::${bucket}/${segmentPrefix}${named}/*`;
+  const denied = `arn:${partition}:s3:::${bucket}/${forgottenPrefix}*`;
   const Statement = [
     { Effect: 'Allow', Action: 's3:PutObject', Resource: resource },
+    { Effect: 'Deny', Action: 's3:PutObject', Resource: denied },
     ...(key === undefined
       ? []
       : [
@@ -185,7 +189,7 @@ export function rolePolicy(deployed: Deployed, { bucket, key, qualified }: Wante
           },
         ]),
   ];
-  return { ...policyOf(deployed), resource, key, document: JSON.stringify({ Version: '2012-10-17', Statement }) };
+  return { ...policyOf(deployed), resource, denied, key, document: JSON.stringify({ Version: '2012-10-17', Statement }) };
 }
 
 /** What is to be said of a function in one word, and what is wrong. */

@@ -66,6 +66,11 @@ describe('audit', () => {
             },
           },
           {
+            Effect: 'Deny',
+            Action: 's3:PutObject',
+            Resource: { 'Fn::Join': ['', [{ 'Fn::GetAtt': Match.anyValue() }, '/forgotten/*']] },
+          },
+          {
             Effect: 'Allow',
             Action: 'kms:GenerateDataKey',
             Resource: { 'Fn::GetAtt': [Match.stringLikeRegexp('^AlastorEvidenceKey'), 'Arn'] },

@@ -17,7 +17,7 @@ export interface Account {
   /** For somebody of the account with policies of his own. */
   mayAs(arn: string, statements: readonly object[]): Asking;
   mayAsService(service: string): Asking;
-  /** By role: `<action> <resource>`, sorted, hashes of logical ids left out. */
+  /** By role: `<action> <resource>`, where it is denied with `never` before it, sorted, hashes of logical ids left out. */
   actions(roles: readonly string[]): Readonly<Record<string, readonly string[]>>;
 }
 
@@ -91,9 +91,14 @@ export function accountOf(template: Template): Account {
           .replace(/^arn:aws:/, '');
       const of = (id: string) =>
         documents(id)
-          .flatMap((one) => (one as { Statement: { Action: string | string[]; Resource: string | string[] }[] }).Statement)
-          .flatMap(({ Action, Resource }) =>
-            [Action].flat().flatMap((action) => [Resource].flat().map((on) => `${action} ${plain(on)}`)),
+          .flatMap(
+            (one) =>
+              (one as { Statement: { Effect: string; Action: string | string[]; Resource: string | string[] }[] }).Statement,
+          )
+          .flatMap(({ Effect, Action, Resource }) =>
+            [Action]
+              .flat()
+              .flatMap((action) => [Resource].flat().map((on) => `${Effect === 'Deny' ? 'never ' : ''}${action} ${plain(on)}`)),
           );
       return Object.fromEntries(roles.map((id) => [plain(id), of(id).sort()] as const).sort());
     },

@@ -177,7 +177,9 @@ describe('alastor instrument', () => {
       ALASTOR_NEXT_WRAPPER: '/bin/true-wrapper',
       PLAIN: 'yes',
     });
-    expect(after.policy).toMatchObject({ Statement: [{ Action: 's3:PutObject' }, { Action: 'kms:GenerateDataKey' }] });
+    expect(after.policy).toMatchObject({
+      Statement: [{ Action: 's3:PutObject' }, { Effect: 'Deny' }, { Action: 'kms:GenerateDataKey' }],
+    });
     const cart = await invoke('shop-cart');
     const pay = await invoke('shop-pay');
     await invoke('other');

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DeleteRolePolicyCommand, IAMClient, PutRolePolicyCommand } from '@aws-sdk/client-iam';
-import { GetFunctionConfigurationCommand, InvokeCommand, LambdaClient, ListFunctionsCommand } from '@aws-sdk/client-lambda';
+import { type FunctionConfiguration, InvokeCommand, LambdaClient, ListFunctionsCommand } from '@aws-sdk/client-lambda';
 import { PutBucketVersioningCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { App, Stack } from 'aws-cdk-lib';
@@ -195,18 +195,28 @@ describe('alastor doctor', () => {
   });
 
   it('simulates the policies of roles: what they lack, what they have too much of, and what it cannot tell', async () => {
-    const { Role = '' } = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: 'worker' }));
-    const RoleName = Role.slice(Role.lastIndexOf('/') + 1);
+    const { Functions = [] } = await lambda.send(new ListFunctionsCommand({}));
+    const roleOf = (wanted: (one: FunctionConfiguration) => boolean) => Functions.find(wanted)?.Role?.split('/').at(-1);
+    const worker = roleOf(({ FunctionName }) => FunctionName === 'worker');
+    const stitcher = roleOf(({ Environment }) => Environment?.Variables?.ALASTOR_PART === 'stitcher');
     const { endpoint, region } = engine;
     const iam = new IAMClient({ endpoint, region, credentials: { accessKeyId: 'local', secretAccessKey: 'local' } });
     const bucket = `arn:aws:s3:::${engine.outputs.AlastorEvidenceBucket}`;
-    const withPolicy = async (...Statement: readonly object[]) => {
+    const given = async (RoleName: string | undefined, what: string, ...Statement: readonly object[]) => {
       const PolicyName = 'OfSomebody';
       await iam.send(new PutRolePolicyCommand({ RoleName, PolicyName, PolicyDocument: JSON.stringify({ Statement }) }));
       const { findings } = await diagnose();
       await iam.send(new DeleteRolePolicyCommand({ RoleName, PolicyName }));
-      return findings.filter(({ what }) => what === 'role of worker');
+      return findings.filter((one) => one.what === what);
     };
+    const withPolicy = async (...statements: readonly object[]) => await given(worker, 'role of worker', ...statements);
+    const barredToo = { Effect: 'Deny', Action: 'dynamodb:UpdateItem', Resource: '*' };
+    expect(await given(stitcher, 'role of the stitcher', barredToo)).toEqual([
+      expect.objectContaining({
+        state: 'wrong',
+        says: expect.stringMatching(/^cannot do what it must: dynamodb:UpdateItem on /),
+      }),
+    ]);
     const wide = await withPolicy({ Effect: 'Allow', Action: ['s3:*', 'dynamodb:Query'], Resource: '*' });
     expect(wide).toEqual([
       expect.objectContaining({
@@ -221,8 +231,8 @@ describe('alastor doctor', () => {
     for (const { mend } of wide) expect(mend).toBe('narrow its role: OfSomebody');
     // The key keeps them from reading what they may fetch, and the bucket from overwriting.
     expect(JSON.stringify(wide)).not.toMatch(/s3:GetObject/);
-    const [own] = await withPolicy({ Effect: 'Allow', Action: 's3:PutObject', Resource: `${bucket}/forgotten/*` });
-    expect(own?.says).toMatch(/^could destroy or forge evidence: s3:PutObject on \S+\/forgotten\/worker\/x\.json$/);
+    const [own] = await withPolicy({ Effect: 'Allow', Action: 's3:PutObject', Resource: `${bucket}/spill/*` });
+    expect(own?.says).toMatch(/^could destroy or forge evidence: s3:PutObject on \S+\/spill\/\S+$/);
     const barred = await withPolicy({ Effect: 'Deny', Action: 's3:PutObject', Resource: '*' });
     expect(barred).toEqual([
       expect.objectContaining({ state: 'wrong', says: expect.stringMatching(/^cannot store its segments: s3:PutObject on /) }),

@@ -12,6 +12,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { App, Duration, Stack } from 'aws-cdk-lib';
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -52,6 +53,8 @@ beforeAll(async () => {
     ...{ functionName: VISITED, runtime: Runtime.NODEJS_24_X, handler: 'index.handler', timeout: Duration.seconds(20) },
     ...{ code: Code.fromInline(visitedCode), logGroup: new LogGroup(stack, 'VisitedLog') },
   });
+  // As apps do that are not careful.
+  visited.addToRolePolicy(new PolicyStatement({ actions: ['s3:PutObject'], resources: ['*'] }));
   new Alastor(stack, 'Alastor').audit([fn, visited]);
   app.synth();
   engine = await startEngine({ assembly: join(folder, 'cdk.out') });
