@@ -107,6 +107,12 @@ export class Provenance {
     return await graph;
   }
 
+  /** Local graphs of one instance, as far as the budget goes, all asked for at once. */
+  async locals(instance: InstanceId, partitions: readonly Partition[]): Promise<readonly Graph[]> {
+    const asked = partitions.map((partition) => this.local(instance, partition, requestId(instance, partition)));
+    return (await Promise.all(asked)).filter((graph) => graph !== undefined);
+  }
+
   runtime(instance: InstanceId): Promise<RuntimeProcesses> {
     return this.#loader.runtime(instance);
   }
