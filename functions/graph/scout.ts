@@ -1,3 +1,4 @@
+import { leadsNowhere } from './across.ts';
 import type { NodeId } from './ids.ts';
 import { kindOf } from './lead.ts';
 import type { Edge } from './model.ts';
@@ -44,7 +45,7 @@ export class Scout {
 
   /** The walk will come to this node. */
   expect(visit: Visit): void {
-    if (this.#looked.get(visit.node) === visit.at) return;
+    if (leadsNowhere(visit.node) || this.#looked.get(visit.node) === visit.at) return;
     if (this.#isNews(visit)) this.#seen.set(visit.node, visit.at);
     this.#expected.push(visit);
   }
@@ -124,6 +125,7 @@ export class Scout {
   }
 
   #isNews({ node, at }: Visit): boolean {
+    if (leadsNowhere(node)) return false;
     const before = this.#seen.get(node);
     return before === undefined || this.#better(at, before);
   }
