@@ -4,8 +4,10 @@ import type { Graph } from './local.ts';
 import { type Edge, LASTING, type Node } from './model.ts';
 import { addressKey, hostKey } from './observe-network.ts';
 
+/** Trees, instances, functions and clients lie in no partition and have no entries: what is the same for everybody is looked for by nobody. */
+export const leadsNowhere = (id: NodeId) => !/^(?:request|process|exchange|file|resource|endpoint):/.test(id);
+
 export function sharedKeys(id: NodeId) {
-  // Trees, instances, functions and clients have no entries: what is the same for everybody is looked for by nobody.
   if (id.startsWith('file:') || id.startsWith('resource:')) return [ownKey(id)];
   if (!id.startsWith('endpoint:')) return [];
   const name = id.slice('endpoint:'.length);

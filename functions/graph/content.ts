@@ -120,7 +120,8 @@ interface Sighting {
 /** The likest exchanges of other requests in which the content that is on one side of this one was on the other side. */
 async function sightings(graph: Provenance, node: ExchangeNode, when: 'before' | 'after'): Promise<readonly Sighting[]> {
   const sides = when === 'before' ? (['sent', 'received'] as const) : (['received', 'sent'] as const);
-  const found = await graph.each(sides, (mine) => sighting(graph, node, mine, mine === 'sent' ? 'received' : 'sent', when));
+  const sought = sides.filter((mine) => isSought(node, mine));
+  const found = await graph.each(sought, (mine) => sighting(graph, node, mine, mine === 'sent' ? 'received' : 'sent', when));
   return found.flat();
 }
 
@@ -136,7 +137,6 @@ async function sighting(
     when === 'before'
       ? ({ before: t, after: Math.max(0, t - CONTENT_WINDOW), limit: SIGHTINGS } as const)
       : ({ after: t, before: t + CONTENT_WINDOW, order: 'oldest', limit: SIGHTINGS } as const);
-  if (!isSought(node, mine)) return [];
   const look = (digests: readonly string[]) =>
     graph.each(digests, (digest) => graph.someLinks(contentKey(digest), range, theirs === 'sent' ? 'out' : 'in', node.id));
   const { whole, parts } = digestsOf(node, mine);

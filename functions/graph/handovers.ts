@@ -154,6 +154,7 @@ async function isLikeliest(graph: Provenance, cause: NodeId, effect: NodeId): Pr
 /** What the request that a synchronous call caused answered it. */
 export async function answers(graph: Provenance, exchange: ExchangeNode): Promise<readonly Edge[]> {
   const keys = isSynchronous(exchange) ? exchange.keys.filter(calls) : [];
+  if (keys.length === 0) return [];
   const found = await graph.each(await claims(graph, keys, exchange.id), ({ key, links }) =>
     graph.each(links, async (link): Promise<readonly Edge[]> => {
       const request = link.direction === 'in' ? await graph.nodeAt(link.node, exchange.id) : undefined;
@@ -191,6 +192,7 @@ const surest = (key: JoinKey, link: Link) => (key.sure === 'exact' && link.sure 
 export async function senders(graph: Provenance, { id, keys, last }: ExchangeNode): Promise<readonly Edge[]> {
   const edges: Edge[] = [];
   const received = keys.filter((one) => one.sure === 'exact' && /^(?:sqs|kinesis):/.test(one.key));
+  if (received.length === 0) return [];
   for (const { key, links } of await claims(graph, received, id)) {
     if (!links.some(({ node, direction }) => node === id && direction === 'in')) continue;
     for (const link of links) {

@@ -82,6 +82,7 @@ export class Provenance {
 
   /** Results in the order of the items. */
   async each<T, R>(items: readonly T[], act: (item: T) => Promise<R>): Promise<readonly R[]> {
+    if (items.length === 0) return [];
     if (this.#role === 'scout') return await Promise.all(items.map(act));
     const results: R[] = [];
     for (const item of items) results.push(await act(item));
@@ -105,6 +106,12 @@ export class Provenance {
     }
     this.#locals.set(key, graph);
     return await graph;
+  }
+
+  /** Local graphs of one instance, as far as the budget goes, all asked for at once. */
+  async locals(instance: InstanceId, partitions: readonly Partition[]): Promise<readonly Graph[]> {
+    const asked = partitions.map((partition) => this.local(instance, partition, requestId(instance, partition)));
+    return (await Promise.all(asked)).filter((graph) => graph !== undefined);
   }
 
   runtime(instance: InstanceId): Promise<RuntimeProcesses> {
@@ -189,13 +196,16 @@ export class Provenance {
     if (graph === undefined) return [];
     const edges = graph.into(id);
     const node = graph.nodes.get(id);
-    if (node?.kind === 'request') return [...edges, ...(await invokers(this, node))];
-    if (node?.kind === 'exchange') {
-      const joined = [() => answers(this, node), () => senders(this, node), () => contentBefore(this, graph, node)];
-      return [...edges, ...(await this.each(joined, (find) => find())).flat()];
-    }
     if (node?.kind === 'process') return await lineage(this, node, edges, at);
-    return edges;
+    const joined: (() => Promise<readonly Edge[]>)[] = [];
+    if (node?.kind === 'request') joined.push(() => invokers(this, node));
+    if (node?.kind === 'exchange')
+      joined.push(
+        () => answers(this, node),
+        () => senders(this, node),
+        () => contentBefore(this, graph, node),
+      );
+    return await this.#with(edges, joined);
   }
 
   async #effectsOf(id: NodeId, at: number): Promise<readonly Edge[]> {
@@ -209,8 +219,8 @@ export class Provenance {
     if (graph === undefined) return [];
     const edges = graph.outOf(id);
     const node = graph.nodes.get(id);
-    if (node?.kind === 'process') return [...edges, ...(await successors(this, node))];
     const joined: (() => Promise<readonly Edge[]>)[] = [];
+    if (node?.kind === 'process') joined.push(() => successors(this, node));
     if (node?.kind === 'exchange')
       joined.push(
         () => invoked(this, node),
@@ -221,7 +231,14 @@ export class Provenance {
         () => answered(this, node),
         () => handedOn(this, node),
       );
-    return [...edges, ...(await this.each(joined, (find) => find())).flat()];
+    return await this.#with(edges, joined);
+  }
+
+  /** Most nodes are not joined to anything: their edges are the very same array. */
+  async #with(edges: readonly Edge[], joined: readonly (() => Promise<readonly Edge[]>)[]): Promise<readonly Edge[]> {
+    if (joined.length === 0) return edges;
+    const more = (await this.each(joined, (find) => find())).flat();
+    return more.length === 0 ? edges : [...edges, ...more];
   }
 
   /** Links under a key, each instance and node once. If there are more in the range, they are named as cut off. */

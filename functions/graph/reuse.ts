@@ -1,7 +1,7 @@
 /** Which requests of an instance were influenced by earlier ones of it, and through what. */
 import type { InstanceId } from '../../layers/record/types.ts';
 import { sinceFresh } from './across.ts';
-import { INIT, type NodeId, type Partition, requestId, shardOf } from './ids.ts';
+import { INIT, type NodeId, type Partition, shardOf } from './ids.ts';
 import { label } from './label.ts';
 import { Graph } from './local.ts';
 import type { Edge, Evidence, Operation, ProcessNode, Sure } from './model.ts';
@@ -67,6 +67,7 @@ export async function influences(
       }
     }
   }
+  for (const unit of units) graph.ahead(unit.id, unit.last, 'backward');
   for (const unit of units) found.push(...(await survived(graph, whole, unit)));
   const used = [...found, ...memory(found, units, runtime ?? new Map())];
   return used.sort((a, b) => a.used - b.used || (a.from < b.from ? -1 : 1));
@@ -76,10 +77,7 @@ const surest = (a: Edge, b: Edge): Sure => (a.sure === 'exact' && b.sure === 'ex
 
 async function union(graph: Provenance, instance: InstanceId, partitions: readonly Partition[]): Promise<Graph> {
   const whole = new Graph();
-  for (const partition of partitions) {
-    const local = await graph.local(instance, partition, requestId(instance, partition));
-    if (local !== undefined) whole.addGraph(local);
-  }
+  for (const local of await graph.locals(instance, partitions)) whole.addGraph(local);
   return whole;
 }
 

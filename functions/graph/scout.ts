@@ -1,3 +1,4 @@
+import { leadsNowhere } from './across.ts';
 import type { NodeId } from './ids.ts';
 import { kindOf } from './lead.ts';
 import type { Edge } from './model.ts';
@@ -24,7 +25,9 @@ export class Scout {
   readonly #graph: Provenance;
   readonly #options: WalkOptions;
   readonly #better: (a: number, b: number) => boolean;
+  /** Best time at which something led to a node, and the last one at which it was looked at. */
   readonly #seen = new Map<NodeId, number>();
+  readonly #looked = new Map<NodeId, number>();
   /** The walk will come to these. */
   readonly #expected: Visit[] = [];
   readonly #maybe: BestFirst<Visit>;
@@ -42,8 +45,8 @@ export class Scout {
 
   /** The walk will come to this node. */
   expect(visit: Visit): void {
-    if (!this.#isNews(visit)) return;
-    this.#seen.set(visit.node, visit.at);
+    if (leadsNowhere(visit.node) || this.#looked.get(visit.node) === visit.at) return;
+    if (this.#isNews(visit)) this.#seen.set(visit.node, visit.at);
     this.#expected.push(visit);
   }
 
@@ -67,7 +70,8 @@ export class Scout {
     const graph = this.#graph.scout;
     if (graph === undefined) return;
     for (let visit = this.#next(); visit !== undefined; visit = this.#next()) {
-      if (this.#seen.get(visit.node) !== visit.at) continue;
+      if (this.#looked.get(visit.node) === visit.at) continue;
+      this.#looked.set(visit.node, visit.at);
       this.#abreast++;
       void this.#look(graph, visit).finally(() => {
         this.#abreast--;
@@ -81,7 +85,8 @@ export class Scout {
     const expected = this.#expected.shift();
     if (expected !== undefined) return expected;
     if (!this.#open || this.#left <= 0 || this.#abreast >= MAYBE) return undefined;
-    const maybe = this.#maybe.pop();
+    let maybe = this.#maybe.pop();
+    while (maybe !== undefined && this.#seen.get(maybe.node) !== maybe.at) maybe = this.#maybe.pop();
     if (maybe !== undefined) this.#left--;
     return maybe;
   }
@@ -120,6 +125,7 @@ export class Scout {
   }
 
   #isNews({ node, at }: Visit): boolean {
+    if (leadsNowhere(node)) return false;
     const before = this.#seen.get(node);
     return before === undefined || this.#better(at, before);
   }

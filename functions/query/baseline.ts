@@ -73,6 +73,9 @@ interface Seen {
   readonly node?: NodeId;
 }
 
+/** Partitions of an instance that are read at once. */
+const TOGETHER = 12;
+
 /** What the graphs of an instance name, with where. */
 export async function seenIn(instance: InstanceId, store: Store, most: number = PARTITIONS) {
   const { items: rows, segments, cut } = await store.lists.instance(instance);
@@ -80,7 +83,7 @@ export async function seenIn(instance: InstanceId, store: Store, most: number = 
   if (segment === undefined) return undefined;
   const partitions = [...new Set(rows.map((row) => (row.part?.S ?? '').split('#')[0] as Partition))];
   const items = new Map<BaselineItem, Seen[]>();
-  await inParallel(partitions.slice(0, most), 4, async (partition) => {
+  await inParallel(partitions.slice(0, most), TOGETHER, async (partition) => {
     for (const { nodes } of await store.source.shardsOf(instance, partition)) {
       for (const node of nodes) {
         const item = itemOfNode(node);

@@ -81,13 +81,11 @@ export const instanceGraph: Route = async ({ path, query, store }) => {
   const partitions = all.slice(at.partitions, at.partitions + asked.requests);
   const provenance = new Provenance(store.source, { ...DEFAULT_BUDGET, partitions: PARTITIONS_LOADED });
   const graph = new Graph();
-  for (const partition of partitions) {
-    const local = await provenance.local(instance, partition, requestId(instance, partition));
-    if (local !== undefined) graph.addGraph(local);
-  }
+  for (const local of await provenance.locals(instance, partitions)) graph.addGraph(local);
   // Lineage that crosses from one request into the next; the earlier one may be on another page.
-  for (const one of [...graph.nodes.values()]) {
-    if (one.kind !== 'process') continue;
+  const units = [...graph.nodes.values()].filter((node) => node.kind === 'process');
+  for (const one of units) provenance.ahead(one.id, one.last, 'backward');
+  for (const one of units) {
     for (const edge of await provenance.causesOf(one.id, one.last)) if (edge.op === 'survive') graph.addEdge(edge);
   }
   const { shown, unseen, ...found } = await standingOut(graph, store);

@@ -87,8 +87,10 @@ export class Baselines {
 
   /** @param wanted looked at, too, if it is not among the newest */
   async of(fn: string, version: string, wanted?: InstanceId): Promise<Baseline> {
-    const members = await this.#rows(fn, version, 'instance#', MAX_INSTANCES);
-    const own = wanted === undefined ? [] : (await this.#rows(fn, version, `instance#${wanted}#`, MAX_SETS)).items;
+    const [members, { items: own }] = await Promise.all([
+      this.#rows(fn, version, 'instance#', MAX_INSTANCES),
+      wanted === undefined ? { items: [] } : this.#rows(fn, version, `instance#${wanted}#`, MAX_SETS),
+    ]);
     const rows = [...new Map([...members.items, ...own].map((item) => [text(item, 'place'), item])).values()];
     const uses = new Map<string, number>(own.map((item) => [text(item, 'set'), MAX_INSTANCES]));
     for (const member of rows) uses.set(text(member, 'set'), (uses.get(text(member, 'set')) ?? 0) + 1);

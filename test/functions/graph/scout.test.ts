@@ -185,6 +185,8 @@ describe('what is loaded in advance', () => {
     expect(whole.alone.inARow).toBeGreaterThan(60);
     expect(whole.walk.inARow).toBeLessThan(20);
     expect(whole.walk.partitions.size).toBe(whole.alone.partitions.size);
+    // Where the walk ends before the scout does, what it still has to look at is certain.
+    for (const limit of [130, 200, 300]) expect((await counted('walk', 400, limit)).inARow).toBeLessThan(20);
     // Half as many nodes as the walk may visit to begin with, and two for each that it comes to.
     const few = { walk: await counted('walk', 400, 6), alone: await counted('alone', 400, 6) };
     expect(few.walk.partitions.size).toBeLessThanOrEqual(few.alone.partitions.size + 3 + 2 * 7);
