@@ -39,6 +39,7 @@ async function stitchNotification(event: unknown, store: Store, tally: Tally): P
 
 async function stitchMessages(event: SQSEvent, store: Store, tally: Tally): Promise<SQSBatchResponse> {
   const failed: string[] = [];
+  const cleared: { readonly key: string; readonly counted: string | undefined }[] = [];
   await inParallel(event.Records, WIDTH, async ({ messageId, body, attributes }) => {
     // Delivered before and not acknowledged: that attempt may have written all and died before it was counted.
     const attempt = Number(attributes?.ApproximateReceiveCount ?? 1);
@@ -52,7 +53,7 @@ async function stitchMessages(event: SQSEvent, store: Store, tally: Tally): Prom
         // Whoever runs out of time or memory cannot say so afterwards.
         if (last) await giveUp(key, 'its last attempt did not come to an end: out of time or memory', store);
         const { done, settled, lag, counted } = await stitchOne(key, store, tally, { again, restitching });
-        if (settled && (last || (done && (restitching || lag > LATE_MS)))) await store.writer.clearPoison(key, counted);
+        if (settled && (last || (done && (restitching || lag > LATE_MS)))) cleared.push({ key, counted });
       }
     } catch (error) {
       if (last) await listDeadLetter(messageId, body, error, store);
@@ -62,6 +63,11 @@ async function stitchMessages(event: SQSEvent, store: Store, tally: Tally): Prom
   });
   try {
     await store.writer.settle();
+    // Only now: whoever dies before it has counted must leave the row that tells of it.
+    if (cleared.length > 0) {
+      await inParallel(cleared, WIDTH, ({ key, counted }) => store.writer.clearPoison(key, counted));
+      await store.writer.settle();
+    }
   } catch (error) {
     logger.error('counts could not be stored: all messages given back to the queue', { error: asError(error) });
     tally.add({ FailedMessages: event.Records.length });
