@@ -62,6 +62,8 @@ export class Shipper implements BatchSink {
   #chain: { readonly instanceId: InstanceId; readonly digest: string } | undefined;
   #sending: Promise<void> | undefined;
   #deadline = Number.POSITIVE_INFINITY;
+  /** Calls of {@link flush} that wait: what is enqueued meanwhile does not give them more time. */
+  #waiting = 0;
   #attempt: AbortController | undefined;
   #vain = 0;
   #failing = false;
@@ -85,7 +87,7 @@ export class Shipper implements BatchSink {
     this.#batches.push(batch);
     this.#batchBytes += batch.body.length;
     while (this.#batchBytes >= SEGMENT_BYTES) this.#seal();
-    this.#deadline = Number.POSITIVE_INFINITY;
+    if (this.#waiting === 0) this.#deadline = Number.POSITIVE_INFINITY;
     this.#start();
   }
 
@@ -103,7 +105,9 @@ export class Shipper implements BatchSink {
     this.#deadline = Date.now() + withinMs;
     if (!this.#empty) this.#start();
     const timer = setTimeout(() => this.#attempt?.abort(new Error('out of time')), withinMs);
+    this.#waiting++;
     await this.#sending;
+    this.#waiting--;
     clearTimeout(timer);
     this.#vain = this.#empty ? 0 : this.#vain + 1;
     return this.#empty;
@@ -155,7 +159,9 @@ export class Shipper implements BatchSink {
     try {
       const limit = Math.max(1, Math.min(ATTEMPT_MS, this.#deadline - Date.now()));
       timer = setTimeout(() => attempt.abort(new Error('no answer in time')), limit);
-      const result = await this.#options.store.putNew(segment.key, segment.bytes, attempt.signal);
+      const { store } = this.#options;
+      // Whatever the store does with the signal, nobody waits for it any longer.
+      const result = await Promise.race([store.putNew(segment.key, segment.bytes, attempt.signal), aborted(attempt.signal)]);
       // Taken after an attempt without answer: that was us. Otherwise someone else wrote it, with this function's rights.
       if (result === 'taken' && !segment.unanswered) {
         log(`segment ${segment.key} exists already and is not ours`);
@@ -213,4 +219,8 @@ export class Shipper implements BatchSink {
       this.#options.onLost('ship-failed', records, 'could not be encoded');
     }
   }
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
 }

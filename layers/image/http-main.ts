@@ -2,8 +2,9 @@ import { fileURLToPath } from 'node:url';
 import { log } from '../capture/log.ts';
 import { straceCommand } from '../capture/strace/source.ts';
 import { chooseBackend } from './backend.ts';
+import { freePort } from './free-port.ts';
 import { FrontDoor } from './front-door.ts';
-import { FunctionProcess, freePort } from './function-process.ts';
+import { FunctionProcess } from './function-process.ts';
 import { HttpCapture } from './http-capture.ts';
 import { readHttpSettings } from './settings.ts';
 

@@ -140,6 +140,27 @@ describe('when the bucket fails', () => {
     expect(shipper.budgetMs).toBe(before);
   });
 
+  it('gives up in time also when more comes while it tries', async () => {
+    bucket.mood = () => 503;
+    note('a');
+    recorder.cut();
+    const given = shipper.flush(100);
+    note('b');
+    recorder.cut();
+    expect(await given).toBe(false);
+    bucket.mood = () => 'ok';
+    expect(await shipper.flush(5000)).toBe(true);
+    expect(details()).toEqual(['a', 'b']);
+    expect(chainProblems(bucket)).toEqual([]);
+  });
+
+  it('gives up in time also when the store does not', async () => {
+    store.putNew = () => new Promise(() => {});
+    note('a');
+    recorder.cut();
+    expect(await shipper.flush(100)).toBe(false);
+  });
+
   it('keeps a bounded backlog, counts the rest, and stores what it kept when the bucket is back', async () => {
     bucket.mood = () => 503;
     const made = 10_000;

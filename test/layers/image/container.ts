@@ -1,9 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import http from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
+import { freePort } from '../../../layers/image/free-port.ts';
 import { decodeSegment } from '../../../layers/record/codec.ts';
 import type { AuditRecord, Segment } from '../../../layers/record/types.ts';
 
@@ -37,7 +36,7 @@ export class Container {
   }
 
   async start(command: readonly string[], env: NodeJS.ProcessEnv = {}, entrypoint = join(this.#image, 'alastor/entrypoint')) {
-    this.port = await anyPort();
+    this.port = await freePort();
     this.#child = spawn(entrypoint, command, {
       cwd: this.dir,
       env: {
@@ -124,13 +123,3 @@ export class Container {
 }
 
 export const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
-function anyPort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
-}

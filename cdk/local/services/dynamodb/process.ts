@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { createServer } from 'node:net';
 import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../../../../layers/image/free-port.ts';
 
 /** DynamoDB Local takes one to two seconds; a loaded machine may need far longer. */
 const START_LIMIT_MS = 60_000;
@@ -17,16 +17,6 @@ function jarDirectory(): string {
     .at(-1);
   if (release === undefined) throw new Error(`No dynamodb_local_* directory in ${lib}. Run \`npm install\` again.`);
   return join(lib, release);
-}
-
-/** A port that is free now. Another process may take it before it is used; the caller sees that as a failed start. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (typeof address !== 'object' || address === null) throw new Error('No free port on 127.0.0.1.');
-  return address.port;
 }
 
 /**
