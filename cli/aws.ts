@@ -6,6 +6,16 @@ export const awsOptions = {
   region: { type: 'string', value: 'name', says: 'AWS region (default: AWS_REGION, or that of the profile)' },
 } as const;
 
+/** The same of commands that ask services of AWS, which may be others' or the local engine's. */
+export const serviceOptions = {
+  ...awsOptions,
+  endpoint: {
+    type: 'string',
+    value: 'url',
+    says: 'address of the AWS services, e.g. of `alastor local` (default: AWS_ENDPOINT_URL, or AWS itself)',
+  },
+} as const;
+
 export interface AwsAsked {
   readonly profile?: string | undefined;
   readonly region?: string | undefined;

@@ -1,5 +1,5 @@
 import { apiOptions, connect } from './api.ts';
-import { type AwsAsked, awsOptions, clientOf, located } from './aws.ts';
+import { type AwsAsked, clientOf, located, serviceOptions } from './aws.ts';
 import { command } from './command.ts';
 import type { Finding, State } from './doctor/finding.ts';
 import { jsonOf, print } from './print.ts';
@@ -15,12 +15,7 @@ export default command({
       says: 'which one, where a region has several: `<stack>-<id>`, as their alarms and metrics are named',
     },
     'query-url': { ...apiOptions.endpoint },
-    ...awsOptions,
-    endpoint: {
-      type: 'string',
-      value: 'url',
-      says: 'address of the AWS services, e.g. of `alastor local` (default: AWS_ENDPOINT_URL, or AWS itself)',
-    },
+    ...serviceOptions,
     json: { type: 'boolean', says: 'print the findings as one JSON object' },
   },
   text: `Reads and changes nothing. Looks at what is deployed: Alastor's own functions, the queue and its dead letters, the bucket, the

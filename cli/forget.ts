@@ -4,7 +4,7 @@ import type { Erased } from '../functions/store/erasure.ts';
 import type { Tombstone } from '../functions/store/tombstone.ts';
 import { FUNCTION_NAME, INSTANCE_ID } from '../layers/record/key.ts';
 import type { InstanceId } from '../layers/record/types.ts';
-import { type AwsAsked, awsOptions, clientOf, located } from './aws.ts';
+import { type AwsAsked, clientOf, located, serviceOptions } from './aws.ts';
 import { command, NOTHING_FOUND, type Options, type Values } from './command.ts';
 import type { Deployment } from './forget/deployment.ts';
 import type { Locks, Version } from './forget/objects.ts';
@@ -24,12 +24,7 @@ const options = {
   yes: { type: 'boolean', says: 'do not ask once more' },
   'bypass-governance': { type: 'boolean', says: 'delete also what Object Lock keeps in mode governance' },
   installation: { type: 'string', value: 'name', says: 'which one, where a region has several: `<stack>-<id>`' },
-  ...awsOptions,
-  endpoint: {
-    type: 'string',
-    value: 'url',
-    says: 'address of the AWS services, e.g. of `alastor local` (default: AWS_ENDPOINT_URL, or AWS itself)',
-  },
+  ...serviceOptions,
   json: { type: 'boolean', says: 'print the result as one JSON object' },
 } as const satisfies Options;
 

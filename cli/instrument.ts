@@ -1,4 +1,4 @@
-import { awsOptions, located } from './aws.ts';
+import { located, serviceOptions } from './aws.ts';
 import { command } from './command.ts';
 import { change, changeOptions } from './instrument/change.ts';
 import { instrumentPlan, rolePolicy, type Wanted } from './instrument/plan.ts';
@@ -29,8 +29,7 @@ export default command({
     },
     'no-policy': { type: 'boolean', says: 'leave the roles alone: they are allowed to write segments some other way' },
     ...changeOptions,
-    ...awsOptions,
-    endpoint: { type: 'string', value: 'url', says: 'address of the AWS services (default: AWS_ENDPOINT_URL, or AWS itself)' },
+    ...serviceOptions,
   },
   text: `${selectText}
 Attaches the audit to functions as they are deployed, without CDK: the layer, two variables, and a policy in the role. Shows

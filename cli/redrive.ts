@@ -5,7 +5,7 @@ import {
   SQSClient,
   StartMessageMoveTaskCommand,
 } from '@aws-sdk/client-sqs';
-import { awsOptions, clientOf, located } from './aws.ts';
+import { clientOf, located, serviceOptions } from './aws.ts';
 import { command } from './command.ts';
 import { jsonOf, print } from './print.ts';
 import { Progress } from './progress.ts';
@@ -19,12 +19,7 @@ export default command({
       value: 'url',
       says: 'queue of what was given up on: stack output <id>DeadLettersUrl (default: that of the engine on this machine)',
     },
-    ...awsOptions,
-    endpoint: {
-      type: 'string',
-      value: 'url',
-      says: 'address of the AWS services, e.g. of `alastor local` (default: AWS_ENDPOINT_URL, or AWS itself)',
-    },
+    ...serviceOptions,
     json: { type: 'boolean', says: 'print the result as one JSON object' },
   },
   text: `A message lands there when the stitcher failed five times, which is a fault of the store or of the stitcher: damaged

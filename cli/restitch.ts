@@ -4,7 +4,7 @@ import { GetQueueAttributesCommand, SendMessageBatchCommand, SQSClient } from '@
 import { restitchEvent } from '../functions/stitcher/notification.ts';
 import { segmentPrefix } from '../functions/store/schema.ts';
 import { parseSegmentKey } from '../layers/record/key.ts';
-import { awsOptions, clientOf, located } from './aws.ts';
+import { clientOf, located, serviceOptions } from './aws.ts';
 import { command } from './command.ts';
 import { jsonOf, print } from './print.ts';
 import { Progress } from './progress.ts';
@@ -146,12 +146,7 @@ export default command({
     after: { type: 'string', value: 'key', says: 'go on behind this key, as an interrupted run says' },
     'dry-run': { type: 'boolean', says: 'count, and send nothing' },
     'no-wait': { type: 'boolean', says: 'do not wait until the stitcher has taken them all' },
-    ...awsOptions,
-    endpoint: {
-      type: 'string',
-      value: 'url',
-      says: 'address of the AWS services, e.g. of `alastor local` (default: AWS_ENDPOINT_URL, or AWS itself)',
-    },
+    ...serviceOptions,
     json: { type: 'boolean', says: 'print the result as one JSON object' },
   },
   text: `Stitching a segment again changes nothing that is right already; a run may be repeated, interrupted or overlap another.

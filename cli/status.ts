@@ -1,4 +1,4 @@
-import { awsOptions, located } from './aws.ts';
+import { located, serviceOptions } from './aws.ts';
 import { command, NOTHING_FOUND } from './command.ts';
 import { stateOf } from './instrument/plan.ts';
 import { selected, selectOptions, selectText } from './instrument/select.ts';
@@ -11,8 +11,7 @@ export default command({
   options: {
     ...selectOptions,
     json: { type: 'boolean', says: 'print the result as one JSON object' },
-    ...awsOptions,
-    endpoint: { type: 'string', value: 'url', says: 'address of the AWS services (default: AWS_ENDPOINT_URL, or AWS itself)' },
+    ...serviceOptions,
   },
   text: `${selectText}
 instrumented: by \`alastor instrument\`; audited: by its own deployment; broken: instrumented, and something of it is gone, usually

@@ -1,4 +1,4 @@
-import { awsOptions, located } from './aws.ts';
+import { located, serviceOptions } from './aws.ts';
 import { command } from './command.ts';
 import { change, changeOptions } from './instrument/change.ts';
 import { policyOf, uninstrumentPlan } from './instrument/plan.ts';
@@ -11,8 +11,7 @@ export default command({
     ...selectOptions,
     'no-policy': { type: 'boolean', says: 'leave the roles alone' },
     ...changeOptions,
-    ...awsOptions,
-    endpoint: { type: 'string', value: 'url', says: 'address of the AWS services (default: AWS_ENDPOINT_URL, or AWS itself)' },
+    ...serviceOptions,
   },
   text: `${selectText}
 Takes back what \`alastor instrument\` did: layer, variables, tags, policy. What was changed by others since stays. Shows what it

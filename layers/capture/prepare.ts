@@ -79,7 +79,7 @@ export async function prepare(settings: Settings, env: NodeJS.ProcessEnv, home: 
 
 /**
  * Lambda Web Adapter, an extension, talks to the Runtime API in the function's place, and can be told beforehand to go through a
- * proxy: there it finds ours. 0: any port will do, the wrapper tells the runtime.
+ * proxy: there it finds ours. 0 when it does not matter which, because the wrapper tells the runtime.
  */
 function portToHold({ AWS_LWA_LAMBDA_RUNTIME_API_PROXY: told = '' }: NodeJS.ProcessEnv): number {
   const port = Number(/^(?:127\.0\.0\.1|localhost):(\d{1,5})$/.exec(told)?.[1] ?? 0);

@@ -34,7 +34,7 @@ const FILES = {
   ...{ 'with space.txt': 's', empty: '' },
 };
 
-// biome-ignore-start lint/suspicious/noTemplateCurlyInString: a Dockerfile's own
+// biome-ignore-start lint/suspicious/noTemplateCurlyInString: these are variables of a Dockerfile
 /** Each is read by us and built for real; what the image starts, and its files, must be the same. */
 const CASES: Readonly<Record<string, readonly string[]>> = {
   'handler of a Lambda base': [`FROM ${BASE}`, 'COPY app.mjs ${LAMBDA_TASK_ROOT}', 'CMD ["app.handler"]'],
@@ -86,7 +86,7 @@ const CASES: Readonly<Record<string, readonly string[]>> = {
   'what is said twice': [`FROM ${BASE}`, 'CMD ["a.b"]', 'cmd [ "c.d" ]', 'ENTRYPOINT ["/x"]', 'entrypoint []'],
   'the command of a base': ['FROM docker.io/library/python:3.13', 'COPY one.py /srv/'],
 };
-// biome-ignore-end lint/suspicious/noTemplateCurlyInString: a Dockerfile's own
+// biome-ignore-end lint/suspicious/noTemplateCurlyInString: these are variables of a Dockerfile
 
 describe.each(Object.entries(CASES))('%s', (_name, lines) => {
   it.skipIf(!real)('is read as a builder reads it', () => {

@@ -3,15 +3,15 @@ import { spawn } from 'node:child_process';
 import { DynamoDBClient, ListTablesCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { DeleteObjectCommand, ListObjectVersionsCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Engine } from '../../cdk/local/engine.ts';
-import type { Command } from '../../cli/command.ts';
 import forget from '../../cli/forget.ts';
 import restitch from '../../cli/restitch.ts';
 import { UsageError } from '../../cli/usage.ts';
 import verify from '../../cli/verify.ts';
 import type { Finding } from '../../functions/store/finding.ts';
 import type { Gap } from '../../functions/store/gap.ts';
+import { inProcess } from '../cli/in-process.ts';
 import { hasPython, inTerminal } from '../cli/terminal.ts';
 
 const REASON = 'ticket 4711';
@@ -43,24 +43,6 @@ async function invoke(event: object): Promise<{ readonly id: string; readonly an
   return { id: $metadata.requestId ?? '', answer: JSON.parse(Buffer.from(Payload ?? []).toString()) };
 }
 
-/** The command in this process: starting one takes longer than what it does. */
-async function run<T>(command: Command, ...args: string[]): Promise<{ readonly code: number | undefined; readonly told: T }> {
-  const out: string[] = [];
-  const kept = [process.stdout, process.stderr].map((stream, i) =>
-    vi.spyOn(stream, 'write').mockImplementation((chunk, ...more) => {
-      if (i === 0) out.push(String(chunk));
-      (more.at(-1) as (() => void) | undefined)?.();
-      return true;
-    }),
-  );
-  try {
-    const code = await command.start(['--json', ...args]);
-    return { code, told: JSON.parse(out.join('')) as T };
-  } finally {
-    for (const one of kept) one.mockRestore();
-  }
-}
-
 interface Told {
   readonly applied: boolean;
   readonly segments: readonly string[];
@@ -71,10 +53,10 @@ interface Told {
   readonly rows: Readonly<Record<string, number>>;
 }
 const aws = () => ['--endpoint', engine.endpoint, '--region', engine.region];
-const forgetting = (...args: string[]) => run<Told>(forget, ...aws(), ...args);
+const forgetting = (...args: string[]) => inProcess<Told>(forget, ...aws(), ...args);
 const apply = (...args: string[]) => forgetting('--apply', '--yes', '--reason', REASON, ...args);
 const verified = (...args: string[]) =>
-  run<{ findings: Finding[] }>(
+  inProcess<{ findings: Finding[] }>(
     verify,
     ...[
       '--bucket',
@@ -195,7 +177,7 @@ export function forgettingOn(running: () => Engine): void {
     const before = await everything();
     expect(await apply('--request', requests[1]!, BYPASS)).toMatchObject({ code: 3 });
     expect(await everything()).toBe(before);
-    const { code } = await run(
+    const { code } = await inProcess(
       restitch,
       '--bucket',
       Bucket,

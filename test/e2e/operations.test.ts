@@ -9,7 +9,7 @@ import { PutBucketVersioningCommand, PutObjectCommand, S3Client } from '@aws-sdk
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { App, Stack } from 'aws-cdk-lib';
 import { Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Alastor } from '../../cdk/index.ts';
 import { type Engine, startEngine } from '../../cdk/local/engine.ts';
 import command from '../../cli/doctor.ts';
@@ -17,6 +17,7 @@ import { Inventory } from '../../functions/store/inventory.ts';
 import { Table } from '../../functions/store/table.ts';
 import { METRICS, type MetricName, NAMESPACE } from '../../functions/telemetry/catalogue.ts';
 import { buildLayer } from '../../layers/build.ts';
+import { inProcess } from '../cli/in-process.ts';
 import { type Datum, embedded, sum } from '../functions/telemetry/embedded-metrics.ts';
 
 interface Diagnosis {
@@ -108,24 +109,9 @@ async function doctor(
   return { code, out, err };
 }
 
-/** The command in this process: starting one takes longer than what it does. */
 async function diagnose(): Promise<Diagnosis & { readonly code: number; state(what: string): string | undefined }> {
-  const out: string[] = [];
-  const kept = [process.stdout, process.stderr].map((stream, i) =>
-    vi.spyOn(stream, 'write').mockImplementation((chunk, ...more) => {
-      if (i === 0) out.push(String(chunk));
-      (more.at(-1) as (() => void) | undefined)?.();
-      return true;
-    }),
-  );
-  let code: number;
-  try {
-    code = (await command.start(['--json', ...where()])) ?? 0;
-  } finally {
-    for (const one of kept) one.mockRestore();
-  }
-  const found = JSON.parse(out.join('')) as Diagnosis;
-  return { ...found, code, state: (what) => found.findings.find((one) => one.what === what)?.state };
+  const { code = 0, told } = await inProcess<Diagnosis>(command, ...where());
+  return { ...told, code, state: (what) => told.findings.find((one) => one.what === what)?.state };
 }
 
 describe('deployed functions', () => {

@@ -25,6 +25,7 @@ import type { Gap } from '../../functions/store/gap.ts';
 import { buildLayer } from '../../layers/build.ts';
 import { decodeSegment, encodeSegment } from '../../layers/record/codec.ts';
 import { segmentDigest, segmentKey } from '../../layers/record/key.ts';
+import { inProcess } from '../cli/in-process.ts';
 import { forgettingOn, VISITED, visitedCode } from './forgetting.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'alastor-verify-'));
@@ -89,23 +90,9 @@ interface Answer {
   readonly findings: readonly Finding[];
 }
 
-/** The command in this process: starting one takes longer than what it does. */
 async function verify(...args: string[]): Promise<Answer> {
-  const out: string[] = [];
-  const kept = [process.stdout, process.stderr].map((stream, i) =>
-    vi.spyOn(stream, 'write').mockImplementation((chunk, ...more) => {
-      if (i === 0) out.push(String(chunk));
-      (more.at(-1) as (() => void) | undefined)?.();
-      return true;
-    }),
-  );
-  try {
-    const code = await command.start(['--json', ...args]);
-    const text = out.join('');
-    return { code, findings: (JSON.parse(text) as { findings: Finding[] }).findings };
-  } finally {
-    for (const one of kept) one.mockRestore();
-  }
+  const { code, told } = await inProcess<{ readonly findings: Finding[] }>(command, ...args);
+  return { code, findings: told.findings };
 }
 
 /** A copy of the bucket that somebody has changed. */

@@ -1,4 +1,4 @@
-/** POST /deliver {key, to}: sends a kept document to an address. Vulnerable on purpose: any document, to any address. */
+/** POST /deliver {key, to}: sends a kept document to an address. Vulnerable on purpose, for it takes every document and every address. */
 import { GetObjectCommand, S3Client } from '@aws-sdk/client-s3';
 
 const s3 = new S3Client({ forcePathStyle: true });

@@ -1,4 +1,4 @@
-/** POST /preview {url}: shows the beginning of a page. Vulnerable on purpose: any address is asked, also those of the inside. */
+/** POST /preview {url}: shows the beginning of a page. Vulnerable on purpose, for it asks every address, also those of the inside. */
 export async function handler(event) {
   const { url = '' } = JSON.parse(event.body ?? '{}');
   const response = await fetch(url, { signal: AbortSignal.timeout(5000) });
