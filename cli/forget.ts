@@ -65,9 +65,10 @@ GetQueueAttributes; sts:GetCallerIdentity. docs/operations.md says what it does 
       return await forget(asked, values, deployment, progress, stop.signal);
     } catch (error) {
       if (!stop.signal.aborted) throw error;
-      const left = (await deployment?.store.forgotten.open().catch(() => [])) ?? [];
-      const more =
-        left.length === 0 ? 'nothing was changed' : `${plural(left.length, 'segment')} half forgotten; run the same again`;
+      const left = deployment === undefined ? [] : await deployment.store.forgotten.open().catch(() => undefined);
+      const half =
+        left === undefined ? 'what was begun could not be asked' : `${plural(left.length, 'segment')} half forgotten`;
+      const more = left?.length === 0 ? 'nothing was changed' : `${half}; run the same again`;
       process.stderr.write(`alastor forget: interrupted, ${more}\n`);
       return 130;
     } finally {

@@ -1,3 +1,4 @@
+import { GAP_KINDS } from '../functions/store/gap.ts';
 import type { Gaps } from './answers.ts';
 import { apiOptions, connect } from './api.ts';
 import { command } from './command.ts';
@@ -8,17 +9,12 @@ import { type Column, table, timeColumn } from './table.ts';
 
 type Gap = Gaps['gaps'][number];
 
-const KINDS = [
-  ...(['silenced', 'unrecorded', 'unexplained', 'unaudited', 'witness'] as const),
-  ...(['records', 'chain', 'gap', 'tampered'] as const),
-] satisfies Gap['kind'][];
-
 export default command({
   usage: ['[options]'],
   options: {
     kind: {
       ...{ type: 'string', value: 'kind', says: 'of this kind only, see below' },
-      choices: KINDS,
+      choices: GAP_KINDS,
     },
     function: { type: 'string', value: 'name', says: 'of this function only' },
     since: { type: 'string', value: 'time', says: 'from then on: ISO 8601, or a span back from now (default: 7d)' },

@@ -2,6 +2,7 @@
 import { IAMClient } from '@aws-sdk/client-iam';
 import { KMSClient } from '@aws-sdk/client-kms';
 import type { S3Client } from '@aws-sdk/client-s3';
+import { inParallel } from '../../functions/store/table.ts';
 import type { clientOf } from '../aws.ts';
 import { plural } from '../screen.ts';
 import type { Audited } from './attached.ts';
@@ -45,17 +46,14 @@ export async function permissionChecks(
           () =>
             simulation.ofAudited(arn, fns),
       );
-      const findings: Finding[] = [];
       const tasks = [...own, ...theirs];
-      let [next, done] = [0, 0];
-      const lane = async (): Promise<void> => {
-        for (let task = tasks[next++]; task !== undefined; task = tasks[next++]) {
-          findings.push(...(await look('permissions', NEEDS, task)));
-          note(`permissions of roles, ${++done} of ${tasks.length}`);
-        }
-      };
-      await Promise.all(Array.from({ length: WIDTH }, lane));
-      return summed(findings, roles.size - looked.length);
+      let done = 0;
+      const findings = await inParallel(tasks, WIDTH, async (task) => {
+        const found = await look('permissions', NEEDS, task);
+        note(`permissions of roles, ${++done} of ${tasks.length}`);
+        return found;
+      });
+      return summed(findings.flat(), roles.size - looked.length);
     });
   } finally {
     iam.destroy();

@@ -63,7 +63,13 @@ export async function findDeployment(client: ReturnType<typeof clientOf>, wanted
     deadLetters: async () => {
       const url = await queue();
       const arn = url === undefined ? undefined : await deadLettersOf(sqs, url);
-      const own = arn === undefined ? undefined : await count(sqs, await urlOf(sqs, arn));
+      const own =
+        arn === undefined
+          ? undefined
+          : await urlOf(sqs, arn).then(
+              (address) => count(sqs, address),
+              () => undefined,
+            );
       const theirs = variable(chosen, 'query', environment.witnessDeadLetters);
       const witness = theirs === undefined ? undefined : await count(sqs, theirs);
       return { ...(own === undefined ? {} : { stitcher: own }), ...(witness === undefined ? {} : { witness }) };

@@ -122,7 +122,11 @@ export async function walk(graph: Provenance, start: NodeId, options: WalkOption
       continue;
     }
     scout.goOn(visits.size < most);
-    const all = backward ? await graph.causesOf(visit.node, visit.at) : await graph.effectsOf(visit.node, visit.at);
+    const asking = backward ? graph.causesOf(visit.node, visit.at) : graph.effectsOf(visit.node, visit.at);
+    const all = await asking.catch((error: unknown) => {
+      scout.end();
+      throw error;
+    });
     const next = (edge: Edge) => (backward ? edge.from : edge.to);
     const { flows, baselines: trees } = flowsOf(all, options);
     baselines += trees;

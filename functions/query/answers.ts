@@ -1,6 +1,6 @@
 /** What the API answers, as schemas: for the OpenAPI document, and for tests to hold the answers against. */
 import { z } from 'zod';
-import { GAP_KINDS } from './gaps.ts';
+import { GAP_KINDS } from '../store/gap.ts';
 import { KINDS, SHOWN_KINDS } from './parameters.ts';
 
 const micros = z.int().describe('µs since 1970');

@@ -25,6 +25,9 @@ export const evidence: Route = async ({ query, store }) => {
   if (seq < place.first || seq > place.last) {
     throw new Problem(404, 'No such record', `the segment has records ${place.first} to ${place.last}`, 'seq');
   }
+  const got = objectOf(key, store);
+  // Of what was forgotten it is known why it is not there.
+  got.catch(() => undefined);
   const noted = await store.lists.segment(place.instanceId, place.first);
   if (noted?.segment === key && noted.forgotten === true)
     throw new Problem(
@@ -33,7 +36,7 @@ export const evidence: Route = async ({ query, store }) => {
       'the segment was deleted on purpose; /v1/gaps?kind=forgotten says by whom and why',
       'segment',
     );
-  const object = await objectOf(key, store);
+  const object = await got;
   const sha256 = segmentDigest(object.bytes);
   const stitched = noted?.segment === key ? noted.digest : undefined;
   try {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Store } from '../store/connect.ts';
-import type { GapKind } from '../store/gap.ts';
+import { GAP_KINDS, type GapKind } from '../store/gap.ts';
 import type { GapPlace } from '../store/gaps.ts';
 import { LONGEST_CURSOR, LONGEST_PLACE, readCursor, writeCursor } from './cursor.ts';
 import { nothing } from './instances.ts';
@@ -13,18 +13,6 @@ const SECOND = 1_000_000;
 const GRACE = 600;
 /** Pages that `/v1/stats` looks through. */
 const STATS_PAGES = 2;
-export const GAP_KINDS = [
-  'silenced',
-  'unrecorded',
-  'unexplained',
-  'unaudited',
-  'witness',
-  'records',
-  'chain',
-  'gap',
-  'forgotten',
-  'tampered',
-] as const satisfies readonly GapKind[];
 
 const now = () => Date.now() * 1000;
 

@@ -57,19 +57,17 @@ export class Erasure {
     });
     erasing.signal.throwIfAborted();
     const sums = new Sums(this.#links, this.#retentionDays);
-    try {
-      await inParallel([...Array(PARTS).keys()], PARTS, async (part) => {
-        for await (const page of this.#links.scan(part, PARTS, TELLING)) {
-          erasing.signal.throwIfAborted();
-          erased.read += page.length;
-          await this.#page(page, doomed, erased, sums, erasing.apply);
-          erasing.note(erased);
-        }
-      });
-    } finally {
-      // Also of a run that is interrupted.
-      await sums.settle();
-    }
+    const parts = [...Array(PARTS).keys()].map(async (part) => {
+      for await (const page of this.#links.scan(part, PARTS, TELLING)) {
+        erasing.signal.throwIfAborted();
+        erased.read += page.length;
+        await this.#page(page, doomed, erased, sums, erasing.apply);
+        erasing.note(erased);
+      }
+    });
+    // Of a run that is interrupted the days stay in doubt, and whoever asks counts their rows: some may be on their way.
+    await Promise.all(parts);
+    await sums.settle();
     if (!erasing.apply) return erased;
     await inParallel([...doomed.instances.keys()], 8, async (instance) => {
       erasing.signal.throwIfAborted();
@@ -156,7 +154,7 @@ export class Erasure {
 class Sums {
   readonly #links: Table;
   readonly #retentionDays: number;
-  readonly #days = new Map<string, { readonly doubted: Promise<unknown>; counts: Counts }>();
+  readonly #days = new Map<string, { readonly doubted: Promise<unknown>; counts: Counts; unsure: boolean }>();
 
   constructor(links: Table, retentionDays: number) {
     this.#links = links;
@@ -168,16 +166,20 @@ class Sums {
     let sum = this.#days.get(day);
     if (sum === undefined) {
       // Until the day's sums are right again, whoever asks counts the rows.
-      sum = { doubted: this.#add(day, { doubt: 1 }), counts: NOTHING };
+      sum = { doubted: this.#add(day, { doubt: 1 }), counts: NOTHING, unsure: false };
       this.#days.set(day, sum);
     }
     await sum.doubted;
-    const old = readCounts(await this.#links.remove(key));
-    if (old !== undefined) sum.counts = plus(sum.counts, old);
+    const old = await this.#links.remove(key);
+    sum.counts = plus(sum.counts, readCounts(old) ?? NOTHING);
+    // Gone already: by somebody else, or by a call whose answer did not arrive.
+    if (old === undefined) sum.unsure = true;
   }
 
   async settle(): Promise<void> {
-    for (const [day, { counts }] of this.#days) {
+    for (const [day, { counts, unsure }] of this.#days) {
+      // What is not known is counted anew, by whoever asks.
+      if (unsure) continue;
       const less = Object.fromEntries(COUNTS.map((name) => [name, -counts[name]]));
       // Added twice it would be wrong; then the doubt stays.
       const once = await this.#add(day, { ...less, doubt: -1 });

@@ -10,17 +10,19 @@ import type { Witness } from './testimony.ts';
  * `forgotten`: a segment was deleted on purpose (`alastor forget`).
  * `tampered`: the verification of the record found it altered, forged or taken away. `chain`: a segment does not follow on the one before. `gap`: the instance itself says that something is lost.
  */
-export type GapKind =
-  | 'silenced'
-  | 'unrecorded'
-  | 'unexplained'
-  | 'unaudited'
-  | 'witness'
-  | 'records'
-  | 'chain'
-  | 'gap'
-  | 'forgotten'
-  | 'tampered';
+export const GAP_KINDS = [
+  'silenced',
+  'unrecorded',
+  'unexplained',
+  'unaudited',
+  'witness',
+  'records',
+  'chain',
+  'gap',
+  'forgotten',
+  'tampered',
+] as const;
+export type GapKind = (typeof GAP_KINDS)[number];
 
 export interface Gap {
   readonly kind: GapKind;

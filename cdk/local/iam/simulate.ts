@@ -14,7 +14,8 @@ const ALL: Patterns = { not: false, list: ['*'] };
 
 /** Stands for a policy that could not be read: it may allow, and may refuse, everything. */
 export const notUnderstood: Policy = [true, false].map((allow) => ({
-  ...{ allow, actions: ALL, resources: ALL, principals: null },
+  // Everybody, for what a resource's policy says of nobody counts for nothing; of a role's own it is not asked.
+  ...{ allow, actions: ALL, resources: ALL, principals: { not: false, aws: ['*'], services: [] } },
   conditions: [{ operator: 'StringEquals', set: null, ifExists: false, key: UNKNOWN, values: [''] }],
 }));
 

@@ -44,6 +44,12 @@ describe('a simulated request', () => {
     expect(simulate(access, { ...of, identity: [notUnderstood] })).toBe('unknown');
     expect(simulate(access, { ...of, identity: [policy(allow()), notUnderstood] })).toBe('unknown');
     expect(simulate(access, { ...of, identity: [policy(deny()), notUnderstood] })).toBe('refused');
+    // A bucket's, and a key's, without which nothing is allowed.
+    const others = [true, false].map((open) => ({ resource: notUnderstood, owner: accountId, open }));
+    for (const other of others) {
+      expect(simulate(access, { ...other, identity: [policy(allow())] })).toBe('unknown');
+      expect(simulate(access, { ...other, identity: [] })).toBe('unknown');
+    }
   });
 
   it('must be allowed by the boundary as well, which allows nothing itself', () => {

@@ -162,6 +162,8 @@ describe('End', () => {
     const { add, call, service, dir } = startService();
     await add('fn', SHELL_FUNCTION);
     await call('fn', { sh: 'setsid sleep 1234 >/dev/null 2>&1 & sleep 0.1' });
+    // Else the next request would wait for this instance, and be refused when all ends.
+    await until(() => service.idle(), 'the instance to be idle');
     const running = call('fn', { sh: 'sleep 1234' });
     const starting = call('fn', { sh: 'true' });
     await new Promise((resolve) => setTimeout(resolve, 30));
